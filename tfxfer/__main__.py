@@ -1,0 +1,5 @@
+"""`python -m tfxfer`."""
+
+from tfxfer.cli import main
+
+main()

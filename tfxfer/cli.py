@@ -1,0 +1,125 @@
+"""Functions to command lines: a recipe's signature gives its options, a bad input one line and exit code 2."""
+
+import functools
+import importlib
+import inspect
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+import tfxfer
+from tfxfer.errors import InputError
+from tfxfer.recipes import RECIPES
+
+HELP = {
+    "dataset": "digits, mnist, fashion_mnist, cifar10, idx:PATH or folder:PATH.",
+    "data_dir": "Folder that holds the data set's files.",
+    "backbone": "A backbone by name; `tfxfer` lists them.",
+    "weights": "imagenet, none, or a weights file.",
+    "image_size": "Pixels a side that the backbone sees.",
+    "unfreeze": "How many of the backbone's last layers train, or all.",
+    "epochs": "Passes over the training images.",
+    "batch_size": "Images a step.",
+    "learning_rate": "Highest rate of the schedule.",
+    "augment": "Random small shifts, rotations and zooms while training.",
+    "seed": "Of splits, initial weights, order and projections.",
+    "limit": "Use this many training images, and at most a quarter of it each to validate and test.",
+    "out": "Folder for runs.",
+    "protocol": "tfxfer, or as_published to repeat the report's choices exactly.",
+}
+
+
+def layer_count(text: str | int) -> int | str:
+    """Parses --unfreeze: a whole number or `all`."""
+    if text == "all" or isinstance(text, int):
+        return text
+    if not text.isdigit():
+        raise typer.BadParameter(f"{text!r} came, expected a whole number or all")
+    return int(text)
+
+
+def command(main: Callable[..., dict[str, float]]) -> Callable[..., None]:
+    """Gives a recipe's `main` the annotations typer reads; types and defaults stay its own."""
+    signature = inspect.signature(main)
+
+    def annotate(parameter: inspect.Parameter) -> inspect.Parameter:
+        parser = {"parser": layer_count, "metavar": "INTEGER|all"} if parameter.name == "unfreeze" else {}
+        kind = str if parser else parameter.annotation
+        option = typer.Option(help=HELP[parameter.name], **parser)
+        return parameter.replace(annotation=Annotated[kind, option], kind=inspect.Parameter.KEYWORD_ONLY)
+
+    @functools.wraps(main)
+    def run(**options) -> None:
+        main(**options)
+
+    # `recipe` names the run's folder for a recipe that is another one's page: not the user's to set
+    parameters = [annotate(p) for p in signature.parameters.values() if p.name != "recipe"]
+    run.__signature__ = signature.replace(parameters=parameters, return_annotation=None)
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def run(main: Callable[..., dict[str, float]]) -> None:
+    """The command line of one recipe: `python -m tfxfer.recipes.<name>`."""
+    app = _app()
+    app.command(help=inspect.getdoc(inspect.getmodule(main)))(command(main))
+    _exit(app)
+
+
+def main() -> None:
+    """The command `tfxfer`: without arguments it lists recipes, backbones and data sets."""
+    app = _app(invoke_without_command=True)
+
+    @app.callback(help="Image transfer learning, and what it does to features. Without a command: what there is.")
+    def overview(
+        context: typer.Context,
+        version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    ) -> None:
+        if version:
+            print(tfxfer.__version__)
+        elif context.invoked_subcommand is None:
+            print(listing())
+
+    for name, summary in RECIPES.items():
+        module = importlib.import_module(f"tfxfer.recipes.{name}")
+        app.command(name, help=inspect.getdoc(module), short_help=summary)(command(module.main))
+    _exit(app)
+
+
+def listing() -> str:
+    """Recipes, backbones and data sets, a line each."""
+    from tfxfer import backbones, sources
+
+    groups = {
+        "Recipes (tfxfer NAME, or python -m tfxfer.recipes.NAME; --help for options)": RECIPES,
+        "Backbones (--backbone)": {name: row.summary for name, row in backbones.TABLE.items()},
+        "Data sets (--dataset)": {name: known.summary for name, known in sources.KNOWN.items()} | sources.PATHS,
+    }
+    blocks = ["\n".join([title, *(f"  {k:20}{v}" for k, v in rows.items())]) for title, rows in groups.items()]
+    return "\n\n".join(blocks)
+
+
+def _app(**options) -> typer.Typer:
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **options)
+
+
+def _exit(app: typer.Typer) -> None:
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    try:
+        status = app(standalone_mode=False)
+    except InputError as error:
+        status = _complain(error)
+    except typer.TyperException as error:
+        status = _complain(f"{error.format_message()} (--help lists the options)")
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted", file=sys.stderr)
+        status = 130
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(error: object) -> int:
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2

@@ -1,0 +1,215 @@
+"""Named data sets as tf.data: stratified, seeded splits of uint8 images, labels and ids."""
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfxfer import sources
+from tfxfer.errors import InputError
+from tfxfer.sources import Rows
+
+_SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Three disjoint sets of examples.
+
+    `train`, `validation` and `test` are tf.data.Datasets of dicts {image: uint8 (height, width, channels), label:
+    int64, id: int64}. An id is the row in the source, test rows counted on after the training rows, so it names one
+    image for good, whatever seed and limit. Any first n examples of a split have its class shares (to rounding).
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    origin: str
+    seed: int
+    rows: dict[str, Rows] = field(repr=False)
+    ids: dict[str, np.ndarray] = field(repr=False)
+
+    train = property(lambda self: self.batches("train", None))
+    validation = property(lambda self: self.batches("validation", None))
+    test = property(lambda self: self.batches("test", None))
+
+    def size(self, split: str) -> int:
+        """Number of examples in "train", "validation" or "test"."""
+        return len(self.ids[split])
+
+    def describe(self) -> dict:
+        """What a run records of its data: name, origin, sizes, image shape, split seed and fingerprint."""
+        sizes = {split: self.size(split) for split in _SPLITS}
+        return {"name": self.name, "origin": self.origin, "sizes": sizes, "image_shape": list(self.image_shape)} | {
+            "split_seed": self.seed,
+            "sha256": self.fingerprint,
+        }
+
+    def batches(self, split: str, batch_size: int | None, shuffle_seed: int | None = None) -> tf.data.Dataset:
+        """The examples of a split, whole batches read at once from memory, files decoded in parallel.
+
+        Args:
+            split: "train", "validation" or "test".
+            batch_size: examples a batch, the last may be smaller; None for single examples.
+            shuffle_seed: if given, every pass has another order, the same for the same seed.
+        """
+        rows, ids, n = self.rows[split], self.ids[split], self.size(split)
+        order = tf.data.Dataset.range(n)
+        if shuffle_seed is not None:
+            order = order.shuffle(max(n, 1), seed=shuffle_seed, reshuffle_each_iteration=True)
+        images, labels, ids = (tf.constant(column) for column in (rows.images, rows.labels, ids))
+
+        def read(index):
+            image = tf.gather(images, index)
+            image = _decode(image, self.image_shape) if image.dtype == tf.string else image
+            return {"image": image, "label": tf.gather(labels, index), "id": tf.gather(ids, index)}
+
+        if rows.images.dtype == np.uint8 and batch_size is not None:
+            return order.batch(batch_size).map(read, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        single = order.map(read, tf.data.AUTOTUNE)
+        return single if batch_size is None else single.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over every split's ids, labels and pixels (for files: path, size and time of change)."""
+        digest = hashlib.sha256(repr((self.classes, self.image_shape)).encode())
+        for split in _SPLITS:
+            images = self.rows[split].images
+            if images.dtype != np.uint8:
+                facts = [(path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in images]
+                images = np.frombuffer(repr(facts).encode(), np.uint8)
+            for column in (self.ids[split], self.rows[split].labels, images):
+                digest.update(np.ascontiguousarray(column).view(np.uint8).data)
+        return digest.hexdigest()
+
+
+def load(
+    name: str,
+    data_dir: str | Path | None = None,
+    limit: int | None = None,
+    *,
+    image_size: int | None = None,
+    validation: float = 0.1,
+    test: float = 0.25,
+    seed: int = 0,
+) -> Splits:
+    """Loads a data set and splits it.
+
+    A published test set stays as it is. Where a source has one pool (digits, folders), `test` of it is set aside; then
+    `validation` of the training rows. Both draws are stratified and depend on `seed` alone.
+
+    Args:
+        name: `digits`, `mnist`, `fashion_mnist`, `cifar10`, `idx:PATH` or `folder:PATH`.
+        data_dir: where to look first; then the system's share/datasets, then TFDS.
+        limit: at most this many training images, and a quarter of it in validation and in test, stratified.
+        image_size: folders only: pixels a side that images are resized to (bilinear, antialiased).
+        validation: share of the training rows, in (0, 1).
+        test: share of a source without a test set, in (0, 1).
+        seed: of the splits.
+
+    Raises:
+        InputError: unknown name, files missing or broken, or too few images for the classes.
+    """
+    source = sources.find(name, data_dir)
+    files = source.train.images.dtype != np.uint8
+    if files and not image_size:
+        raise InputError(f"{name}: images of any size need a common one: give image_size (pixels a side)")
+    shape = (image_size, image_size, 3) if files else source.train.images.shape[1:]
+    pool, pool_ids = source.train, np.arange(len(source.train.labels))
+    if source.test is not None:
+        test_rows, test_ids = source.test, len(pool_ids) + np.arange(len(source.test.labels))
+        order = _stratified(test_rows.labels, seed)
+    else:
+        test_rows, test_ids = pool, pool_ids
+        order = _stratified(pool.labels, seed)
+        order, rest = np.split(order, [math.ceil(test * len(order))])
+        pool, pool_ids = _take(pool, rest), rest
+    return _split(
+        name, pool, pool_ids, _take(test_rows, order), test_ids[order], source, shape, limit, validation, seed
+    )
+
+
+def from_arrays(
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    classes: tuple[str, ...] | None = None,
+    *,
+    limit: int | None = None,
+    validation: float = 0.1,
+    seed: int = 0,
+) -> Splits:
+    """Splits NumPy arrays as `load` does.
+
+    Args:
+        train, test: images, uint8 (n, height, width, channels) or (n, height, width), and integer labels (n,).
+        classes: names in the order of the labels; the labels themselves if not given.
+    """
+    pools = []
+    for part, (images, labels) in (("train", train), ("test", test)):
+        images, labels = np.asarray(images), np.asarray(labels)
+        if images.dtype != np.uint8 or images.ndim not in (3, 4) or len(images) != len(labels) or labels.ndim != 1:
+            raise InputError(
+                f"{part}: images {images.dtype} {images.shape} and labels {labels.shape}, expected uint8 pixels 0-255 "
+                "(n, height, width, channels) and labels (n,): floats in [0, 1] have to be multiplied by 255"
+            )
+        pools.append(Rows(images if images.ndim == 4 else images[..., None], labels.astype(np.int64)))
+    classes = tuple(classes or map(str, range(max(rows.labels.max() for rows in pools) + 1)))
+    if not all(0 <= rows.labels.min() <= rows.labels.max() < len(classes) for rows in pools):
+        raise InputError(f"labels outside 0 to {len(classes) - 1}, the range of the {len(classes)} classes")
+    source = sources.Source(*pools, classes, "arrays")
+    ids = np.arange(sum(len(rows.labels) for rows in pools))
+    n, order = len(pools[0].labels), _stratified(pools[1].labels, seed)
+    shape = pools[0].images.shape[1:]
+    test_rows = _take(pools[1], order)
+    return _split("arrays", pools[0], ids[:n], test_rows, ids[n:][order], source, shape, limit, validation, seed)
+
+
+def _split(name, pool, pool_ids, test, test_ids, source, shape, limit, validation, seed) -> Splits:
+    if limit is not None and limit < len(source.classes):
+        raise InputError(
+            f"limit {limit} is less than one image for each of the {len(source.classes)} classes: raise it"
+        )
+    if not 0 < validation < 1:
+        raise InputError(f"validation {validation}: expected a share between 0 and 1, such as 0.1")
+    order = _stratified(pool.labels, seed)
+    kept, rest = np.split(order, [math.ceil(validation * len(order))])
+    quarter = None if limit is None else max(1, limit // 4)
+    chosen = {"train": rest[:limit], "validation": kept[:quarter], "test": np.arange(len(test_ids))[:quarter]}
+    rows = {part: _take(test if part == "test" else pool, index) for part, index in chosen.items()}
+    ids = {part: (test_ids if part == "test" else pool_ids)[index] for part, index in chosen.items()}
+    if missing := set(range(len(source.classes))) - set(rows["train"].labels.tolist()):
+        names = ", ".join(source.classes[label] for label in sorted(missing))
+        raise InputError(
+            f"{source.origin}: no training image of class {names}: add images, raise limit, or leave the class out"
+        )
+    if not all(len(column) for column in ids.values()):
+        raise InputError(f"{source.origin}: {len(pool_ids) + len(test_ids)} images are too few for three splits")
+    return Splits(name, source.classes, tuple(shape), source.origin, seed, rows, ids)
+
+
+def _take(rows: Rows, index: np.ndarray) -> Rows:
+    return Rows(rows.images[index], rows.labels[index])
+
+
+def _stratified(labels: np.ndarray, seed: int) -> np.ndarray:
+    """A seeded order of all rows in which every prefix has the classes' shares, to rounding.
+
+    Row k (from 0) of a class of n, in random order, is due at (k + 1/2) / n of the way.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    counts = np.bincount(labels)
+    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    due = (rank + 0.5) / np.repeat(np.maximum(counts, 1), counts)
+    jitter = np.random.default_rng([seed, 1]).random(len(labels)) * 1e-9  # no fixed order of the classes
+    return by_class[np.argsort(due + jitter, kind="stable")]
+
+
+def _decode(path: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
+    image = tf.io.decode_image(tf.io.read_file(path), channels=shape[2], expand_animations=False)
+    image = tf.image.resize(image, shape[:2], antialias=True)
+    return tf.ensure_shape(tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8), shape)

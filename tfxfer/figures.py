@@ -1,0 +1,98 @@
+"""Figures on paper, by matplotlib: a function each, arrays in, a Figure out."""
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from tfxfer.analysis.projection import METHODS
+
+_TITLES = {"pca": "PCA", "tsne": "t-SNE (after PCA to 50)", "lle": "LLE"}
+
+
+def _colors(n: int) -> list:
+    name = "tab10" if n <= 10 else "tab20" if n <= 20 else "turbo"
+    cmap = matplotlib.colormaps[name]
+    return [cmap(i) if n <= 20 else cmap(i / (n - 1)) for i in range(n)]
+
+
+def projections(banks: dict, classes: list[str], captions: dict[str, str]) -> Figure:
+    """One row per bank, one column per projection found in it, classes by colour.
+
+    Args:
+        banks: name -> mapping with `labels` (n,) and projections (n, 2) under their method's name.
+        classes: names, in the labels' order.
+        captions: bank name -> what its row shows.
+    """
+    methods = [m for m in METHODS if all(m in bank.values for bank in banks.values())]
+    shape = (len(banks), len(methods))
+    figure = Figure(figsize=(4.2 * shape[1] + 1.6, 4.1 * shape[0]), layout="constrained")
+    axes = figure.subplots(*shape, squeeze=False)
+    colors = _colors(len(classes))
+    for row, (name, bank) in zip(axes, banks.items(), strict=True):
+        row[0].set_ylabel(captions[name], fontsize=11)
+        for ax, method in zip(row, methods, strict=True):
+            for label, (class_name, color) in enumerate(zip(classes, colors, strict=True)):
+                points = bank[method][bank.labels == label]
+                ax.scatter(*points.T, s=9, color=color, label=class_name, linewidths=0, alpha=0.75)
+            ax.set(xticks=[], yticks=[], title=_TITLES[method])
+            low, high = np.percentile(bank[method], [0.5, 99.5], axis=0)  # one stray point must not squeeze the rest
+            margin = 0.08 * np.maximum(high - low, 1e-9)
+            ax.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right upper", markerscale=2.5, frameon=False, title="class")
+    figure.suptitle("Do classes separate? Each panel is fitted to its own features: compare clusters, not positions")
+    return figure
+
+
+def curves(history: dict[str, list[float]]) -> Figure:
+    """Loss and accuracy by epoch, training and validation; the best epoch by validation loss is marked."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    epochs = np.arange(1, len(history["loss"]) + 1)
+    best = int(np.argmin(history["val_loss"])) + 1
+    for ax, what in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        ax.plot(epochs, history[what], "o-", label="training (mean over the epoch)")
+        ax.plot(epochs, history[f"val_{what}"], "s-", label="validation (after it)")
+        ax.axvline(best, color="grey", linestyle=":", label=f"lowest validation loss: epoch {best}")
+        ax.set(xlabel="epoch", title=what)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(alpha=0.3)
+    figure.axes[0].legend(fontsize=8)
+    figure.suptitle("Training: validation turning up while training falls is overfitting")
+    return figure
+
+
+def confusion(matrix: np.ndarray, classes: list[str]) -> Figure:
+    """Rows are true classes, columns predictions; colour is the share of the row, numbers are images."""
+    n = len(classes)
+    side = max(4.5, 0.55 * n + 2)
+    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    ax = figure.subplots()
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=ax, shrink=0.8, label="share of the true class")
+    for i, j in np.argwhere(matrix):
+        ax.text(j, i, matrix[i, j], ha="center", va="center", fontsize=8, color="w" if share[i, j] > 0.5 else "k")
+    ax.set(xticks=range(n), yticks=range(n), yticklabels=classes, xlabel="predicted", ylabel="true")
+    ax.set_xticklabels(classes, rotation=0 if max(map(len, classes)) < 4 else 45, ha="center" if n > 20 else None)
+    ax.set_title("Which classes are taken for which? Test images; off the diagonal are mistakes")
+    return figure
+
+
+def mistakes(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> Figure:
+    """The most confident wrong predictions, at most 16.
+
+    Args:
+        images: uint8 (n, height, width, 1 or 3); labels (n,); probabilities (n, classes).
+    """
+    predicted, sure = probabilities.argmax(1), probabilities.max(1)
+    wrong = np.flatnonzero(predicted != labels)
+    wrong = wrong[np.argsort(-sure[wrong])][:16]
+    rows = max(1, -(-len(wrong) // 8))
+    figure = Figure(figsize=(12, 1.95 * rows + 0.5), layout="constrained")
+    for ax in (axes := figure.subplots(rows, 8, squeeze=False).ravel()):
+        ax.axis("off")
+    for ax, i in zip(axes, wrong, strict=False):
+        ax.imshow(images[i].squeeze(), cmap="gray", vmin=0, vmax=255)
+        ax.set_title(f"{classes[labels[i]]}\ntaken for {classes[predicted[i]]}\np = {sure[i]:.2f}", fontsize=9)
+    figure.suptitle("Most confident mistakes" if len(wrong) else "No mistakes among these test images")
+    return figure

@@ -1,0 +1,214 @@
+"""One flat Keras graph from raw pixels to logits, and which of its layers may change.
+
+    image (uint8) -> to_float -> [resize] -> [augment] -> [to_rgb] -> scale -> scaled
+          -> the backbone's own layers -> embedding -> [head_dropout] -> logits
+
+The layers named here are the landmarks by which every other module finds its way.
+"""
+
+import hashlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+from tfxfer import backbones
+from tfxfer.data import Splits
+from tfxfer.errors import InputError
+
+CAFFE_MEAN = (103.939, 116.779, 123.68)  # B, G, R; keras.applications.imagenet_utils
+TORCH_MEAN, TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+SCALINGS = ("tf", "caffe", "torch", "unit", "none")
+
+
+def build(
+    backbone: str | keras.Model | Callable[..., keras.Model],
+    splits: Splits,
+    image_size: int | None = None,
+    weights: str = "imagenet",
+    *,
+    scaling: str | None = None,
+    augment: bool | Sequence[layers.Layer] = False,
+) -> keras.Model:
+    """Builds the graph; only the head (`logits`) is trainable afterwards.
+
+    Args:
+        backbone: a name of `backbones.TABLE`, a function of keras.applications, or a Keras model of one image input
+            and one output (a feature map, or a vector). A model's weights are copied; it is not changed.
+        splits: gives image shape and classes.
+        image_size: pixels a side that the backbone sees; by default its native size.
+        weights: "imagenet", "none" or a file's path. A Keras model brings its own.
+        scaling: what becomes of pixels 0-255: "tf" [-1, 1], "caffe" (BGR, mean subtracted), "torch" (ImageNet's mean
+            and standard deviation), "unit" [0, 1], "none". By default as the backbone was trained; a Keras model does
+            not say, so it has to be given.
+        augment: True for small random shifts, rotations and zooms, or Keras layers of one's own that take float
+            pixels 0-255. Active in training only.
+
+    Returns:
+        A functional model, uint8 (batch, *splits.image_shape) -> float32 logits (batch, classes), with the layers
+        named in this module's docstring and the attribute `classes`.
+
+    Raises:
+        InputError: unknown names, weights that cannot be had or do not fit, images too small.
+    """
+    if scaling is not None and scaling not in SCALINGS:
+        raise InputError(f"scaling {scaling!r}: expected one of {', '.join(SCALINGS)}")
+    create, size, own_scale, rgb, dropout, name = _describe(backbone, image_size, weights, scaling)
+    channels = 3 if rgb else splits.image_shape[-1]
+    if rgb and splits.image_shape[-1] not in (1, 3):
+        raise InputError(f"{name} takes grey or RGB images, the data has {splits.image_shape[-1]} channels")
+
+    image = keras.Input(splits.image_shape, dtype="uint8", name="image")
+    x = layers.Rescaling(1.0, name="to_float")(image)
+    if splits.image_shape[:2] != (size, size):
+        shrinks = max(splits.image_shape[:2]) > size
+        x = layers.Resizing(size, size, antialias=shrinks, name="resize")(x)
+    for layer in _augmentation() if augment is True else augment or ():
+        x = layer(x)
+    if splits.image_shape[-1] < channels:
+        x = layers.Concatenate(name="to_rgb")([x] * channels)
+    x = _scale(x, scaling) if scaling else own_scale(x)
+    x = layers.Activation("linear", name="scaled")(x)
+    x = _inline(create((size, size, channels)), x)
+    pool = layers.GlobalAveragePooling2D if len(x.shape) == 4 else lambda name: layers.Activation("linear", name=name)
+    x = pool(name="embedding")(x)
+    x = layers.Dropout(dropout, name="head_dropout")(x) if dropout else x
+    logits = layers.Dense(len(splits.classes), dtype="float32", name="logits")(x)
+    net = keras.Model(image, logits, name=name)
+    net.classes = list(splits.classes)
+    unfreeze_last(net, 0)
+    return net
+
+
+def _describe(backbone, image_size: int | None, weights: str, scaling: str | None):
+    """What `build` needs to know of any kind of backbone: creator, size, scaling, RGB, head dropout, name."""
+    if isinstance(backbone, str):
+        row, name = backbones.get(backbone), backbone
+        create = lambda shape: backbones.create(name, shape, weights)  # noqa: E731
+        return create, image_size or row.native_size, lambda x: _scale(x, row.scaling), row.rgb, row.dropout, name
+    if isinstance(backbone, keras.Model):
+        if scaling is None:
+            raise InputError(
+                f"model {backbone.name} does not say what pixels it takes: give scaling, one of {SCALINGS}"
+            )
+        if len(backbone.inputs) != 1 or len(backbone.outputs) != 1 or len(backbone.input.shape) != 4:
+            raise InputError(f"model {backbone.name} must have one image input and one output to be a backbone")
+        size = image_size or backbone.input.shape[1]
+        if size is None or backbone.input.shape[1] not in (None, size):
+            raise InputError(
+                f"model {backbone.name} takes {backbone.input.shape[1:]}: image_size {image_size} won't do"
+            )
+        rgb = backbone.input.shape[-1] != 1
+        return lambda shape: backbone, size, None, rgb, 0.0, f"{backbone.name}_transfer"
+    if weights not in ("imagenet", "none"):
+        raise InputError("weights from a file need a named backbone: load them into a Keras model and pass that")
+    preprocess = getattr(sys.modules.get(getattr(backbone, "__module__", "")), "preprocess_input", None)
+    if preprocess is None and scaling is None:
+        raise InputError(f"backbone {backbone!r}: expected a name, a Keras model or a function of keras.applications")
+    create = lambda shape: backbone(  # noqa: E731
+        include_top=False, weights=None if weights == "none" else weights, input_shape=shape
+    )
+    return create, image_size or 224, preprocess, True, 0.0, backbone.__name__
+
+
+def _scale(x, scaling: str):
+    if scaling == "tf":
+        return layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(x)
+    if scaling == "unit":
+        return layers.Rescaling(1 / 255, name="scale")(x)
+    if scaling == "none":
+        return x
+    if x.shape[-1] != 3:
+        raise InputError(f"scaling {scaling!r} is for three channels, this backbone takes {x.shape[-1]}")
+    if scaling == "caffe":
+        return layers.Normalization(mean=CAFFE_MEAN, variance=(1.0,) * 3, name="scale")(keras.ops.flip(x, axis=-1))
+    mean, variance = np.multiply(TORCH_MEAN, 255), np.square(np.multiply(TORCH_STD, 255))
+    return layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), name="scale")(x)
+
+
+def _augmentation() -> list[layers.Layer]:
+    """Shifts and zooms up to 10 %, rotations up to 18 degrees; no flips, which digits and letters do not survive."""
+    return [
+        layers.RandomTranslation(0.1, 0.1, fill_mode="nearest", name="augment_shift"),
+        layers.RandomRotation(0.05, fill_mode="nearest", name="augment_rotate"),
+        layers.RandomZoom(0.1, fill_mode="nearest", name="augment_zoom"),
+    ]
+
+
+def _inline(backbone: keras.Model, x):
+    """Applies copies of a model's layers to x one by one: a nested model cannot be cut, tapped or explained."""
+    made = {}
+
+    def call(layer, *args, **kwargs):
+        made[layer.name] = layer(*args, **kwargs)
+        return made[layer.name]
+
+    copies = {}
+
+    def copy(layer):
+        return copies.setdefault(layer.name, layer.__class__.from_config(layer.get_config()))
+
+    keras.models.clone_model(backbone, input_tensors=x, clone_function=copy, call_function=call)
+    for layer in backbone.layers:
+        if layer.weights:
+            copies[layer.name].set_weights(layer.get_weights())
+    return made[backbone.output_names[0]]
+
+
+def backbone_layers(net: keras.Model) -> list[layers.Layer]:
+    """The backbone's layers as Keras lists them; scaling, pooling, embedding and head are not among them."""
+    names = [layer.name for layer in net.layers]
+    return net.layers[names.index("scaled") + 1 : names.index("embedding")]
+
+
+def unfreeze_last(net: keras.Model, n: int | str, train_batch_norm: bool = False) -> list[layers.Layer]:
+    """Makes the head and the last n layers of the backbone trainable, and nothing else. `train.fit` recompiles.
+
+    Args:
+        net: from `build`.
+        n: how many layers, counting every layer Keras lists (activations too), or "all".
+        train_batch_norm: whether the batch norm among them trains. If not it stays in inference mode: fixed
+            statistics, fixed scale and offset.
+
+    Returns:
+        The backbone layers that are now trainable.
+    """
+    body = backbone_layers(net)
+    count = len(body) if n == "all" else n
+    if not isinstance(count, int) or not 0 <= count <= len(body):
+        raise InputError(f"cannot unfreeze {n!r} layers: {net.name} has {len(body)}; expected 0 to {len(body)}, or all")
+    for layer in body:
+        layer.trainable = False
+    chosen = [
+        layer
+        for layer in body[len(body) - count :]
+        if train_batch_norm or not isinstance(layer, layers.BatchNormalization)
+    ]
+    for layer in chosen:
+        layer.trainable = True
+    return chosen
+
+
+def _digest(weights: Sequence[np.ndarray]) -> str:
+    return hashlib.sha256(b"".join(w.tobytes() for w in weights)).hexdigest()
+
+
+def describe(net: keras.Model) -> dict:
+    """What a run records of its model: name, backbone layers and parameters, sha256 of the backbone's weights."""
+    body = backbone_layers(net)
+    digest = _digest([w for layer in body for w in layer.get_weights()])
+    return {"name": net.name, "layers": len(body), "parameters": net.count_params(), "backbone_sha256": digest}
+
+
+def frozen_digests(net: keras.Model) -> dict[str, str]:
+    """sha256 of the weights of every layer that must not change, moving statistics included, by layer name."""
+    return {layer.name: _digest(layer.get_weights()) for layer in net.layers if layer.weights and not layer.trainable}
+
+
+def save_backbone(net: keras.Model, path: str | Path) -> None:
+    """Saves the backbone's weights alone, in Keras's `.weights.h5`: a file for `weights=PATH`, whatever the head."""
+    backbone = keras.Model(net.get_layer("scaled").output, net.get_layer("embedding").input)
+    backbone.save_weights(path)

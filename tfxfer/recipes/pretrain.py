@@ -1,0 +1,51 @@
+"""Pretrain a backbone from scratch and keep its weights: transfer learning with any architecture, offline.
+
+What to see: the last column of the training curves, and `backbone.weights.h5` in the run's directory, which every
+recipe takes as `--weights`. The whole network trains, batch norm included.
+
+python -m tfxfer.recipes.pretrain --dataset fashion_mnist --backbone mobilenet_v2 --image-size 48
+"""
+
+from tfxfer import cli
+
+
+def main(
+    dataset: str = "fashion_mnist",
+    data_dir: str | None = None,
+    backbone: str = "mobilenet_v2",
+    image_size: int | None = 48,
+    epochs: int = 10,
+    batch_size: int = 128,
+    learning_rate: float = 2e-3,
+    augment: bool = False,
+    seed: int = 0,
+    limit: int | None = None,
+    out: str = "saved_models",
+) -> dict[str, float]:
+    """Runs the training and returns its metrics; the run's directory is the last line printed."""
+    arguments = dict(locals())
+    from tfxfer import analysis, data, export, features, model, report, runs, train
+
+    with runs.Run("pretrain", arguments, out) as run:
+        run.seed(seed)
+        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
+        net = model.build(backbone, splits, image_size, "none", augment=augment)
+        run.describe(net, splits)
+        model.unfreeze_last(net, "all", train_batch_norm=True)
+        with run.phase("training"):
+            options = {"batch_size": batch_size, "seed": seed, "callbacks": [run.tensorboard()]}
+            history = train.fit(net, splits, epochs, learning_rate, **options)
+        with run.phase("test"):
+            test = features.extract(net, splits.test, ("image", "logits"))
+        run.metrics["test/accuracy"] = analysis.metrics.accuracy(test.labels, test["logits"].argmax(1))
+        with run.phase("export"):
+            model.save_backbone(net, run.dir / "backbone.weights.h5")
+            export.saved_model(net, run.dir, test["image"][:200])
+            run.save(net, history, {"test": test})
+        report.write(run.dir)
+        print(f"weights for --weights: {run.final / 'backbone.weights.h5'}")
+    return run.metrics
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,201 @@
+"""Where images come from: a name to NumPy arrays or file paths, without TensorFlow unless TFDS has to be asked."""
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfxfer import formats
+from tfxfer.errors import InputError
+
+_DIGITS = tuple("0123456789")
+_FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+_CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A public data set: what it holds when whole, and the files TFDS wants to make it from."""
+
+    summary: str
+    classes: tuple[str, ...]
+    examples: tuple[int, int]  # training, test
+    files: tuple[str, ...] = ()  # as read from a folder
+    download: tuple[str, ...] = ()  # as TFDS takes them from its manual_dir
+
+
+_IDX_GZ = tuple(f"{name}.gz" for name in formats.IDX_FILES)
+KNOWN = {
+    "digits": Known("1,797 handwritten digits, 8 x 8 grey, bundled with scikit-learn", _DIGITS, (1797, 0)),
+    "mnist": Known("70,000 handwritten digits, 28 x 28 grey", _DIGITS, (60000, 10000), formats.IDX_FILES, _IDX_GZ),
+    "fashion_mnist": Known(
+        "70,000 pieces of clothing, 28 x 28 grey (Debian: dataset-fashion-mnist)",
+        _FASHION,
+        (60000, 10000),
+        formats.IDX_FILES,
+        _IDX_GZ,
+    ),
+    "cifar10": Known(
+        "60,000 photographs, 32 x 32 RGB",
+        _CIFAR,
+        (50000, 10000),
+        formats.CIFAR10_FILES,
+        ("cifar-10-binary.tar.gz",),
+    ),
+}
+PATHS = {
+    "idx:PATH": "a folder of four IDX files named as MNIST's, plain or .gz",
+    "folder:PATH": "a folder of JPEG or PNG images, one folder per class",
+}
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled images: uint8 pixels (n, height, width, channels) or file paths (n,), and int64 labels (n,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was found: the training rows, the test rows if the source has its own, and where it was."""
+
+    train: Rows
+    test: Rows | None
+    classes: tuple[str, ...]
+    origin: str
+
+
+def find(name: str, data_dir: str | Path | None = None) -> Source:
+    """Finds a data set by name: in `data_dir`, else in the system's share/datasets, else through TFDS.
+
+    Args:
+        name: a key of `KNOWN`, `idx:PATH` or `folder:PATH`.
+        data_dir: a folder that holds the files, or a folder of that name which does; TFDS keeps its data there too.
+
+    Raises:
+        InputError: unknown name, missing or broken files, or a download that failed.
+    """
+    kind, _, path = name.partition(":")
+    if data_dir is not None and not Path(data_dir).is_dir():
+        raise InputError(f"data_dir {data_dir} is no folder: give the folder that holds the data set's files")
+    if path and kind == "idx":
+        return _idx(Path(path), None)
+    if path and kind == "folder":
+        return _folder(Path(path))
+    if name not in KNOWN:
+        raise InputError(f"unknown data set {name!r}: expected one of {', '.join([*KNOWN, *PATHS])}")
+    if name == "digits":
+        return _digits()
+    known = KNOWN[name]
+    for folder in _candidates(name, data_dir):
+        present = [file for file in known.files if _file(folder, file)]
+        if present:
+            source = _cifar10(folder) if name == "cifar10" else _idx(folder, known.classes)
+            break
+    else:
+        source = _tfds(name, data_dir)
+    have = (len(source.train.labels), len(source.test.labels))
+    if have != known.examples:
+        usual = " + ".join(f"{n:,}" for n in known.examples)
+        warnings.warn(
+            f"{name} in {source.origin} has {have[0]:,} training + {have[1]:,} test images, not {usual}: "
+            "taken as a subset",
+            stacklevel=3,
+        )
+    return source
+
+
+def _candidates(name: str, data_dir: str | Path | None) -> list[Path]:
+    own = [Path(data_dir) / name, Path(data_dir)] if data_dir is not None else []
+    shares = (os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")
+    system = [Path(share) / "datasets" / spelt for share in shares for spelt in (name, name.replace("_", "-"))]
+    return own + system
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+
+
+def _files(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    if missing := [name for name in names if not _file(folder, name)]:
+        raise InputError(f"{folder}: {', '.join(missing)} missing (plain or .gz): expected {', '.join(names)}")
+    return [_file(folder, name) for name in names]
+
+
+def _idx(folder: Path, classes: tuple[str, ...] | None) -> Source:
+    files = _files(folder, formats.IDX_FILES)
+    train = Rows(*formats.read_idx_pair(*files[:2], classes and len(classes)))
+    classes = classes or tuple(str(label) for label in range(train.labels.max() + 1))
+    test = Rows(*formats.read_idx_pair(*files[2:], len(classes)))
+    if train.images.shape[1:] != test.images.shape[1:]:
+        sizes = f"{train.images.shape[1:3]} and {test.images.shape[1:3]}"
+        raise InputError(f"{folder}: training and test images differ in size, {sizes}: they are no pair")
+    return Source(train, test, classes, str(folder))
+
+
+def _cifar10(folder: Path) -> Source:
+    parts = [formats.read_cifar10(path) for path in _files(folder, formats.CIFAR10_FILES)]
+    train = Rows(*(np.concatenate(column) for column in zip(*parts[:-1], strict=True)))
+    return Source(train, Rows(*parts[-1]), _CIFAR, str(folder))
+
+
+def _digits() -> Source:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    pixels = np.round(bunch.images * 255 / 16).astype(np.uint8)[..., None]
+    return Source(Rows(pixels, bunch.target.astype(np.int64)), None, _DIGITS, "scikit-learn's load_digits")
+
+
+def _folder(folder: Path) -> Source:
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder: expected one with a folder of images per class")
+    classes = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")))
+    if len(classes) < 2:
+        raise InputError(f"{folder}: {len(classes)} class folders found, expected at least 2, one per class")
+    paths, labels = [], []
+    for label, name in enumerate(classes):
+        found = sorted(p for p in (folder / name).iterdir() if p.suffix.lower() in _SUFFIXES)
+        if not found:
+            raise InputError(f"{folder / name}: no .jpg, .jpeg or .png files: add images or remove the folder")
+        paths += map(str, found)
+        labels += [label] * len(found)
+    for path in paths:
+        with open(path, "rb") as file:
+            if not file.read(8).startswith(_MAGIC):
+                raise InputError(f"{path}: neither a JPEG nor a PNG image inside: mend it or take it out")
+    return Source(Rows(np.array(paths), np.array(labels, np.int64)), None, classes, str(folder))
+
+
+def _tfds(name: str, data_dir: str | Path | None) -> Source:
+    """Lets TFDS prepare the data set from files in `<data_dir>/manual/<name>`, or from the internet."""
+    import requests
+    import tensorflow_datasets as tfds
+
+    root = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or tfds.core.constants.DATA_DIR).expanduser()
+    manual = root / "manual" / name
+    known = KNOWN[name]
+    ways = (
+        f"put {', '.join(known.download)} in {manual}, or give a folder that holds "
+        f"{known.files[0]} and the others with --data-dir, or use --dataset digits, which is bundled"
+    )
+    builder = tfds.builder(name, data_dir=root)
+    config = tfds.download.DownloadConfig(manual_dir=manual, extract_dir=root / "extracted" / name)
+    try:
+        if not builder.is_prepared() and not all((manual / file).is_file() for file in known.download):
+            requests.head(next(iter(builder.url_infos)), timeout=10)  # TFDS itself retries for minutes when offline
+        builder.download_and_prepare(download_config=config)
+    except requests.exceptions.RequestException as error:
+        reason = type(error).__name__
+        raise InputError(f"{name} is not on this machine and TFDS could not download it ({reason}): {ways}") from None
+    except tfds.download.download_manager.NonMatchingChecksumError as error:
+        raise InputError(f"{name}: TFDS refuses a file, its checksum differs ({error}): {ways}") from None
+    arrays = tfds.as_numpy(builder.as_dataset(split=["train", "test"], batch_size=-1))
+    train, test = (Rows(part["image"], part["label"].astype(np.int64)) for part in arrays)
+    return Source(train, test, known.classes, f"TFDS {builder.info.full_name} in {root}")

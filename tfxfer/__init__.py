@@ -8,9 +8,9 @@ import os
 
 __version__ = "0.1.0"
 
-# Both are read when Keras and TensorFlow are first imported, so they are set before any submodule.
+# Both are read when Keras and TensorFlow are first imported. Below 3 TensorFlow reports every missing GPU as an error.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 _SUBMODULES = ("analysis", "backbones", "data", "export", "features", "model", "report", "runs", "train")
 

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import inspect
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -53,6 +54,7 @@ def command(main: Callable[..., dict[str, float]]) -> Callable[..., None]:
 
     @functools.wraps(main)
     def run(**options) -> None:
+        _import_tensorflow()
         main(**options)
 
     # `recipe` names the run's folder for a recipe that is another one's page: not the user's to set
@@ -118,6 +120,19 @@ def _exit(app: typer.Typer) -> None:
         print("interrupted", file=sys.stderr)
         status = 130
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _import_tensorflow() -> None:
+    """Imports TensorFlow with its start-up messages, which no log level reaches, kept off the terminal."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
 
 def _complain(error: object) -> int:

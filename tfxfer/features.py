@@ -1,6 +1,7 @@
 """What a network's layers say about images: one pass, several layers, arrays with labels and ids."""
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,8 @@ def extract(
             f"{net.name} has no layer {', '.join(unknown)}; the last are {[x.name for x in net.layers[-5:]]}"
         )
     tapped = keras.Model(net.input, {name: net.get_layer(name).output for name in layers})
-    forward = tf.function(lambda images: tapped(images, training=False), reduce_retracing=True)
+    signature = [tf.TensorSpec((None, *net.input_shape[1:]), tf.uint8)]
+    forward = tf.function(lambda images: tapped(images, training=False), input_signature=signature)
     dataset = dataset if limit is None else dataset.take(limit)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "label", "id")}
     for batch in _progress(dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE), f"features of {net.name}"):
@@ -98,4 +100,4 @@ def extract(
 
 def _progress(batches: tf.data.Dataset, what: str) -> Iterable:
     total = int(batches.cardinality())
-    return track(batches, what, total=total if total >= 0 else None, transient=True)
+    return track(batches, what, total=total if total >= 0 else None, transient=True, disable=not sys.stdout.isatty())

@@ -73,7 +73,8 @@ def confusion(matrix: np.ndarray, classes: list[str]) -> Figure:
     for i, j in np.argwhere(matrix):
         ax.text(j, i, matrix[i, j], ha="center", va="center", fontsize=8, color="w" if share[i, j] > 0.5 else "k")
     ax.set(xticks=range(n), yticks=range(n), yticklabels=classes, xlabel="predicted", ylabel="true")
-    ax.set_xticklabels(classes, rotation=0 if max(map(len, classes)) < 4 else 45, ha="center" if n > 20 else None)
+    short = max(map(len, classes)) < 4
+    ax.set_xticklabels(classes, rotation=0 if short else 45, ha="center" if short else "right", rotation_mode="anchor")
     ax.set_title("Which classes are taken for which? Test images; off the diagonal are mistakes")
     return figure
 

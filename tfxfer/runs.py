@@ -29,7 +29,8 @@ _PACKAGES = ("tfxfer", "tensorflow", "keras", "numpy", "scikit-learn")
 class Run:
     """Collects a run in `<out>/<recipe>/.partial-<time>`; leaving the `with` block renames it to `<time>`.
 
-    If the block raises, the partial directory is removed again: it is this object's own.
+    A bad input or an interrupt removes the partial directory; any other failure keeps it, and says where, for what is
+    in it may have taken hours.
     """
 
     recipe: str
@@ -108,6 +109,9 @@ class Run:
         _write_json(self.dir / "run.json", self.facts)
 
     def __exit__(self, kind, error, trace) -> None:
+        if kind is not None and not issubclass(kind, InputError | KeyboardInterrupt):
+            print(f"failed; what was written so far is kept in {self.dir}", file=sys.stderr)
+            return
         if kind is not None:
             shutil.rmtree(self.dir, ignore_errors=True)
             for folder in self._made:

@@ -187,10 +187,12 @@ def _tfds(name: str, data_dir: str | Path | None) -> Source:
     )
     builder = tfds.builder(name, data_dir=root)
     config = tfds.download.DownloadConfig(manual_dir=manual, extract_dir=root / "extracted" / name)
+    prepared = (Path(builder.data_path) / "dataset_info.json").is_file()
     try:
-        if not builder.is_prepared() and not all((manual / file).is_file() for file in known.download):
+        if not prepared and not all((manual / file).is_file() for file in known.download):
             requests.head(next(iter(builder.url_infos)), timeout=10)  # TFDS itself retries for minutes when offline
-        builder.download_and_prepare(download_config=config)
+        if not prepared:
+            builder.download_and_prepare(download_config=config)
     except requests.exceptions.RequestException as error:
         reason = type(error).__name__
         raise InputError(f"{name} is not on this machine and TFDS could not download it ({reason}): {ways}") from None

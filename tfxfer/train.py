@@ -60,6 +60,7 @@ def fit(
         _pairs(splits.batches("train", batch_size, shuffle_seed=seed)),
         validation_data=_pairs(splits.batches("validation", batch_size)),
         epochs=epochs,
+        shuffle=False,  # the data set shuffles
         callbacks=[_Seconds(), *callbacks],
         verbose=1 if sys.stdout.isatty() else 2,
     )

@@ -114,10 +114,15 @@ def load(
     Raises:
         InputError: unknown name, files missing or broken, or too few images for the classes.
     """
+    for what, share in (("validation", validation), ("test", test)):
+        if not 0 < share < 1:
+            raise InputError(f"{what} {share}: expected a share between 0 and 1, such as 0.1")
     source = sources.find(name, data_dir)
     files = source.train.images.dtype != np.uint8
-    if files and not image_size:
-        raise InputError(f"{name}: images of any size need a common one: give image_size (pixels a side)")
+    if files and (image_size is None or image_size < 1):
+        raise InputError(
+            f"{name}: images of any size need a common one: image_size is {image_size}, give pixels a side"
+        )
     shape = (image_size, image_size, 3) if files else source.train.images.shape[1:]
     pool, pool_ids = source.train, np.arange(len(source.train.labels))
     if source.test is not None:
@@ -173,8 +178,6 @@ def _split(name, pool, pool_ids, test, test_ids, source, shape, limit, validatio
         raise InputError(
             f"limit {limit} is less than one image for each of the {len(source.classes)} classes: raise it"
         )
-    if not 0 < validation < 1:
-        raise InputError(f"validation {validation}: expected a share between 0 and 1, such as 0.1")
     order = _stratified(pool.labels, seed)
     kept, rest = np.split(order, [math.ceil(validation * len(order))])
     quarter = None if limit is None else max(1, limit // 4)

@@ -77,7 +77,8 @@ def extract(
         InputError: an unknown layer, or images that are not uint8 (floats in [0, 1] would silently become 0).
     """
     spec = dataset.element_spec
-    if not isinstance(spec, dict) or {"image", "label", "id"} - set(spec) or spec["image"].dtype != tf.uint8:
+    fits = isinstance(spec, dict) and not {"image", "label", "id"} - set(spec)
+    if not fits or spec["image"].dtype != tf.uint8 or spec["image"].shape.rank not in (3, None):
         raise InputError(f"dataset of {spec}: expected dicts of image (uint8, 0-255), label and id, not batched")
     if unknown := [name for name in layers if name not in {layer.name for layer in net.layers}]:
         raise InputError(

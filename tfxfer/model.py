@@ -56,6 +56,8 @@ def build(
     """
     if scaling is not None and scaling not in SCALINGS:
         raise InputError(f"scaling {scaling!r}: expected one of {', '.join(SCALINGS)}")
+    if image_size is not None and image_size < 1:
+        raise InputError(f"image_size {image_size}: expected pixels a side, at least 1")
     create, size, own_scale, rgb, dropout, name = _describe(backbone, image_size, weights, scaling)
     channels = 3 if rgb else splits.image_shape[-1]
     if rgb and splits.image_shape[-1] not in (1, 3):
@@ -164,7 +166,9 @@ def backbone_layers(net: keras.Model) -> list[layers.Layer]:
     return net.layers[names.index("scaled") + 1 : names.index("embedding")]
 
 
-def unfreeze_last(net: keras.Model, n: int | str, train_batch_norm: bool = False) -> list[layers.Layer]:
+def unfreeze_last(
+    net: keras.Model, n: int | str, train_batch_norm: bool = False, batch_norm_momentum: float = 0.99
+) -> list[layers.Layer]:
     """Makes the head and the last n layers of the backbone trainable, and nothing else. `train.fit` recompiles.
 
     Args:
@@ -172,6 +176,8 @@ def unfreeze_last(net: keras.Model, n: int | str, train_batch_norm: bool = False
         n: how many layers, counting every layer Keras lists (activations too), or "all".
         train_batch_norm: whether the batch norm among them trains. If not it stays in inference mode: fixed
             statistics, fixed scale and offset.
+        batch_norm_momentum: the most that batch norm which trains may have. Keras's MobileNetV2 has 0.999: its moving
+            statistics look back 1,000 steps, longer than most fine-tuning lasts, and would still be the old ones.
 
     Returns:
         The backbone layers that are now trainable.
@@ -189,6 +195,8 @@ def unfreeze_last(net: keras.Model, n: int | str, train_batch_norm: bool = False
     ]
     for layer in chosen:
         layer.trainable = True
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, batch_norm_momentum)
     return chosen
 
 

@@ -77,6 +77,8 @@ class Run:
 
     def seed(self, seed: int) -> None:
         """Seeds Python, NumPy and TensorFlow."""
+        if not 0 <= seed < 2**32:
+            raise InputError(f"seed {seed}: expected 0 to {2**32 - 1}")
         import keras
 
         keras.utils.set_random_seed(seed)

@@ -1,0 +1,80 @@
+"""Shared by all tests: no network, no file of the user's, and small data and networks made once a process."""
+
+import os
+import tempfile
+
+# Read when Keras and TFDS are first imported: caches of the tests' own, never the user's.
+_HOME = tempfile.mkdtemp(prefix="tfxfer-tests-")
+os.environ.update(
+    KERAS_HOME=f"{_HOME}/keras", TFDS_DATA_DIR=f"{_HOME}/tfds", XDG_DATA_DIRS=f"{_HOME}/share", MPLBACKEND="agg"
+)
+
+import gzip  # noqa: E402
+import shutil  # noqa: E402
+import struct  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+from tfxfer import data, formats, model  # noqa: E402
+
+
+def pytest_sessionfinish():
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture
+def keras_models() -> Path:
+    """Keras's cache of application weights, empty."""
+    folder = Path(os.environ["KERAS_HOME"]) / "models"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    """Writes uint8 data as IDX, gzipped if the name ends in .gz: an independent writer to test the reader with."""
+    content = struct.pack(f">I{array.ndim}I", 0x800 + array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+def make_pictures(n: int, classes: int = 10, side: int = 28, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Learnable images: class c is a bright square at place c of a 4 x 4 grid, in noise. uint8 (n, side, side)."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(n) % classes)
+    images = rng.integers(0, 90, (n, side, side))
+    step = side // 4
+    for image, label in zip(images, labels):
+        row, column = divmod(label, 4)
+        image[row * step : (row + 1) * step, column * step : (column + 1) * step] += 160
+    return images.astype(np.uint8), labels
+
+
+def write_idx_set(folder: Path, train: int = 200, test: int = 50, suffix: str = ".gz", seed: int = 0) -> None:
+    """Writes the four files of an MNIST-like data set."""
+    for n, part in ((train, 0), (test, 2)):
+        images, labels = make_pictures(n, seed=seed + part)
+        write_idx(folder / (formats.IDX_FILES[part] + suffix), images)
+        write_idx(folder / (formats.IDX_FILES[part + 1] + suffix), labels)
+
+
+@pytest.fixture(scope="session")
+def pictures() -> data.Splits:
+    """300 training and 100 test images of `make_pictures`, 28 x 28 grey, 10 classes."""
+    return data.from_arrays(make_pictures(300), make_pictures(100, seed=1))
+
+
+@pytest.fixture
+def small_cnn(pictures) -> keras.Model:
+    """An untrained `cnn` on `pictures`."""
+    keras.utils.set_random_seed(0)
+    return model.build("cnn", pictures, weights="none")
+
+
+@pytest.fixture(scope="session")
+def lite0(pictures) -> keras.Model:
+    """EfficientNet-Lite0 with its ImageNet weights at 48 x 48; tests must not train it."""
+    return model.build("efficientnet_lite0", pictures, image_size=48)

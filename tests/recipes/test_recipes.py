@@ -1,0 +1,87 @@
+"""Each recipe runs for real, small, and leaves a whole run."""
+
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import write_idx_set
+
+import tfxfer
+from tfxfer.recipes import mobilenet_mnist, pretrain, quickstart
+
+KEYS = {f"{when}/{what}" for when in ("before", "after") for what in ("probe_accuracy", "silhouette", "knn_purity")}
+KEYS |= {"test/accuracy"}
+SECONDS = {"features_before", "study_before", "training", "features_after", "study_after", "export"}
+FILES = {"run.json", "metrics.json", "history.csv", "report.html", "model.keras", "saved_model", "figures", "banks"}
+
+
+def newest(out, recipe):
+    runs = sorted((out / recipe).iterdir())
+    assert not any(run.name.startswith(".") for run in runs)
+    return runs[-1]
+
+
+def test_quickstart(tmp_path):
+    metrics = quickstart.main(limit=300, epochs=2, out=str(tmp_path))
+    assert set(metrics) == KEYS | {f"seconds/{phase}" for phase in SECONDS}
+    assert all(isinstance(value, float) for value in metrics.values())
+    assert metrics["before/probe_accuracy"] > 0.7  # ImageNet features of digits it has never seen
+    assert metrics["after/silhouette"] > metrics["before/silhouette"]
+    folder = newest(tmp_path, "quickstart")
+    assert {path.name for path in folder.iterdir()} == FILES | {"logs"}
+    assert json.loads((folder / "metrics.json").read_text()) == metrics
+    assert list((folder / "logs" / "train").glob("events*"))
+    run = tfxfer.load(folder)
+    assert run.facts["recipe"] == "quickstart"
+    assert run.facts["data"]["sizes"] == {"train": 300, "validation": 75, "test": 75}
+    assert len(run.history["val_loss"]) == 2
+    test = run.banks["test"]
+    right = test["logits"].argmax(1) == test.labels
+    assert metrics["test/accuracy"] == pytest.approx(right.mean())
+    served = tf.saved_model.load(str(folder / "saved_model")).signatures["serving_default"]
+    probabilities = served(image=tf.constant(test["image"]))["probabilities"]
+    np.testing.assert_allclose(probabilities, tf.nn.softmax(test["logits"]), atol=1e-4)
+    frozen = keras.models.load_model(folder / "model.keras").get_layer("stem_conv").get_weights()[0]
+    bundled = tfxfer.backbones.create("efficientnet_lite0", (48, 48, 3), "imagenet").get_layer("stem_conv")
+    np.testing.assert_array_equal(frozen, bundled.get_weights()[0])
+
+
+def test_pretrained_weights_go_into_mobilenet_mnist(tmp_path):
+    """pretrain saves what --weights takes; the page then starts from exactly these weights."""
+    write_idx_set(tmp_path / "data", train=200, test=80)
+    options = {"dataset": f"idx:{tmp_path / 'data'}", "image_size": 32, "epochs": 1, "out": str(tmp_path)}
+    pretrain.main(**options, backbone="mobilenet_v2")
+    source = newest(tmp_path, "pretrain")
+    weights = source / "backbone.weights.h5"
+    metrics = mobilenet_mnist.main(**options, weights=str(weights), protocol="as_published", augment=True)
+    run = tfxfer.load(newest(tmp_path, "mobilenet_mnist"))
+    assert set(metrics) >= KEYS
+    trained, net = tfxfer.load(source).model, run.model
+    for ours, theirs in zip(_body(net)[:-10], _body(trained)[:-10], strict=True):
+        for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    scale = net.get_layer("scale").get_config()
+    assert (scale["scale"], scale["offset"]) == (1 / 255, 0.0)
+    assert any(layer.name == "augment_shift" for layer in net.layers)
+    assert run.facts["arguments"]["protocol"] == "as_published"
+
+
+def _body(net):
+    return tfxfer.model.backbone_layers(net)
+
+
+def test_defaults_are_the_experiments():
+    """Experiment C, and the quickstart the README promises."""
+
+    def defaults(main):
+        return {p.name: p.default for p in inspect.signature(main).parameters.values()}
+
+    page, first = defaults(mobilenet_mnist.main), defaults(quickstart.main)
+    published = {"dataset": "mnist", "backbone": "mobilenet_v2", "image_size": 48, "unfreeze": 10, "epochs": 5}
+    assert {name: page[name] for name in published} == published
+    assert mobilenet_mnist.FEATURE_IMAGES == 2000
+    quick = {"dataset": "digits", "backbone": "efficientnet_lite0", "image_size": 48, "unfreeze": 40, "epochs": 10}
+    assert {name: first[name] for name in quick} == quick

@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import make_pictures, write_idx_set
+from PIL import Image
+
+from tfxfer import data
+from tfxfer.errors import InputError
+
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+def test_elements_are_dicts_of_uint8_image_label_and_id(digits):
+    spec = digits.train.element_spec
+    assert spec["image"] == tf.TensorSpec((8, 8, 1), tf.uint8)
+    assert spec["label"].dtype == spec["id"].dtype == tf.int64
+    assert int(digits.test.cardinality()) == digits.size("test") == 450
+    example = next(iter(digits.train))
+    source = data.sources.find("digits").train
+    np.testing.assert_array_equal(example["image"], source.images[int(example["id"])])
+    assert int(example["label"]) == source.labels[int(example["id"])]
+
+
+def test_splits_share_no_image_and_leave_none_out(digits):
+    ids = np.concatenate([digits.ids[name] for name in SPLITS])
+    assert sorted(ids) == list(range(1797))
+
+
+def test_published_test_set_stays_whole_and_its_ids_follow_training(tmp_path):
+    write_idx_set(tmp_path)
+    splits = data.load(f"idx:{tmp_path}")
+    assert sorted(splits.ids["test"]) == list(range(200, 250))
+    assert sorted([*splits.ids["train"], *splits.ids["validation"]]) == list(range(200))
+    images, _ = make_pictures(50, seed=2)
+    np.testing.assert_array_equal(splits.rows["test"].images[..., 0], images[splits.ids["test"] - 200])
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_prefix_is_stratified(digits, split):
+    labels = digits.rows[split].labels
+    shares = np.bincount(labels) / len(labels)
+    for n in (10, 57, 100, len(labels)):
+        counts = np.bincount(labels[:n], minlength=10)
+        assert np.abs(counts - n * shares).max() <= 1.5
+
+
+def test_stratified_order_of_unequal_classes():
+    labels = np.repeat([0, 1, 2], [90, 9, 1])
+    order = data._stratified(labels, seed=0)
+    assert sorted(order) == list(range(100))
+    assert np.bincount(labels[order[:50]], minlength=3) == pytest.approx([45, 4.5, 0.5], abs=0.6)
+    within = [i for i in order if labels[i] == 0]
+    assert within != sorted(within)
+
+
+def test_seed_fixes_the_splits(digits):
+    again, other = data.load("digits"), data.load("digits", seed=1)
+    for name in SPLITS:
+        np.testing.assert_array_equal(digits.ids[name], again.ids[name])
+        assert set(digits.ids[name]) != set(other.ids[name])
+    assert digits.fingerprint == again.fingerprint != other.fingerprint
+
+
+def test_limit_takes_a_quarter_for_the_others_and_nests(digits):
+    hundred, two = data.load("digits", limit=100), data.load("digits", limit=200)
+    assert [hundred.size(name) for name in SPLITS] == [100, 25, 25]
+    assert np.bincount(hundred.rows["train"].labels).tolist() == [10] * 10
+    for name in SPLITS:
+        assert set(hundred.ids[name]) <= set(two.ids[name]) <= set(digits.ids[name])
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"limit": 9}, "limit 9 is less than one image for each of the 10 classes"),
+        ({"validation": 0.0}, "validation 0.0: expected a share"),
+        ({"test": 1.5}, "test 1.5: expected a share"),
+    ],
+)
+def test_bad_shares(options, complaint):
+    with pytest.raises(InputError, match=complaint):
+        data.load("digits", **options)
+
+
+def test_batches_agree_with_single_examples(digits):
+    batches = list(digits.batches("validation", 50))
+    assert [len(batch["id"]) for batch in batches] == [50, 50, 35]
+    singles = list(digits.validation)
+    np.testing.assert_array_equal(tf.concat([b["image"] for b in batches], 0), [s["image"] for s in singles])
+    np.testing.assert_array_equal(tf.concat([b["id"] for b in batches], 0), digits.ids["validation"])
+
+
+def test_shuffled_epochs_differ_and_repeat_with_the_seed(digits):
+    def epochs(seed):
+        batches = digits.batches("train", 100, shuffle_seed=seed)
+        return [np.concatenate([b["id"] for b in batches]) for _ in range(2)]
+
+    first, again, other = epochs(0), epochs(0), epochs(1)
+    assert sorted(first[0]) == sorted(digits.ids["train"])
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[0], first[1])
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_folder_is_decoded_and_resized(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(12):
+            pixels = np.full((20 + i, 30, 3), rng.integers(0, 256, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    with pytest.raises(InputError, match="image_size is None, give pixels a side"):
+        data.load(f"folder:{tmp_path}")
+    splits = data.load(f"folder:{tmp_path}", image_size=16)
+    assert splits.image_shape == (16, 16, 3)
+    assert sum(splits.size(name) for name in SPLITS) == 24
+    paths = data.sources.find(f"folder:{tmp_path}").train.images
+    for example in splits.train:
+        color = np.asarray(Image.open(paths[int(example["id"])]))[0, 0]
+        np.testing.assert_array_equal(example["image"], np.broadcast_to(color, (16, 16, 3)))
+    assert next(iter(splits.batches("train", 5)))["image"].shape == (5, 16, 16, 3)
+
+
+def test_folder_resizing_agrees_with_pillow(tmp_path):
+    """Bilinear with antialiasing, as Pillow's, to a grey level or two of rounding."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "a").mkdir()
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3)).astype(np.uint8))
+    coarse.resize((64, 48), Image.Resampling.BICUBIC).save(tmp_path / "a/0.png")
+    ours = data._decode(tf.constant(str(tmp_path / "a/0.png")), (16, 16, 3)).numpy()
+    pillow = np.asarray(Image.open(tmp_path / "a/0.png").resize((16, 16), Image.Resampling.BILINEAR))
+    assert np.abs(ours.astype(int) - pillow).max() <= 2
+
+
+def test_fingerprint_sees_pixels_labels_and_class_names():
+    train, test = make_pictures(100), make_pictures(50, seed=1)
+    base = data.from_arrays(train, test).fingerprint
+    touched = train[0].copy()
+    touched[5, 3, 3] ^= 1
+    assert data.from_arrays((touched, train[1]), test).fingerprint != base
+    assert data.from_arrays((train[0], (train[1] + 1) % 10), test).fingerprint != base
+    assert data.from_arrays(train, test, classes=tuple("abcdefghij")).fingerprint != base
+
+
+def test_arrays_are_checked():
+    images, labels = make_pictures(100)
+    with pytest.raises(InputError, match=r"float64 .* multiplied by 255"):
+        data.from_arrays((images / 255, labels), (images, labels))
+    with pytest.raises(InputError, match="labels outside 0 to 4"):
+        data.from_arrays((images, labels), (images, labels), classes=tuple("abcde"))
+    with pytest.raises(InputError, match="no training image of class k"):
+        data.from_arrays((images, labels), (images, labels), classes=tuple("abcdefghijk"))

@@ -1,0 +1,153 @@
+import keras
+import numpy as np
+import pytest
+
+from tfxfer import data, model
+from tfxfer.errors import InputError
+
+
+def names(layers):
+    return [layer.name for layer in layers]
+
+
+def test_graph_is_flat_and_takes_raw_pixels(lite0, pictures):
+    assert not any(isinstance(layer, keras.Model) for layer in lite0.layers)
+    assert lite0.input.dtype == "uint8"
+    assert lite0.input_shape == (None, 28, 28, 1)
+    assert lite0.output.dtype == "float32"
+    assert lite0.output_shape == (None, 10)
+    assert lite0.classes == list(pictures.classes)
+    landmarks = ["image", "to_float", "resize", "to_rgb", "scale", "scaled"]
+    assert names(lite0.layers)[:6] == landmarks
+    assert names(lite0.layers)[-2:] == ["embedding", "logits"]
+
+
+def test_inner_layers_can_be_tapped(lite0, pictures):
+    tap = keras.Model(lite0.input, lite0.get_layer("block5_project_bn").output)
+    assert tap(pictures.rows["test"].images[:2]).shape == (2, 3, 3, 80)
+
+
+def test_backbone_layers_are_the_applications_own(pictures):
+    net = model.build("mobilenet_v2", pictures, image_size=48, weights="none")
+    own = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(48, 48, 3))
+    assert names(model.backbone_layers(net)) == names(own.layers[1:])
+    last = ["block_16_expand_BN", "block_16_expand_relu", "block_16_depthwise", "block_16_depthwise_BN"]
+    last += ["block_16_depthwise_relu", "block_16_project", "block_16_project_BN", "Conv_1", "Conv_1_bn", "out_relu"]
+    assert names(model.backbone_layers(net)[-10:]) == last
+    assert sorted({w.path.split("/")[0] for w in net.trainable_weights}) == ["logits"]
+    model.unfreeze_last(net, 10, train_batch_norm=True)
+    assert net.get_layer("Conv_1_bn").momentum == 0.99
+    assert net.get_layer("block_15_project_BN").momentum == 0.999
+    trained = {"block_16_expand_BN", "block_16_depthwise", "block_16_depthwise_BN", "block_16_project"}
+    trained |= {"block_16_project_BN", "Conv_1", "Conv_1_bn", "logits"}
+    assert {w.path.split("/")[0] for w in net.trainable_weights} == trained
+
+
+def test_lite0s_last_ten_layers_mean_the_same():
+    """Convolution, batch norm and activation are separate layers, as in MobileNetV2."""
+    from tfxfer import architectures
+
+    kinds = [type(layer).__name__ for layer in architectures.efficientnet_lite0().layers[-10:]]
+    own = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(48, 48, 3))
+    assert kinds == [type(layer).__name__ for layer in own.layers[-10:]]
+
+
+def test_unfreezing_spares_batch_norm_unless_asked(small_resnet):
+    body = model.backbone_layers(small_resnet)
+    chosen = model.unfreeze_last(small_resnet, "all")
+    norms = [layer for layer in body if isinstance(layer, keras.layers.BatchNormalization)]
+    assert norms
+    assert not any(layer.trainable for layer in norms)
+    assert len(chosen) == len(body) - len(norms)
+    assert all(layer.trainable for layer in model.unfreeze_last(small_resnet, "all", train_batch_norm=True))
+    assert model.unfreeze_last(small_resnet, 0) == []
+    assert {w.path.split("/")[0] for w in small_resnet.trainable_weights} == {"logits"}
+
+
+@pytest.fixture
+def small_resnet(pictures):
+    return model.build("small_resnet", pictures, weights="none")
+
+
+@pytest.mark.parametrize("n", [-1, 41, 2.5, "stage", None])
+def test_unfreeze_refuses_what_it_cannot_do(small_resnet, n):
+    with pytest.raises(InputError, match="small_resnet has 40; expected 0 to 40, or all"):
+        model.unfreeze_last(small_resnet, n)
+
+
+def test_frozen_digests_cover_moving_statistics(small_resnet):
+    model.unfreeze_last(small_resnet, 1)
+    before = model.frozen_digests(small_resnet)
+    assert "logits" not in before
+    norm = small_resnet.get_layer("block1_1_bn")
+    norm.moving_mean.assign_add(np.full(32, 1e-7, np.float32))
+    after = model.frozen_digests(small_resnet)
+    assert [name for name in before if before[name] != after[name]] == ["block1_1_bn"]
+
+
+def test_augmentation_is_for_training_only(pictures):
+    net = model.build("cnn", pictures, weights="none", augment=True)
+    images = pictures.rows["test"].images[:8]
+    twice = [keras.Model(net.input, net.get_layer("scaled").output)(images, training=True) for _ in range(2)]
+    assert np.abs(twice[0] - twice[1]).max() > 0.05
+    still = keras.Model(net.input, net.get_layer("scaled").output)(images, training=False)
+    np.testing.assert_allclose(still, images / 255, atol=1e-6)
+    own = model.build("cnn", pictures, weights="none", augment=[keras.layers.RandomFlip("horizontal", name="mirror")])
+    assert "mirror" in names(own.layers)
+
+
+def test_any_keras_model_is_a_backbone(pictures):
+    """A branching user model, copied layer by layer with its weights, gives what the model itself gives."""
+    image = keras.Input((28, 28, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", name="left")(image)
+    y = keras.layers.Conv2D(4, 3, padding="same", name="right")(image)
+    x = keras.layers.BatchNormalization(name="norm")(keras.layers.Add(name="sum")([x, y]))
+    own = keras.Model(image, keras.layers.Dense(5, name="vector")(keras.layers.Flatten(name="flat")(x)), name="mine")
+    net = model.build(own, pictures, scaling="torch")
+    images = pictures.rows["test"].images[:4]
+    rgb = np.repeat(images, 3, -1) / 255
+    reference = own((rgb - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225])
+    embedding = keras.Model(net.input, net.get_layer("embedding").output)(images)
+    np.testing.assert_allclose(embedding, reference, atol=1e-5)
+    assert net.get_layer("left") is not own.get_layer("left")
+    assert all(layer.trainable for layer in own.layers)
+
+
+def test_any_application_is_a_backbone(pictures):
+    """Scaling comes from the application's own preprocess_input."""
+    net = model.build(keras.applications.DenseNet121, pictures, image_size=32, weights="none")
+    images = pictures.rows["test"].images[:2]
+    scaled = keras.Model(net.input, net.get_layer("scaled").output)(images)
+    resized = keras.Model(net.input, net.get_layer("to_rgb").output)(images).numpy()
+    np.testing.assert_allclose(scaled, keras.applications.densenet.preprocess_input(resized), atol=1e-5)
+    assert net.get_layer("embedding").output.shape == (None, 1024)
+    own = keras.applications.DenseNet121(include_top=False, weights=None, input_shape=(32, 32, 3))
+    assert [type(layer) for layer in model.backbone_layers(net)] == [type(layer) for layer in own.layers[1:]]
+
+
+def test_models_that_are_no_backbones_are_refused(pictures):
+    image = keras.Input((16, 16, 1))
+    own = keras.Model(image, keras.layers.Flatten()(image), name="mine")
+    with pytest.raises(InputError, match="mine does not say what pixels it takes"):
+        model.build(own, pictures)
+    with pytest.raises(InputError, match=r"mine takes .*image_size 28"):
+        model.build(own, pictures, image_size=28, scaling="unit")
+    with pytest.raises(InputError, match="one image input and one output"):
+        model.build(keras.Model(image, [image, image]), pictures, scaling="unit")
+    with pytest.raises(InputError, match="expected a name, a Keras model or a function"):
+        model.build(dict, pictures)
+    with pytest.raises(InputError, match="scaling 'zscore': expected one of"):
+        model.build("cnn", pictures, weights="none", scaling="zscore")
+    with pytest.raises(InputError, match="for three channels"):
+        model.build("cnn", pictures, weights="none", scaling="caffe")
+    four = data.from_arrays(*[(np.zeros((20, 8, 8, 4), np.uint8), np.arange(20) % 2)] * 2)
+    with pytest.raises(InputError, match="grey or RGB images, the data has 4 channels"):
+        model.build("mobilenet_v2", four, image_size=32, weights="none")
+
+
+def test_survives_saving(lite0, pictures, tmp_path):
+    lite0.save(tmp_path / "net.keras")
+    again = keras.models.load_model(tmp_path / "net.keras")
+    images = pictures.rows["test"].images[:4]
+    np.testing.assert_allclose(again(images), lite0(images), atol=1e-5)
+    assert names(model.backbone_layers(again)) == names(model.backbone_layers(lite0))

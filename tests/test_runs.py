@@ -1,0 +1,99 @@
+import json
+
+import numpy as np
+import pytest
+
+import tfxfer
+from tfxfer import features, runs
+from tfxfer.errors import InputError
+
+HISTORY = {"loss": [2.0, 1.0], "val_loss": [2.0, 1.5], "accuracy": [0.1, 0.6], "val_accuracy": [0.1, 0.4]}
+
+
+def finish(out, pictures, net, recipe="trial"):
+    with runs.Run(recipe, {"epochs": 2, "out": out}, out) as run:
+        run.describe(net, pictures)
+        with run.phase("work"):
+            run.metrics["test/accuracy"] = 0.5
+        bank = features.extract(net, pictures.test, ("image", "logits"))
+        run.save(net, HISTORY, {"test": bank})
+        assert not run.final.exists()
+    return run
+
+
+def test_a_run_is_named_when_it_is_whole_and_can_be_loaded(tmp_path, pictures, small_cnn, capsys):
+    run = finish(tmp_path, pictures, small_cnn)
+    assert capsys.readouterr().out.splitlines()[-1] == str(run.final)
+    assert [path.name for path in (tmp_path / "trial").iterdir()] == [run.final.name]
+    loaded = tfxfer.load(run.final)
+    assert loaded.metrics["test/accuracy"] == 0.5
+    assert loaded.metrics["seconds/work"] >= 0
+    assert loaded.history == HISTORY
+    assert loaded.facts["data"]["sizes"] == {"train": 270, "validation": 30, "test": 100}
+    assert loaded.facts["data"]["sha256"] == pictures.fingerprint
+    assert loaded.facts["versions"]["tfxfer"] == tfxfer.__version__
+    assert loaded.facts["arguments"]["epochs"] == 2
+    images = pictures.rows["test"].images
+    np.testing.assert_allclose(loaded.model(images), loaded.banks["test"]["logits"], atol=1e-5)
+    assert loaded.model.classes == list(pictures.classes)
+
+
+def test_two_runs_in_one_second_have_two_names(tmp_path, pictures, small_cnn):
+    first, second = (finish(tmp_path, pictures, small_cnn) for _ in range(2))
+    assert first.final != second.final
+    with runs.Run("trial", {}, tmp_path) as open_run, pytest.raises(FileExistsError):
+        open_run.dir.mkdir()
+    assert open_run.final.exists()
+
+
+@pytest.mark.parametrize("error", [InputError("bad"), KeyboardInterrupt()])
+def test_bad_input_leaves_nothing(tmp_path, error):
+    with pytest.raises(type(error)), runs.Run("trial", {}, tmp_path / "new" / "out") as run:
+        (run.dir / "half").write_text("written")
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_were_there_stay(tmp_path):
+    (tmp_path / "trial").mkdir()
+    with pytest.raises(InputError), runs.Run("trial", {}, tmp_path):
+        raise InputError("bad")
+    assert list(tmp_path.iterdir()) == [tmp_path / "trial"]
+
+
+def test_another_failure_keeps_what_was_written(tmp_path, capsys):
+    with pytest.raises(RuntimeError), runs.Run("trial", {}, tmp_path) as run:
+        (run.dir / "hours").write_text("of work")
+        raise RuntimeError("bug")
+    assert (run.dir / "hours").read_text() == "of work"
+    assert str(run.dir) in capsys.readouterr().err
+    assert not run.final.exists()
+
+
+def test_out_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match=r"cannot write runs under .* choose another --out"),
+        runs.Run("trial", {}, tmp_path / "file"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("content", [None, "{torn"])
+def test_loading_what_is_no_run(tmp_path, content):
+    if content:
+        (tmp_path / "run.json").write_text(content)
+    with pytest.raises(InputError, match="is not a finished run"):
+        tfxfer.load(tmp_path)
+
+
+def test_protocols():
+    assert runs.as_published("as_published")
+    assert not runs.as_published("tfxfer")
+    with pytest.raises(InputError, match="protocol 'paper': expected tfxfer or as_published"):
+        runs.as_published("paper")
+
+
+def test_arguments_are_recorded_as_json(tmp_path, pictures, small_cnn):
+    run = finish(tmp_path, pictures, small_cnn)
+    assert json.loads((run.final / "run.json").read_text())["arguments"] == {"epochs": 2, "out": str(tmp_path)}

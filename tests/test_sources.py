@@ -1,0 +1,240 @@
+import io
+import tarfile
+
+import numpy as np
+import pytest
+import requests
+import tensorflow_datasets as tfds
+from conftest import make_pictures, write_idx, write_idx_set
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from tfxfer import formats, sources
+from tfxfer.errors import InputError
+
+SUBSET = "taken as a subset"
+
+
+@pytest.mark.parametrize("below", ["", "mnist"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_data_dir_is_searched_itself_and_by_name(tmp_path, below, suffix):
+    write_idx_set(tmp_path / below, suffix=suffix)
+    with pytest.warns(UserWarning, match=f"200 training \\+ 50 test images, not 60,000 \\+ 10,000: {SUBSET}"):
+        found = sources.find("mnist", tmp_path)
+    np.testing.assert_array_equal(found.train.images[..., 0], make_pictures(200)[0])
+    np.testing.assert_array_equal(found.test.labels, make_pictures(50, seed=2)[1])
+    assert found.origin == str(tmp_path / below)
+
+
+def test_own_folder_comes_before_the_shared_one(tmp_path):
+    """MNIST and Fashion-MNIST share file names: a folder with the data set's name wins over its parent."""
+    write_idx_set(tmp_path, train=100)
+    write_idx_set(tmp_path / "fashion_mnist", train=150)
+    with pytest.warns(UserWarning, match=SUBSET):
+        assert len(sources.find("fashion_mnist", tmp_path).train.labels) == 150
+
+
+def test_system_share_is_searched_after_data_dir(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_DIRS", f"{tmp_path / 'none'}:{tmp_path / 'share'}")
+    write_idx_set(tmp_path / "share/datasets/fashion-mnist")
+    (tmp_path / "empty").mkdir()
+    with pytest.warns(UserWarning, match=SUBSET):
+        found = sources.find("fashion_mnist", tmp_path / "empty")
+    assert found.origin == str(tmp_path / "share/datasets/fashion-mnist")
+    assert found.classes[9] == "Ankle boot"
+
+
+def test_whole_data_set_gives_no_warning(tmp_path, monkeypatch):
+    known = sources.Known("test", tuple("0123456789"), (200, 50), formats.IDX_FILES)
+    monkeypatch.setitem(sources.KNOWN, "mnist", known)
+    write_idx_set(tmp_path)
+    assert sources.find("mnist", tmp_path).classes == known.classes
+
+
+def test_a_missing_file_is_named(tmp_path):
+    write_idx_set(tmp_path)
+    (tmp_path / "t10k-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(InputError, match="t10k-labels-idx1-ubyte missing"):
+        sources.find("mnist", tmp_path)
+
+
+def test_idx_path_takes_classes_from_training_labels(tmp_path):
+    write_idx_set(tmp_path)
+    assert sources.find(f"idx:{tmp_path}").classes == tuple("0123456789")
+    write_idx(tmp_path / "t10k-labels-idx1-ubyte.gz", np.full(50, 10))
+    with pytest.raises(InputError, match="label 10 in row 0, expected 0 to 9"):
+        sources.find(f"idx:{tmp_path}")
+
+
+def test_idx_path_refuses_sizes_that_differ(tmp_path):
+    write_idx_set(tmp_path)
+    write_idx(tmp_path / "t10k-images-idx3-ubyte.gz", np.zeros((50, 8, 8)))
+    with pytest.raises(InputError, match="differ in size"):
+        sources.find(f"idx:{tmp_path}")
+
+
+def test_cifar10_binary_folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(formats.CIFAR10_FILES):
+        rows = rng.integers(0, 256, (4, 3073)).astype(np.uint8)
+        rows[:, 0] = number
+        (tmp_path / name).write_bytes(rows.tobytes())
+    with pytest.warns(UserWarning, match="20 training"):
+        found = sources.find("cifar10", tmp_path)
+    assert found.train.images.shape == (20, 32, 32, 3)
+    assert found.train.labels.tolist() == np.repeat(np.arange(5), 4).tolist()
+    assert found.test.labels.tolist() == [5] * 4
+
+
+def test_digits_are_scaled_to_bytes():
+    found = sources.find("digits")
+    assert found.test is None
+    assert found.train.images.shape == (1797, 8, 8, 1)
+    expected = np.round(load_digits().images * 255 / 16)
+    np.testing.assert_array_equal(found.train.images[..., 0], expected)
+    assert found.train.images.max() == 255
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("imagenet", "unknown data set 'imagenet': expected one of digits, mnist"),
+        ("idx:", "unknown data set 'idx:'"),
+        ("folder:/nowhere/at/all", "is no folder"),
+        ("idx:/nowhere/at/all", "missing"),
+    ],
+)
+def test_unknown_names_and_paths(name, complaint):
+    with pytest.raises(InputError, match=complaint):
+        sources.find(name)
+
+
+def test_data_dir_must_exist(tmp_path):
+    with pytest.raises(InputError, match="is no folder: give the folder"):
+        sources.find("mnist", tmp_path / "nothing")
+
+
+def write_folder(root, classes=("cat", "dog"), n=3):
+    for label, name in enumerate(classes):
+        (root / name).mkdir(parents=True)
+        for i in range(n):
+            Image.new("RGB", (9 + i, 7), (label * 50, i, 0)).save(root / name / f"{i}.{'png' if i % 2 else 'jpg'}")
+
+
+def test_folder_lists_classes_and_files_in_order(tmp_path):
+    write_folder(tmp_path)
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / "cat" / "notes.txt").write_text("not an image")
+    found = sources.find(f"folder:{tmp_path}")
+    assert found.classes == ("cat", "dog")
+    assert found.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert [path.split("/")[-1] for path in found.train.images[:3]] == ["0.jpg", "1.png", "2.jpg"]
+
+
+def test_folder_faults_are_named(tmp_path):
+    with pytest.raises(InputError, match="0 class folders found, expected at least 2"):
+        sources.find(f"folder:{tmp_path}")
+    write_folder(tmp_path)
+    (tmp_path / "dog" / "broken.png").write_bytes(b"GIF89a")
+    with pytest.raises(InputError, match=r"dog/broken\.png: neither a JPEG nor a PNG"):
+        sources.find(f"folder:{tmp_path}")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty: no \.jpg"):
+        sources.find(f"folder:{tmp_path}")
+
+
+# --- TFDS: files of the real names and layout, made here; its checksums replaced by theirs ---
+
+
+@pytest.fixture
+def made_checksums(monkeypatch):
+    """Lets TFDS accept the files made here, by their own sha256: everything else is TFDS's own way."""
+
+    checksums = tfds.core.download.checksums
+
+    def infos_of(name, folder):
+        for url, info in tfds.builder_cls(name).url_infos.items():
+            made = checksums.compute_url_info(folder / info.filename)
+            yield url, checksums.UrlInfo(size=made.size, checksum=made.checksum, filename=info.filename)
+
+    def accept(folders):
+        infos = {name: dict(infos_of(name, folder)) for name, folder in folders.items()}
+        everything = checksums.get_all_url_infos() | {k: v for part in infos.values() for k, v in part.items()}
+        monkeypatch.setattr(checksums, "get_all_url_infos", lambda: everything)
+        for name, part in infos.items():
+            monkeypatch.setattr(tfds.builder_cls(name), "url_infos", part)
+
+    return accept
+
+
+def test_tfds_prepares_from_its_own_manual_folder(tmp_path, monkeypatch, made_checksums):
+    """The four files in manual/mnist, no network; another set of the same names in manual/fashion_mnist."""
+    module = tfds.image_classification.mnist
+    monkeypatch.setattr(module, "_TRAIN_EXAMPLES", 200)
+    monkeypatch.setattr(module, "_TEST_EXAMPLES", 50)
+    for seed, name in enumerate(("mnist", "fashion_mnist")):
+        write_idx_set(tmp_path / "manual" / name, seed=10 * seed)
+    made_checksums({name: tmp_path / "manual" / name for name in ("mnist", "fashion_mnist")})
+    for seed, name in enumerate(("mnist", "fashion_mnist")):
+        with pytest.warns(UserWarning, match=SUBSET):
+            found = sources.find(name, tmp_path)
+        assert found.origin == f"TFDS {name}/3.0.1 in {tmp_path}"
+        expected, labels = make_pictures(200, seed=10 * seed)
+        order = np.argsort(_keys(expected))
+        got = np.argsort(_keys(found.train.images[..., 0]))  # TFDS shuffles when it writes
+        np.testing.assert_array_equal(found.train.images[got, ..., 0], expected[order])
+        np.testing.assert_array_equal(found.train.labels[got], labels[order])
+    for path in (tmp_path / "manual").rglob("*.gz"):
+        path.unlink()  # prepared once, the files are needed no more
+    with pytest.warns(UserWarning, match=SUBSET):
+        assert len(sources.find("mnist", tmp_path).test.labels) == 50
+
+
+def _keys(images):
+    return [image.tobytes() for image in images]
+
+
+def test_tfds_reads_cifar10_from_the_official_archive(tmp_path, monkeypatch, made_checksums):
+    folder = tmp_path / "manual" / "cifar10"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    with tarfile.open(folder / "cifar-10-binary.tar.gz", "w:gz") as archive:
+        contents = {name: _cifar_rows(rng) for name in formats.CIFAR10_FILES}
+        contents["batches.meta.txt"] = "\n".join(sources.KNOWN["cifar10"].classes).encode()
+        for name, content in contents.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    made_checksums({"cifar10": folder})
+    with pytest.warns(UserWarning, match="50 training"):
+        found = sources.find("cifar10", tmp_path)
+    first = np.frombuffer(contents["data_batch_1.bin"], np.uint8)[1:3073].reshape(3, 32, 32).transpose(1, 2, 0)
+    assert any(np.array_equal(image, first) for image in found.train.images)
+    assert found.test.images.shape == (10, 32, 32, 3)
+
+
+def _cifar_rows(rng) -> bytes:
+    rows = rng.integers(0, 256, (10, 3073)).astype(np.uint8)
+    rows[:, 0] = np.arange(10)
+    return rows.tobytes()
+
+
+def test_tfds_refuses_files_of_another_checksum(tmp_path):
+    write_idx_set(tmp_path / "manual" / "mnist")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.gz")}
+    with pytest.raises(InputError, match=r"mnist: TFDS refuses a file, its checksum differs .* --data-dir") as caught:
+        sources.find("mnist", tmp_path)
+    assert "\n" not in str(caught.value)
+    assert before == {path: path.read_bytes() for path in (tmp_path / "manual").rglob("*.gz")}
+
+
+def test_offline_is_one_line_that_names_the_ways(tmp_path, monkeypatch):
+    def offline(*args, **kwargs):
+        raise requests.exceptions.ConnectionError("no route")
+
+    monkeypatch.setattr(requests, "head", offline)
+    with pytest.raises(InputError, match="mnist is not on this machine") as caught:
+        sources.find("mnist", tmp_path)
+    for way in (str(tmp_path / "manual" / "mnist"), "train-images-idx3-ubyte.gz", "--data-dir", "--dataset digits"):
+        assert way in str(caught.value)
+    assert not list((tmp_path).rglob("*.gz"))

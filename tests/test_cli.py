@@ -64,10 +64,11 @@ def test_help_has_every_option_with_its_default():
         (["--data-dir", "/nowhere"], "/nowhere is no folder"),
         (["--limit", "3"], "limit 3 is less than one image"),
         (["--unfreeze", "9999"], "cannot unfreeze 9999 layers"),
-        (["--epochs", "0"], "expected all above zero"),
+        (["--epochs", "0"], "Input should be greater than or equal to 1"),
+        (["--learning-rate", "0"], "expected all above zero"),
         (["--weights", "/nowhere.h5"], "no such file"),
-        (["--image-size", "-4"], "image_size -4"),
-        (["--seed", "-1"], "seed -1"),
+        (["--image-size", "-4"], "Input should be greater than or equal to 1"),
+        (["--seed", "4294967296"], "seed 4294967296: expected 0 to 4294967295"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, words, complaint, monkeypatch, capsys):

@@ -33,6 +33,9 @@ HELP = {
 }
 
 
+LEAST = {"image_size": 1, "epochs": 1, "batch_size": 1, "limit": 1, "seed": 0}
+
+
 def layer_count(text: str | int) -> int | str:
     """Parses --unfreeze: a whole number or `all`."""
     if text == "all" or isinstance(text, int):
@@ -49,7 +52,7 @@ def command(main: Callable[..., dict[str, float]]) -> Callable[..., None]:
     def annotate(parameter: inspect.Parameter) -> inspect.Parameter:
         parser = {"parser": layer_count, "metavar": "INTEGER|all"} if parameter.name == "unfreeze" else {}
         kind = str if parser else parameter.annotation
-        option = typer.Option(help=HELP[parameter.name], **parser)
+        option = typer.Option(help=HELP[parameter.name], min=LEAST.get(parameter.name), **parser)
         return parameter.replace(annotation=Annotated[kind, option], kind=inspect.Parameter.KEYWORD_ONLY)
 
     @functools.wraps(main)

@@ -41,6 +41,7 @@ def main(
         splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
         scaling = "unit" if published else None
         net = model.build(backbone, splits, image_size, weights, scaling=scaling, augment=augment)
+        model.unfreeze_last(net, unfreeze, train_batch_norm=True)
         run.describe(net, splits)
 
         def study(when, test):
@@ -54,7 +55,6 @@ def main(
         with run.phase("features_before"):
             before = features.extract(net, splits.test, limit=FEATURE_IMAGES)
         before = study("before", before)
-        model.unfreeze_last(net, unfreeze, train_batch_norm=True)
         with run.phase("training"):
             schedule = "constant" if published else "cosine"
             options = {"batch_size": batch_size, "schedule": schedule, "seed": seed, "callbacks": [run.tensorboard()]}

@@ -30,8 +30,8 @@ def main(
         run.seed(seed)
         splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
         net = model.build(backbone, splits, image_size, "none", augment=augment)
-        run.describe(net, splits)
         model.unfreeze_last(net, "all", train_batch_norm=True)
+        run.describe(net, splits)
         with run.phase("training"):
             options = {"batch_size": batch_size, "seed": seed, "callbacks": [run.tensorboard()]}
             history = train.fit(net, splits, epochs, learning_rate, **options)

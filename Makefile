@@ -1,0 +1,25 @@
+# make demo: install into .venv, run the quickstart, say where its report is. make test: the same for the tests.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint clean
+
+demo: .venv/installed
+	$(BIN)/python -m tfxfer.recipes.quickstart
+	@echo "Open $$(ls -td $(CURDIR)/saved_models/quickstart/2* | head -n 1)/report.html in a browser."
+
+test: .venv/installed
+	$(BIN)/pytest -n 2 --dist loadfile
+
+lint: .venv/installed
+	$(BIN)/ruff check --output-format concise .
+	$(BIN)/ruff format --check .
+
+.venv/installed: setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14) and "tfxfer needs Python 3.11 to 3.13, this is " + sys.version.split()[0] + ": make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(BIN)/pip install --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info

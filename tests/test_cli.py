@@ -49,7 +49,7 @@ def test_help_has_every_option_with_its_default():
     text = " ".join(done.stdout.split())
     for option in ("--dataset", "--data-dir", "--image-size", "--unfreeze INTEGER|all", "--augment", "--protocol"):
         assert option in text
-    assert "[default: 48]" in text
+    assert "[default: 48; x>=1]" in text
     assert "--recipe" not in text
 
 

@@ -205,10 +205,13 @@ def _digest(weights: Sequence[np.ndarray]) -> str:
 
 
 def describe(net: keras.Model) -> dict:
-    """What a run records of its model: name, backbone layers and parameters, sha256 of the backbone's weights."""
+    """What a run records of its model: name, layers of the backbone and how many of them train, parameters, and the
+    sha256 of the backbone's weights."""
     body = backbone_layers(net)
+    unfrozen = sum(layer.trainable for layer in body)
     digest = _digest([w for layer in body for w in layer.get_weights()])
-    return {"name": net.name, "layers": len(body), "parameters": net.count_params(), "backbone_sha256": digest}
+    counts = {"layers": len(body), "unfrozen": unfrozen, "parameters": net.count_params()}
+    return {"name": net.name, **counts, "backbone_sha256": digest}
 
 
 def frozen_digests(net: keras.Model) -> dict[str, str]:

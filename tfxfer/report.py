@@ -17,6 +17,7 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 p.lead { margin-top: .3rem; } figure { margin: 0; overflow-x: auto; }
+figure.confusion img { max-width: min(100%, 40rem); }
 img { max-width: 100%; height: auto; background: #fff; border-radius: 6px; }
 div.table { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid var(--line); }
@@ -57,7 +58,11 @@ def write(run_dir: str | Path) -> Path:
 def _summary(run: runs.Loaded) -> str:
     facts, test = run.facts, run.metrics.get("test/accuracy")
     sizes = ", ".join(f"{n:,} {split}" for split, n in facts["data"]["sizes"].items())
-    lead = f"{facts['data']['name']} from {facts['data']['origin']} ({sizes}). {facts.get('trained', '')} "
+    data, net = facts["data"], facts["model"]
+    lead = f"{data['name']} from {data['origin']} ({sizes}). "
+    if run.history:
+        epochs = len(next(iter(run.history.values())))
+        lead += f"The head and {net['unfrozen']} of the backbone's {net['layers']} layers trained for {epochs} epochs. "
     if test is not None:
         n = facts["data"]["sizes"]["test"]
         lead += (
@@ -108,7 +113,7 @@ def _predictions(run: runs.Loaded) -> list[str]:
 
 def _details(run: runs.Loaded) -> str:
     seconds = [(k.removeprefix("seconds/"), f"{v:.1f}") for k, v in run.metrics.items() if k.startswith("seconds/")]
-    facts = _flat({k: v for k, v in run.facts.items() if k not in ("classes", "trained")})
+    facts = _flat({k: v for k, v in run.facts.items() if k != "classes"})
     return (
         f"<h2>How it was made</h2><p><code>{html.escape(run.facts['command'])}</code></p>"
         f"{_table(('phase', 'seconds'), seconds)}"
@@ -141,4 +146,4 @@ def _figure(run: runs.Loaded, name: str, figure: Figure, heading: str) -> str:
     encoded = base64.b64encode(buffer.getvalue()).decode()
     alt = html.escape(figure.get_suptitle() or figure.axes[0].get_title())
     picture = f'<img alt="{alt}" src="data:image/png;base64,{encoded}">'
-    return f"<h2>{html.escape(heading)}</h2><figure>{picture}</figure>"
+    return f"<h2>{html.escape(heading)}</h2><figure class={name}>{picture}</figure>"

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import shutil
 import sys
 import time
@@ -47,7 +48,7 @@ class Run:
             "arguments": {
                 k: v if isinstance(v, int | float | str | None) else str(v) for k, v in self.arguments.items()
             },
-            "command": " ".join(sys.argv),
+            "command": shlex.join([Path(sys.orig_argv[0]).name, *sys.orig_argv[1:]]),
             "started": started.isoformat(timespec="seconds"),
             "machine": {"system": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()},
             "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},

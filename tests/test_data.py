@@ -126,6 +126,26 @@ def test_folder_is_decoded_and_resized(tmp_path):
     assert next(iter(splits.batches("train", 5)))["image"].shape == (5, 16, 16, 3)
 
 
+def test_damaged_files_are_named(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(8):
+            Image.effect_noise((30, 30), 99).save(tmp_path / name / f"{i}.{'png' if i % 2 else 'jpg'}")
+
+    def complaint():
+        with pytest.raises(InputError, match="expected a whole JPEG or PNG, mend it or take it out") as caught:
+            data.load(f"folder:{tmp_path}", image_size=16)
+        return str(caught.value)
+
+    jpeg, png = tmp_path / "a/0.jpg", tmp_path / "b/1.png"
+    jpeg.write_bytes(jpeg.read_bytes()[:-200])
+    assert complaint().startswith(f"{jpeg}: jpeg::Uncompress failed")
+    png.write_bytes(png.read_bytes()[:-200])
+    assert "(and 1 more files)" in complaint()
+    jpeg.write_bytes(b"text")
+    assert complaint().startswith(f"{jpeg}: Unknown image file format")
+
+
 def test_folder_resizing_agrees_with_pillow(tmp_path):
     """Bilinear with antialiasing, as Pillow's, to a grey level or two of rounding."""
     rng = np.random.default_rng(0)

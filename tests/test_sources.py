@@ -135,9 +135,6 @@ def test_folder_faults_are_named(tmp_path):
     with pytest.raises(InputError, match="0 class folders found, expected at least 2"):
         sources.find(f"folder:{tmp_path}")
     write_folder(tmp_path)
-    (tmp_path / "dog" / "broken.png").write_bytes(b"GIF89a")
-    with pytest.raises(InputError, match=r"dog/broken\.png: neither a JPEG nor a PNG"):
-        sources.find(f"folder:{tmp_path}")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty: no \.jpg"):
         sources.find(f"folder:{tmp_path}")

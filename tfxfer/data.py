@@ -2,6 +2,8 @@
 
 import hashlib
 import math
+import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -123,6 +125,8 @@ def load(
         raise InputError(
             f"{name}: images of any size need a common one: image_size is {image_size}, give pixels a side"
         )
+    if files:
+        _check_files(source.train.images)
     shape = (image_size, image_size, 3) if files else source.train.images.shape[1:]
     pool, pool_ids = source.train, np.arange(len(source.train.labels))
     if source.test is not None:
@@ -210,6 +214,23 @@ def _stratified(labels: np.ndarray, seed: int) -> np.ndarray:
     due = (rank + 0.5) / np.repeat(np.maximum(counts, 1), counts)
     jitter = np.random.default_rng([seed, 1]).random(len(labels)) * 1e-9  # no fixed order of the classes
     return by_class[np.argsort(due + jitter, kind="stable")]
+
+
+def _check_files(paths: np.ndarray) -> None:
+    """Decodes every file once, in parallel: a damaged one would otherwise end the training in which it is met."""
+
+    def fault(path: str) -> str | None:
+        try:
+            tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
+        except tf.errors.OpError as error:
+            reason = re.sub(r"{{.*?}}|\[Op:.*", "", error.message).strip()
+            return f"{path}: {reason}"
+
+    with ThreadPoolExecutor() as threads:
+        faults = list(filter(None, threads.map(fault, paths)))
+    if faults:
+        more = f" (and {len(faults) - 1:,} more files)" if len(faults) > 1 else ""
+        raise InputError(f"{faults[0]}{more}: expected a whole JPEG or PNG, mend it or take it out")
 
 
 def _decode(path: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:

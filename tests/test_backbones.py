@@ -1,3 +1,4 @@
+import hashlib
 import urllib.error
 import warnings
 
@@ -95,23 +96,29 @@ def test_keras_weights_with_a_checksum(keras_models, monkeypatch):
     path = keras_models / "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
     write_legacy(source, path)
     content = path.read_bytes()
-    with pytest.raises(InputError, match=r"notop.h5 is not the file Keras expects \(md5 differs\)"):
+    with pytest.raises(InputError, match=r"notop.h5 is not the file Keras expects, its checksum differs"):
         backbones.create("resnet50", (32, 32, 3), "imagenet")
     assert path.read_bytes() == content  # named, neither deleted nor replaced
-    digest = backbones.hashlib.md5(content).hexdigest()
+    digest = hashlib.md5(content).hexdigest()
     monkeypatch.setitem(keras_resnet.WEIGHTS_HASHES, "resnet50", ("", digest))
-    monkeypatch.setitem(backbones.TABLE, "resnet50", backbones.replace(backbones.get("resnet50"), md5=digest))
     loaded = backbones.create("resnet50", (32, 32, 3), "imagenet")
     np.testing.assert_array_equal(loaded.get_weights()[0], source.get_weights()[0])
-
-
-def test_table_has_the_checksums_keras_checks():
-    assert backbones.get("resnet50").md5 == keras_resnet.WEIGHTS_HASHES["resnet50"][1]
 
 
 def write_legacy(net, path):
     with h5py.File(path, "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, net)
+
+
+@pytest.mark.parametrize("build", [keras.applications.VGG19, keras.applications.DenseNet121])
+def test_no_application_deletes_a_users_file(keras_models, pictures, build):
+    """Keras would: a file in its cache with another checksum is downloaded anew, and on failure removed."""
+    name = {"VGG19": "vgg19", "DenseNet121": "densenet121"}[build.__name__]
+    path = keras_models / f"{name}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    path.write_bytes(b"the user's")
+    with pytest.raises(InputError, match="its checksum differs: move it away"):
+        model.build(build, pictures, image_size=32)
+    assert path.read_bytes() == b"the user's"
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "vgg19", "resnet50"])
@@ -178,5 +185,5 @@ def test_names_and_sizes_are_checked(pictures):
         model.build("alexnet", pictures)
     with pytest.raises(InputError, match="cnn has no ImageNet weights"):
         model.build("cnn", pictures)
-    with pytest.raises(InputError, match="vgg19 cannot be built for images of"):
+    with pytest.raises(InputError, match="vgg19 cannot be built for these images"):
         model.build("vgg19", pictures, image_size=16, weights="none")

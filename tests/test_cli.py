@@ -1,10 +1,12 @@
 import json
+import os
 import subprocess
 import sys
 import warnings
 from pathlib import Path
 
 import pytest
+from conftest import write_idx_set
 
 import tfxfer
 from tfxfer import backbones, cli, sources
@@ -61,13 +63,17 @@ def test_help_has_every_option_with_its_default():
         (["--unfreeze", "1.5"], "'1.5' came, expected a whole number or all"),
         (["--dataset", "imagenet"], "unknown data set 'imagenet': expected one of digits"),
         (["--backbone", "alexnet"], "unknown backbone 'alexnet'"),
-        (["--data-dir", "/nowhere"], "/nowhere is no folder"),
+        (["--dataset", "mnist", "--data-dir", "/nowhere"], "/nowhere is no folder"),
+        (["--dataset", "folder:/nowhere"], "/nowhere is no folder"),
         (["--limit", "3"], "limit 3 is less than one image"),
         (["--unfreeze", "9999"], "cannot unfreeze 9999 layers"),
         (["--epochs", "0"], "Input should be greater than or equal to 1"),
-        (["--learning-rate", "0"], "expected all above zero"),
+        (["--learning-rate", "0"], "expected finite, above zero"),
         (["--weights", "/nowhere.h5"], "no such file"),
         (["--image-size", "-4"], "Input should be greater than or equal to 1"),
+        (["--limit", "12"], "too few to compare classes"),
+        (["--unfreeze", "²"], "expected a whole number or all"),
+        (["--data-dir", "/tmp"], "/tmp was given for digits, which does not look there"),
         (["--seed", "4294967296"], "seed 4294967296: expected 0 to 4294967295"),
     ],
 )
@@ -92,6 +98,23 @@ def test_bad_input_from_a_shell(tmp_path):
     assert "unknown backbone 'alexnet'" in done.stderr
 
 
+def test_mobilenet_mnist_offline(tmp_path, keras_models):
+    """The issue of the first hour without internet: data there, weights not."""
+    write_idx_set(tmp_path / "data")
+    words = ["--data-dir", str(tmp_path / "data"), "--backbone", "mobilenet_v2", "--out", str(tmp_path / "runs")]
+    no_network = os.environ | dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    done = run("tfxfer.recipes.mobilenet_mnist", *words, env=no_network)
+    assert done.returncode == 2
+    warning, error = done.stderr.splitlines()
+    assert warning.startswith("warning: mnist in")
+    assert error.startswith(
+        "error: mobilenet_v2 needs mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+    )
+    assert str(keras_models) in error
+    assert "--backbone efficientnet_lite0" in error
+    assert not (tmp_path / "runs").exists()
+
+
 def test_warnings_are_one_line(capsys, monkeypatch):
     def complain():
         warnings.warn("a subset", stacklevel=1)
@@ -107,8 +130,7 @@ def test_warnings_are_one_line(capsys, monkeypatch):
     assert capsys.readouterr().err == "warning: a subset\n"
 
 
-def test_recipes_return_flat_floats(tmp_path):
-    """The command line prints the run's directory last; its metrics.json is what main returned."""
+def test_the_last_line_is_the_runs_directory(tmp_path):
     words = ["--dataset", "digits", "--backbone", "cnn", "--image-size", "28", "--epochs", "1", "--limit", "60"]
     done = run("tfxfer", "pretrain", *words, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr

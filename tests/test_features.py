@@ -52,12 +52,23 @@ def test_a_bank_is_never_unpickled(tmp_path):
         features.Bank.load(tmp_path / "bank.npz")
 
 
+@pytest.mark.parametrize("content", [None, b"", b"PK torn"])
+def test_a_torn_bank_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "bank.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"bank\.npz: not a feature bank"):
+        features.Bank.load(tmp_path / "bank.npz")
+
+
 def test_floats_and_batches_are_refused(pictures, small_cnn):
     floats = pictures.test.map(lambda row: row | {"image": tf.cast(row["image"], tf.float32) / 255})
     with pytest.raises(InputError, match="expected dicts of image"):
         features.extract(small_cnn, floats)
     with pytest.raises(InputError, match="expected dicts of image"):
         features.extract(small_cnn, pictures.batches("test", 4))
+    small = pictures.test.map(lambda row: row | {"image": row["image"][:20]})
+    with pytest.raises(InputError, match="expected dicts of image"):
+        features.extract(small_cnn, small)
     with pytest.raises(InputError, match="cnn has no layer fc2; the last are"):
         features.extract(small_cnn, pictures.test, ("fc2",))
     with pytest.raises(InputError, match="data set is empty"):

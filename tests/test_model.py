@@ -36,7 +36,7 @@ def test_backbone_layers_are_the_applications_own(pictures):
     assert names(model.backbone_layers(net)[-10:]) == last
     assert sorted({w.path.split("/")[0] for w in net.trainable_weights}) == ["logits"]
     model.unfreeze_last(net, 10, train_batch_norm=True)
-    assert net.get_layer("Conv_1_bn").momentum == 0.99
+    assert net.get_layer("Conv_1_bn").momentum == 0.9
     assert net.get_layer("block_15_project_BN").momentum == 0.999
     trained = {"block_16_expand_BN", "block_16_depthwise", "block_16_depthwise_BN", "block_16_project"}
     trained |= {"block_16_project_BN", "Conv_1", "Conv_1_bn", "logits"}
@@ -113,6 +113,15 @@ def test_any_keras_model_is_a_backbone(pictures):
     assert all(layer.trainable for layer in own.layers)
 
 
+def test_a_sequential_model_is_a_backbone(pictures):
+    own = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Conv2D(3, 3, name="first"), keras.layers.ReLU(name="second")]
+    )
+    net = model.build(own, pictures, scaling="unit")
+    assert names(model.backbone_layers(net)) == ["first", "second"]
+    np.testing.assert_array_equal(net.get_layer("first").get_weights()[0], own.layers[0].get_weights()[0])
+
+
 def test_any_application_is_a_backbone(pictures):
     """Scaling comes from the application's own preprocess_input."""
     net = model.build(keras.applications.DenseNet121, pictures, image_size=32, weights="none")
@@ -134,6 +143,19 @@ def test_models_that_are_no_backbones_are_refused(pictures):
         model.build(own, pictures, image_size=28, scaling="unit")
     with pytest.raises(InputError, match="one image input and one output"):
         model.build(keras.Model(image, [image, image]), pictures, scaling="unit")
+    inner = keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Conv2D(1, 3)], name="inner")
+    with pytest.raises(InputError, match="holds the model inner, which freezing cannot look into"):
+        model.build(keras.Model(image, inner(image), name="outer"), pictures, scaling="unit")
+    with pytest.raises(InputError, match="has a layer named logits"):
+        model.build(keras.Model(image, keras.layers.Flatten(name="logits")(image)), pictures, scaling="unit")
+    with pytest.raises(InputError, match="is no functional graph"):
+        model.build(keras.Sequential([keras.layers.Flatten()]), pictures, scaling="unit")
+    tokens = keras.Model(image, keras.layers.Reshape((64, 4))(image))
+    with pytest.raises(InputError, match="expected a feature map"):
+        model.build(tokens, pictures, scaling="unit")
+    wide = keras.Input((16, 32, 1))
+    with pytest.raises(InputError, match=r"takes \(16, 32, 1\)"):
+        model.build(keras.Model(wide, keras.layers.Flatten()(wide)), pictures, scaling="unit")
     with pytest.raises(InputError, match="expected a name, a Keras model or a function"):
         model.build(dict, pictures)
     with pytest.raises(InputError, match="scaling 'zscore': expected one of"):
@@ -141,7 +163,7 @@ def test_models_that_are_no_backbones_are_refused(pictures):
     with pytest.raises(InputError, match="for three channels"):
         model.build("cnn", pictures, weights="none", scaling="caffe")
     four = data.from_arrays(*[(np.zeros((20, 8, 8, 4), np.uint8), np.arange(20) % 2)] * 2)
-    with pytest.raises(InputError, match="grey or RGB images, the data has 4 channels"):
+    with pytest.raises(InputError, match="takes 3 channels, the data has 4"):
         model.build("mobilenet_v2", four, image_size=32, weights="none")
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import html.parser
+import io
 
 import matplotlib.image
 import numpy as np
@@ -61,7 +62,8 @@ def test_before_and_after_stand_side_by_side(tmp_path, pictures, small_cnn):
             run.metrics[f"{when}/silhouette"] = value
         points = {"pca": np.random.default_rng(0).normal(size=(100, 2))}
         shown = features.Bank({**bank.values, **points}, bank.labels, bank.ids)
-        run.save(small_cnn, {}, {"before": shown, "after": shown})
+        run.save_model(small_cnn, {})
+        run.save({"before": shown, "after": shown})
     page = Page(report.write(run.final).read_text())
     assert "0.2500" in page.text
     assert "0.7500" in page.text
@@ -83,6 +85,20 @@ def test_projection_panels_show_every_class_in_its_color():
 @pytest.mark.parametrize("classes", [2, 10, 15, 30])
 def test_colors_differ(classes):
     assert len({tuple(color) for color in figures._colors(classes)}) == classes
+
+
+def test_awkward_class_names_are_shown_as_they_are():
+    names = ["_hidden", "$\\foo$", "plain"]
+    bank = features.Bank({"pca": np.eye(3)[:, :2] * 1.0}, np.arange(3), np.arange(3))
+    figure = figures.projections({"before": bank}, names, {"before": "untrained"})
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["_hidden", r"\$\foo\$", "plain"]
+    for drawn in (figure, figures.confusion(np.eye(3, dtype=int), names)):
+        drawn.savefig(io.BytesIO(), format="png")
+
+
+def test_many_classes_fit_a_picture():
+    figure = figures.confusion(np.eye(300, dtype=int), [f"class {i}" for i in range(300)])
+    assert max(figure.get_size_inches()) < 60
 
 
 def test_mistakes_are_the_most_confident_ones():

@@ -16,7 +16,8 @@ def finish(out, pictures, net, recipe="trial"):
         with run.phase("work"):
             run.metrics["test/accuracy"] = 0.5
         bank = features.extract(net, pictures.test, ("image", "logits"))
-        run.save(net, HISTORY, {"test": bank})
+        run.save_model(net, HISTORY)
+        run.save({"test": bank})
         assert not run.final.exists()
     return run
 
@@ -59,6 +60,15 @@ def test_folders_that_were_there_stay(tmp_path):
     with pytest.raises(InputError), runs.Run("trial", {}, tmp_path):
         raise InputError("bad")
     assert list(tmp_path.iterdir()) == [tmp_path / "trial"]
+
+
+@pytest.mark.parametrize("error", [InputError("late"), KeyboardInterrupt()])
+def test_a_trained_model_is_kept_whatever_happens(tmp_path, small_cnn, error):
+    with pytest.raises(type(error)), runs.Run("trial", {}, tmp_path) as run:
+        run.save_model(small_cnn, HISTORY)
+        raise error
+    assert (run.dir / "model.keras").exists()
+    assert not run.final.exists()
 
 
 def test_another_failure_keeps_what_was_written(tmp_path, capsys):

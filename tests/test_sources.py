@@ -1,4 +1,5 @@
 import io
+import os
 import tarfile
 
 import numpy as np
@@ -61,8 +62,14 @@ def test_a_missing_file_is_named(tmp_path):
 def test_idx_path_takes_classes_from_training_labels(tmp_path):
     write_idx_set(tmp_path)
     assert sources.find(f"idx:{tmp_path}").classes == tuple("0123456789")
+    write_idx(tmp_path / "train-labels-idx1-ubyte.gz", np.arange(200) % 5 * 3 + 1)  # 1, 4, 7, 10, 13
     write_idx(tmp_path / "t10k-labels-idx1-ubyte.gz", np.full(50, 10))
-    with pytest.raises(InputError, match="label 10 in row 0, expected 0 to 9"):
+    found = sources.find(f"idx:{tmp_path}")
+    assert found.classes == ("1", "4", "7", "10", "13")
+    assert found.train.labels[:6].tolist() == [0, 1, 2, 3, 4, 0]
+    assert set(found.test.labels) == {3}
+    write_idx(tmp_path / "t10k-labels-idx1-ubyte.gz", np.full(50, 2))
+    with pytest.raises(InputError, match="label 2 is not among the training labels"):
         sources.find(f"idx:{tmp_path}")
 
 
@@ -124,8 +131,11 @@ def write_folder(root, classes=("cat", "dog"), n=3):
 def test_folder_lists_classes_and_files_in_order(tmp_path):
     write_folder(tmp_path)
     (tmp_path / ".cache").mkdir()
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "cat" / "._0.jpg").write_text("a Mac's")
     (tmp_path / "cat" / "notes.txt").write_text("not an image")
-    found = sources.find(f"folder:{tmp_path}")
+    with pytest.warns(UserWarning, match="1 files that are not .jpg, .jpeg or .png are left out"):
+        found = sources.find(f"folder:{tmp_path}")
     assert found.classes == ("cat", "dog")
     assert found.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert [path.split("/")[-1] for path in found.train.images[:3]] == ["0.jpg", "1.png", "2.jpg"]
@@ -135,6 +145,11 @@ def test_folder_faults_are_named(tmp_path):
     with pytest.raises(InputError, match="0 class folders found, expected at least 2"):
         sources.find(f"folder:{tmp_path}")
     write_folder(tmp_path)
+    strange = tmp_path / "dog" / os.fsdecode(b"\xff.png")
+    strange.touch()
+    with pytest.raises(InputError, match="a name that is not UTF-8"):
+        sources.find(f"folder:{tmp_path}")
+    strange.unlink()
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty: no \.jpg"):
         sources.find(f"folder:{tmp_path}")
@@ -225,9 +240,14 @@ def test_tfds_refuses_files_of_another_checksum(tmp_path):
     assert before == {path: path.read_bytes() for path in (tmp_path / "manual").rglob("*.gz")}
 
 
-def test_offline_is_one_line_that_names_the_ways(tmp_path, monkeypatch):
+@pytest.mark.parametrize("answer", [None, 403])
+def test_offline_is_one_line_that_names_the_ways(tmp_path, monkeypatch, answer):
     def offline(*args, **kwargs):
-        raise requests.exceptions.ConnectionError("no route")
+        if answer is None:
+            raise requests.exceptions.ConnectionError("no route")
+        refused = requests.Response()
+        refused.status_code = answer
+        return refused
 
     monkeypatch.setattr(requests, "head", offline)
     with pytest.raises(InputError, match="mnist is not on this machine") as caught:

@@ -61,6 +61,12 @@ def test_same_seed_same_weights(pictures):
     assert np.abs(first - other).max() > 1e-4
 
 
+def test_divergence_is_said(pictures, small_cnn):
+    model.unfreeze_last(small_cnn, "all")
+    with pytest.raises(InputError, match="training diverged"):
+        fit(small_cnn, pictures, learning_rate=1e30, epochs=2)
+
+
 def test_test_images_are_not_touched(pictures, small_cnn, monkeypatch):
     asked = []
     batches = data.Splits.batches
@@ -82,9 +88,11 @@ def test_cosine_schedule_warms_up_and_decays():
     assert train._schedule("constant", 0.5, 100) == 0.5
 
 
-@pytest.mark.parametrize("options", [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": -1.0}])
+@pytest.mark.parametrize(
+    "options", [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": -1.0}, {"learning_rate": np.inf}]
+)
 def test_arguments_out_of_range(pictures, small_cnn, options):
-    with pytest.raises(InputError, match="expected all above zero"):
+    with pytest.raises(InputError, match="expected finite, above zero"):
         fit(small_cnn, pictures, **options)
     with pytest.raises(InputError, match="schedule 'step': expected one of cosine, constant"):
         fit(small_cnn, pictures, schedule="step")

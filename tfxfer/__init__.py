@@ -8,9 +8,7 @@ import os
 
 __version__ = "0.1.0"
 
-# Both are read when Keras and TensorFlow are first imported. Below 3 TensorFlow reports every missing GPU as an error.
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # read when Keras is first imported
 
 _SUBMODULES = ("analysis", "backbones", "data", "export", "features", "model", "report", "runs", "train")
 

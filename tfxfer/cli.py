@@ -4,6 +4,7 @@ import functools
 import importlib
 import inspect
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -40,7 +41,7 @@ def layer_count(text: str | int) -> int | str:
     """Parses --unfreeze: a whole number or `all`."""
     if text == "all" or isinstance(text, int):
         return text
-    if not text.isdigit():
+    if not text.isdecimal():
         raise typer.BadParameter(f"{text!r} came, expected a whole number or all")
     return int(text)
 
@@ -112,7 +113,7 @@ def _app(**options) -> typer.Typer:
 
 
 def _exit(app: typer.Typer) -> None:
-    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    warnings.showwarning = lambda message, *_, **__: _say("warning", message)
     try:
         status = app(standalone_mode=False)
     except InputError as error:
@@ -127,6 +128,7 @@ def _exit(app: typer.Typer) -> None:
 
 def _import_tensorflow() -> None:
     """Imports TensorFlow with its start-up messages, which no log level reaches, kept off the terminal."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below 3, every missing GPU is reported as an error
     sys.stderr.flush()
     terminal = os.dup(2)
     try:
@@ -139,5 +141,10 @@ def _import_tensorflow() -> None:
 
 
 def _complain(error: object) -> int:
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    _say("error", error)
     return 2
+
+
+def _say(kind: str, message: object) -> None:
+    line = " ".join(re.sub(r"\x1b\[[\d;]*m", "", str(message)).split())  # Keras colours some of its messages
+    print(f"{kind}: {line}", file=sys.stderr)

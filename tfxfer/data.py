@@ -57,18 +57,18 @@ class Splits:
         Args:
             split: "train", "validation" or "test".
             batch_size: examples a batch, the last may be smaller; None for single examples.
-            shuffle_seed: if given, every pass has another order, the same for the same seed.
+            shuffle_seed: if given, every pass has another order, fixed by it and by TensorFlow's global seed.
         """
         rows, ids, n = self.rows[split], self.ids[split], self.size(split)
         order = tf.data.Dataset.range(n)
         if shuffle_seed is not None:
             order = order.shuffle(max(n, 1), seed=shuffle_seed, reshuffle_each_iteration=True)
-        images, labels, ids = (tf.constant(column) for column in (rows.images, rows.labels, ids))
+        images, labels, names = (tf.constant(column) for column in (rows.images, rows.labels, ids))
 
         def read(index):
             image = tf.gather(images, index)
             image = _decode(image, self.image_shape) if image.dtype == tf.string else image
-            return {"image": image, "label": tf.gather(labels, index), "id": tf.gather(ids, index)}
+            return {"image": image, "label": tf.gather(labels, index), "id": tf.gather(names, index)}
 
         if rows.images.dtype == np.uint8 and batch_size is not None:
             return order.batch(batch_size).map(read, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -125,8 +125,6 @@ def load(
         raise InputError(
             f"{name}: images of any size need a common one: image_size is {image_size}, give pixels a side"
         )
-    if files:
-        _check_files(source.train.images)
     shape = (image_size, image_size, 3) if files else source.train.images.shape[1:]
     pool, pool_ids = source.train, np.arange(len(source.train.labels))
     if source.test is not None:
@@ -160,12 +158,17 @@ def from_arrays(
     pools = []
     for part, (images, labels) in (("train", train), ("test", test)):
         images, labels = np.asarray(images), np.asarray(labels)
-        if images.dtype != np.uint8 or images.ndim not in (3, 4) or len(images) != len(labels) or labels.ndim != 1:
+        fits = labels.ndim == 1 and labels.dtype.kind in "iu" and len(images) == len(labels) > 0
+        if images.dtype != np.uint8 or images.ndim not in (3, 4) or not fits:
             raise InputError(
-                f"{part}: images {images.dtype} {images.shape} and labels {labels.shape}, expected uint8 pixels 0-255 "
-                "(n, height, width, channels) and labels (n,): floats in [0, 1] have to be multiplied by 255"
+                f"{part}: images {images.dtype} {images.shape} labels {labels.dtype} {labels.shape}, expected uint8 "
+                "pixels 0-255 "
+                "(n, height, width, channels) and integer labels (n,): floats in [0, 1] have to be multiplied by 255"
             )
         pools.append(Rows(images if images.ndim == 4 else images[..., None], labels.astype(np.int64)))
+    if pools[0].images.shape[1:] != pools[1].images.shape[1:]:
+        sizes = [rows.images.shape[1:] for rows in pools]
+        raise InputError(f"training images are {sizes[0]}, test images {sizes[1]}: resize one to the other")
     classes = tuple(classes or map(str, range(max(rows.labels.max() for rows in pools) + 1)))
     if not all(0 <= rows.labels.min() <= rows.labels.max() < len(classes) for rows in pools):
         raise InputError(f"labels outside 0 to {len(classes) - 1}, the range of the {len(classes)} classes")
@@ -182,6 +185,8 @@ def _split(name, pool, pool_ids, test, test_ids, source, shape, limit, validatio
         raise InputError(
             f"limit {limit} is less than one image for each of the {len(source.classes)} classes: raise it"
         )
+    if len(source.classes) < 2:
+        raise InputError(f"{source.origin}: holds the one class {source.classes[0]}, expected at least 2")
     order = _stratified(pool.labels, seed)
     kept, rest = np.split(order, [math.ceil(validation * len(order))])
     quarter = None if limit is None else max(1, limit // 4)
@@ -195,6 +200,8 @@ def _split(name, pool, pool_ids, test, test_ids, source, shape, limit, validatio
         )
     if not all(len(column) for column in ids.values()):
         raise InputError(f"{source.origin}: {len(pool_ids) + len(test_ids)} images are too few for three splits")
+    if pool.images.dtype != np.uint8:
+        _check_files(np.concatenate([part.images for part in rows.values()]))
     return Splits(name, source.classes, tuple(shape), source.origin, seed, rows, ids)
 
 
@@ -227,7 +234,7 @@ def _check_files(paths: np.ndarray) -> None:
             return f"{path}: {reason}"
 
     with ThreadPoolExecutor() as threads:
-        faults = list(filter(None, threads.map(fault, paths)))
+        faults = list(filter(None, threads.map(fault, np.sort(paths))))
     if faults:
         more = f" (and {len(faults) - 1:,} more files)" if len(faults) > 1 else ""
         raise InputError(f"{faults[0]}{more}: expected a whole JPEG or PNG, mend it or take it out")

@@ -22,7 +22,7 @@ def saved_model(net: keras.Model, run_dir: str | Path, images: np.ndarray | None
 
     Args:
         net: from `model.build`.
-        run_dir: an existing folder without a `saved_model` in it.
+        run_dir: a folder without a `saved_model` in it; made if it is not there.
         images: uint8 images to compare on; random noise if not given.
 
     Returns:
@@ -33,6 +33,7 @@ def saved_model(net: keras.Model, run_dir: str | Path, images: np.ndarray | None
         RuntimeError: the reloaded model differs by more than 1e-4.
     """
     target = Path(run_dir) / "saved_model"
+    target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         raise InputError(f"{target} exists: export into another folder, or move it away")
     images = _noise(net) if images is None else images
@@ -52,8 +53,12 @@ def saved_model(net: keras.Model, run_dir: str | Path, images: np.ndarray | None
     archive.add_endpoint("serving_default", serve, spec)
     archive.add_endpoint("embed", lambda image: {"embedding": both(image, training=False)[1]}, spec)
     archive.write_out(str(beside), verbose=False)
-    difference = _parity(net, beside, images)
-    os.replace(beside, target)
+    try:
+        difference = _parity(both, beside, images)
+        os.replace(beside, target)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
     return difference
 
 
@@ -61,10 +66,16 @@ def _noise(net: keras.Model) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (8, *net.input_shape[1:])).astype(np.uint8)
 
 
-def _parity(net: keras.Model, path: Path, images: np.ndarray) -> float:
-    reloaded = tf.saved_model.load(str(path)).signatures["serving_default"](image=tf.constant(images))
-    expected = tf.nn.softmax(net(images, training=False)).numpy()
-    difference = float(np.max(np.abs(reloaded["probabilities"].numpy() - expected)))
-    if not difference <= TOLERANCE:
-        raise RuntimeError(f"{path}: reloaded probabilities differ by {difference:.2g}, more than {TOLERANCE}")
+def _parity(both: keras.Model, path: Path, images: np.ndarray) -> float:
+    """Largest difference of a probability; embeddings are compared relative to their largest value."""
+    signatures = tf.saved_model.load(str(path)).signatures
+    logits, embedding = (np.asarray(value) for value in both(images, training=False))
+    served, embedded = (signatures[name](image=tf.constant(images)) for name in ("serving_default", "embed"))
+    difference = float(np.max(np.abs(served["probabilities"].numpy() - tf.nn.softmax(logits).numpy())))
+    relative = float(np.max(np.abs(embedded["embedding"].numpy() - embedding)) / max(np.max(np.abs(embedding)), 1e-9))
+    if not max(difference, relative) <= TOLERANCE:
+        raise RuntimeError(
+            f"the SavedModel reloaded differs: probabilities by {difference:.2g}, embeddings by {relative:.2g} of "
+            f"their range, more than {TOLERANCE}"
+        )
     return difference

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ class Bank:
             with np.load(path, allow_pickle=False) as file:
                 values = {name[6:]: file[name] for name in file.files if name.startswith("value/")}
                 return cls(values, file["labels"], file["ids"])
-        except (ValueError, KeyError, EOFError) as error:
+        except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: not a feature bank ({error}): extract the features again") from None
 
 
@@ -78,8 +79,10 @@ def extract(
     """
     spec = dataset.element_spec
     fits = isinstance(spec, dict) and not {"image", "label", "id"} - set(spec)
-    if not fits or spec["image"].dtype != tf.uint8 or spec["image"].shape.rank not in (3, None):
-        raise InputError(f"dataset of {spec}: expected dicts of image (uint8, 0-255), label and id, not batched")
+    if not fits or spec["image"].dtype != tf.uint8 or not spec["image"].shape.is_compatible_with(net.input_shape[1:]):
+        raise InputError(
+            f"dataset of {spec}: expected dicts of image (uint8, {net.input_shape[1:]}), label, id, not batched"
+        )
     if unknown := [name for name in layers if name not in {layer.name for layer in net.layers}]:
         raise InputError(
             f"{net.name} has no layer {', '.join(unknown)}; the last are {[x.name for x in net.layers[-5:]]}"

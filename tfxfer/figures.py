@@ -15,6 +15,11 @@ def _colors(n: int) -> list:
     return [cmap(i) if n <= 20 else cmap(i / (n - 1)) for i in range(n)]
 
 
+def _plain(names: list[str]) -> list[str]:
+    """Names as they are: a dollar sign would start a formula, which may not parse."""
+    return [name.replace("$", r"\$") for name in names]
+
+
 def projections(banks: dict, classes: list[str], captions: dict[str, str]) -> Figure:
     """One row per bank, one column per projection found in it, classes by colour.
 
@@ -28,18 +33,21 @@ def projections(banks: dict, classes: list[str], captions: dict[str, str]) -> Fi
     figure = Figure(figsize=(4.2 * shape[1] + 1.6, 4.1 * shape[0]), layout="constrained")
     axes = figure.subplots(*shape, squeeze=False)
     colors = _colors(len(classes))
+    names = _plain(classes)
     for row, (name, bank) in zip(axes, banks.items(), strict=True):
         row[0].set_ylabel(captions[name], fontsize=11)
         for ax, method in zip(row, methods, strict=True):
-            for label, (class_name, color) in enumerate(zip(classes, colors, strict=True)):
+            for label, color in enumerate(colors):
                 points = bank[method][bank.labels == label]
-                ax.scatter(*points.T, s=9, color=color, label=class_name, linewidths=0, alpha=0.75)
-            ax.set(xticks=[], yticks=[], title=_TITLES[method])
+                ax.scatter(*points.T, s=9, color=color, linewidths=0, alpha=0.75)
             low, high = np.percentile(bank[method], [0.5, 99.5], axis=0)  # one stray point must not squeeze the rest
             margin = 0.08 * np.maximum(high - low, 1e-9)
+            outside = int(((bank[method] < low - margin) | (bank[method] > high + margin)).any(1).sum())
+            ax.set(xticks=[], yticks=[], title=_TITLES[method] + (f" ({outside} outside)" if outside else ""))
             ax.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside right upper", markerscale=2.5, frameon=False, title="class")
+    columns = -(-len(names) // 30)
+    style = {"loc": "outside right upper", "markerscale": 2.5, "frameon": False, "title": "class", "ncols": columns}
+    figure.legend(axes[0, 0].collections, names, **style)
     figure.suptitle("Do classes separate? Each panel is fitted to its own features: compare clusters, not positions")
     return figure
 
@@ -64,13 +72,14 @@ def curves(history: dict[str, list[float]]) -> Figure:
 def confusion(matrix: np.ndarray, classes: list[str]) -> Figure:
     """Rows are true classes, columns predictions; colour is the share of the row, numbers are images."""
     n = len(classes)
-    side = max(4.5, 0.55 * n + 2)
+    side = min(max(4.5, 0.55 * n + 2), 40)
+    classes = _plain(classes)
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     ax = figure.subplots()
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=ax, shrink=0.8, label="share of the true class")
-    for i, j in np.argwhere(matrix):
+    for i, j in np.argwhere(matrix) if n <= 50 else ():
         ax.text(j, i, matrix[i, j], ha="center", va="center", fontsize=8, color="w" if share[i, j] > 0.5 else "k")
     ax.set(xticks=range(n), yticks=range(n), yticklabels=classes, xlabel="predicted", ylabel="true")
     short = max(map(len, classes)) < 4
@@ -85,6 +94,7 @@ def mistakes(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, 
     Args:
         images: uint8 (n, height, width, 1 or 3); labels (n,); probabilities (n, classes).
     """
+    classes = _plain(classes)
     predicted, sure = probabilities.argmax(1), probabilities.max(1)
     wrong = np.flatnonzero(predicted != labels)
     wrong = wrong[np.argsort(-sure[wrong])][:16]

@@ -1,5 +1,6 @@
 """Readers of the image files data sets come in: IDX and CIFAR-10's binary batches, checked as they are read."""
 
+import contextlib
 import gzip
 import math
 import zlib
@@ -35,21 +36,27 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     The format is described at the foot of http://yann.lecun.com/exdb/mnist/.
     """
     path = Path(path)
+    with _opened(path) as file:
+        header = file.read(4)
+        if len(header) < 4 or header[:3] != b"\0\0\x08" or header[3] != dimensions:
+            raise InputError(
+                f"{path}: magic number {header.hex() or 'missing'}, expected 000008{dimensions:02x} "
+                f"(IDX, unsigned bytes, {dimensions} dimensions): not this kind of file, download it again"
+            )
+        sizes = file.read(4 * dimensions)
+        if len(sizes) < 4 * dimensions:
+            raise InputError(f"{path}: ends inside its header: download it again")
+        return _exactly(path, file, tuple(int(n) for n in np.frombuffer(sizes, ">u4")))
+
+
+@contextlib.contextmanager
+def _opened(path: Path):
+    """Opens a file, unzipping it if its first bytes are gzip's; what can go wrong becomes one line."""
     try:
         with path.open("rb") as file:
             zipped = file.read(2) == b"\x1f\x8b"
         with gzip.open(path) if zipped else path.open("rb") as file:
-            header = file.read(4)
-            if len(header) < 4 or header[:3] != b"\0\0\x08" or header[3] != dimensions:
-                raise InputError(
-                    f"{path}: magic number {header.hex() or 'missing'}, expected 000008{dimensions:02x} "
-                    f"(IDX, unsigned bytes, {dimensions} dimensions): not this kind of file, download it again"
-                )
-            sizes = file.read(4 * dimensions)
-            if len(sizes) < 4 * dimensions:
-                raise InputError(f"{path}: ends inside its header: download it again")
-            shape = tuple(int(n) for n in np.frombuffer(sizes, ">u4"))
-            return _exactly(path, file, shape)
+            yield file
     except EOFError:
         raise InputError(f"{path}: the gzip data is truncated: download it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -86,7 +93,7 @@ def read_idx_pair(images: Path, labels: Path, classes: int | None) -> tuple[np.n
 
 
 def read_cifar10(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Reads one file of CIFAR-10's binary version: rows of 1 label byte and 3,072 pixel bytes, planes R, G, B.
+    """Reads one file of CIFAR-10's binary version, plain or gzip: rows of a label byte and the planes R, G and B.
 
     Returns:
         uint8 images (n, 32, 32, 3) and int64 labels (n,) in 0-9.
@@ -94,10 +101,8 @@ def read_cifar10(path: Path) -> tuple[np.ndarray, np.ndarray]:
     See https://www.cs.toronto.edu/~kriz/cifar.html.
     """
     path = Path(path)
-    try:
-        raw = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    with _opened(path) as file:
+        raw = np.frombuffer(file.read(), np.uint8)
     if not raw.size or raw.size % 3073:
         raise InputError(f"{path}: {raw.size:,} bytes, expected a multiple of 3,073: truncated? download it again")
     rows = raw.reshape(-1, 3073)

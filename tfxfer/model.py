@@ -9,11 +9,13 @@ The layers named here are the landmarks by which every other module finds its wa
 import hashlib
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers
+from keras.src.models.functional import Functional
 
 from tfxfer import backbones
 from tfxfer.data import Splits
@@ -58,10 +60,10 @@ def build(
         raise InputError(f"scaling {scaling!r}: expected one of {', '.join(SCALINGS)}")
     if image_size is not None and image_size < 1:
         raise InputError(f"image_size {image_size}: expected pixels a side, at least 1")
-    create, size, own_scale, rgb, dropout, name = _describe(backbone, image_size, weights, scaling)
-    channels = 3 if rgb else splits.image_shape[-1]
-    if rgb and splits.image_shape[-1] not in (1, 3):
-        raise InputError(f"{name} takes grey or RGB images, the data has {splits.image_shape[-1]} channels")
+    source = _source(backbone, image_size, weights, scaling)
+    name, size, channels = source.name, source.size, source.channels or splits.image_shape[-1]
+    if splits.image_shape[-1] not in (1, channels):
+        raise InputError(f"{name} takes {channels} channels, the data has {splits.image_shape[-1]}")
 
     image = keras.Input(splits.image_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1.0, name="to_float")(image)
@@ -72,12 +74,14 @@ def build(
         x = layer(x)
     if splits.image_shape[-1] < channels:
         x = layers.Concatenate(name="to_rgb")([x] * channels)
-    x = _scale(x, scaling) if scaling else own_scale(x)
+    x = source.scale(x)
     x = layers.Activation("linear", name="scaled")(x)
-    x = _inline(create((size, size, channels)), x)
+    x = _inline(source.create((size, size, channels)), x)
+    if len(x.shape) not in (2, 4):
+        raise InputError(f"{name} gives {tuple(x.shape)}: expected a feature map (4 dimensions) or a vector (2)")
     pool = layers.GlobalAveragePooling2D if len(x.shape) == 4 else lambda name: layers.Activation("linear", name=name)
     x = pool(name="embedding")(x)
-    x = layers.Dropout(dropout, name="head_dropout")(x) if dropout else x
+    x = layers.Dropout(source.dropout, name="head_dropout")(x) if source.dropout else x
     logits = layers.Dense(len(splits.classes), dtype="float32", name="logits")(x)
     net = keras.Model(image, logits, name=name)
     net.classes = list(splits.classes)
@@ -85,35 +89,65 @@ def build(
     return net
 
 
-def _describe(backbone, image_size: int | None, weights: str, scaling: str | None):
-    """What `build` needs to know of any kind of backbone: creator, size, scaling, RGB, head dropout, name."""
+@dataclass(frozen=True)
+class _Source:
+    """Where a backbone comes from, whatever it was given as."""
+
+    name: str
+    create: Callable[[tuple[int, int, int]], keras.Model]
+    size: int
+    scale: Callable
+    channels: int | None = 3  # None: the data's
+    dropout: float = 0.0
+
+
+def _source(backbone, image_size: int | None, weights: str, scaling: str | None) -> _Source:
+    def scale(x):
+        return _scale(x, scaling)
+
     if isinstance(backbone, str):
-        row, name = backbones.get(backbone), backbone
-        create = lambda shape: backbones.create(name, shape, weights)  # noqa: E731
-        return create, image_size or row.native_size, lambda x: _scale(x, row.scaling), row.rgb, row.dropout, name
+        row = backbones.get(backbone)
+
+        def create(shape):
+            return backbones.create(backbone, shape, weights)
+
+        scaling, channels = scaling or row.scaling, 3 if row.rgb else None
+        return _Source(backbone, create, image_size or row.native_size, scale, channels, row.dropout)
     if isinstance(backbone, keras.Model):
+        own = _functional(backbone)
         if scaling is None:
-            raise InputError(
-                f"model {backbone.name} does not say what pixels it takes: give scaling, one of {SCALINGS}"
-            )
-        if len(backbone.inputs) != 1 or len(backbone.outputs) != 1 or len(backbone.input.shape) != 4:
-            raise InputError(f"model {backbone.name} must have one image input and one output to be a backbone")
-        size = image_size or backbone.input.shape[1]
-        if size is None or backbone.input.shape[1] not in (None, size):
-            raise InputError(
-                f"model {backbone.name} takes {backbone.input.shape[1:]}: image_size {image_size} won't do"
-            )
-        rgb = backbone.input.shape[-1] != 1
-        return lambda shape: backbone, size, None, rgb, 0.0, f"{backbone.name}_transfer"
+            raise InputError(f"model {own.name} does not say what pixels it takes: give scaling, one of {SCALINGS}")
+        height, width, channels = own.input.shape[1:]
+        size = image_size or height
+        if size is None or {height, width} - {None, size}:
+            raise InputError(f"model {own.name} takes {own.input.shape[1:]}: image_size {image_size} won't do")
+        return _Source(f"{own.name}_transfer", lambda shape: own, size, scale, channels)
     if weights not in ("imagenet", "none"):
         raise InputError("weights from a file need a named backbone: load them into a Keras model and pass that")
     preprocess = getattr(sys.modules.get(getattr(backbone, "__module__", "")), "preprocess_input", None)
-    if preprocess is None and scaling is None:
+    if preprocess is None:
         raise InputError(f"backbone {backbone!r}: expected a name, a Keras model or a function of keras.applications")
-    create = lambda shape: backbone(  # noqa: E731
-        include_top=False, weights=None if weights == "none" else weights, input_shape=shape
-    )
-    return create, image_size or 224, preprocess, True, 0.0, backbone.__name__
+
+    def build_application(shape):
+        return backbones.application(backbone, shape, weights)
+
+    return _Source(backbone.__name__, build_application, image_size or 224, scale if scaling else preprocess)
+
+
+def _functional(own: keras.Model) -> keras.Model:
+    """A user's model as one functional graph of plain layers, or the reason why it cannot be one."""
+    reserved = {"image", "to_float", "resize", "to_rgb", "scale", "scaled", "embedding", "head_dropout", "logits"}
+    if not isinstance(own, Functional) and not (isinstance(own, keras.Sequential) and own.built):
+        raise InputError(
+            f"model {own.name} is no functional graph: build it with keras.Input, or as a built Sequential"
+        )
+    if len(own.inputs) != 1 or len(own.outputs) != 1 or len(own.inputs[0].shape) != 4:
+        raise InputError(f"model {own.name} must have one image input and one output to be a backbone")
+    if nested := [layer.name for layer in own.layers if isinstance(layer, keras.Model)]:
+        raise InputError(f"model {own.name} holds the model {nested[0]}, which freezing cannot look into: flatten it")
+    if taken := reserved & {layer.name for layer in own.layers if not isinstance(layer, layers.InputLayer)}:
+        raise InputError(f"model {own.name} has a layer named {min(taken)}, which tfxfer uses itself: rename it")
+    return keras.Model(own.inputs[0], own.outputs[0], name=own.name)
 
 
 def _scale(x, scaling: str):
@@ -167,17 +201,20 @@ def backbone_layers(net: keras.Model) -> list[layers.Layer]:
 
 
 def unfreeze_last(
-    net: keras.Model, n: int | str, train_batch_norm: bool = False, batch_norm_momentum: float = 0.99
+    net: keras.Model, n: int | str, train_batch_norm: bool = False, batch_norm_momentum: float = 0.9
 ) -> list[layers.Layer]:
     """Makes the head and the last n layers of the backbone trainable, and nothing else. `train.fit` recompiles.
+
+    Dropout, which has nothing to train, stays active in training wherever it stands.
 
     Args:
         net: from `build`.
         n: how many layers, counting every layer Keras lists (activations too), or "all".
         train_batch_norm: whether the batch norm among them trains. If not it stays in inference mode: fixed
             statistics, fixed scale and offset.
-        batch_norm_momentum: the most that batch norm which trains may have. Keras's MobileNetV2 has 0.999: its moving
-            statistics look back 1,000 steps, longer than most fine-tuning lasts, and would still be the old ones.
+        batch_norm_momentum: the most that batch norm which trains may have. Keras's default of 0.99, and the 0.999
+            of its MobileNetV2, look back 100 and 1,000 steps: after a short fine-tuning the moving statistics would
+            still be in part the old ones.
 
     Returns:
         The backbone layers that are now trainable.

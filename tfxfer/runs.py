@@ -30,8 +30,8 @@ _PACKAGES = ("tfxfer", "tensorflow", "keras", "numpy", "scikit-learn")
 class Run:
     """Collects a run in `<out>/<recipe>/.partial-<time>`; leaving the `with` block renames it to `<time>`.
 
-    A bad input or an interrupt removes the partial directory; any other failure keeps it, and says where, for what is
-    in it may have taken hours.
+    A bad input or an interrupt before there is a trained model removes the partial directory; any other failure keeps
+    it, and says where, for what is in it may have taken hours.
     """
 
     recipe: str
@@ -41,7 +41,7 @@ class Run:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def __enter__(self) -> "Run":
-        home = Path(self.out) / self.recipe
+        home = Path(self.out).expanduser() / self.recipe
         started = datetime.datetime.now().astimezone()
         self.facts = {
             "recipe": self.recipe,
@@ -98,13 +98,16 @@ class Run:
 
         return keras.callbacks.TensorBoard(self.dir / "logs", write_graph=False)
 
-    def save(self, net: "keras.Model", history: dict[str, list[float]], banks: "dict[str, Bank]") -> None:
-        """Writes the model, the history, the feature banks, the metrics and run.json."""
+    def save_model(self, net: "keras.Model", history: dict[str, list[float]]) -> None:
+        """Writes the trained model and its history, at once: from here on a failure keeps the partial directory."""
         net.save(self.dir / "model.keras")
         with (self.dir / "history.csv").open("w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["epoch", *history])
             rows.writerows([epoch, *row] for epoch, row in enumerate(zip(*history.values(), strict=True), start=1))
+
+    def save(self, banks: "dict[str, Bank]") -> None:
+        """Writes the feature banks, the metrics and run.json."""
         (self.dir / "banks").mkdir()
         for name, bank in banks.items():
             bank.save(self.dir / "banks" / f"{name}.npz")
@@ -112,8 +115,9 @@ class Run:
         _write_json(self.dir / "run.json", self.facts)
 
     def __exit__(self, kind, error, trace) -> None:
-        if kind is not None and not issubclass(kind, InputError | KeyboardInterrupt):
-            print(f"failed; what was written so far is kept in {self.dir}", file=sys.stderr)
+        expected = kind is not None and issubclass(kind, InputError | KeyboardInterrupt)
+        if kind is not None and (not expected or (self.dir / "model.keras").exists()):
+            print(f"stopped; what was written so far is kept in {self.dir}", file=sys.stderr)
             return
         if kind is not None:
             shutil.rmtree(self.dir, ignore_errors=True)
@@ -142,7 +146,7 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A finished run: facts (run.json), metrics, history (lists by column) and, when asked for, model and banks."""
+    """A finished run: facts (run.json), metrics, history (a list per column) and, when asked for, model and banks."""
 
     dir: Path
     facts: dict[str, Any]

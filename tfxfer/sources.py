@@ -81,12 +81,15 @@ def find(name: str, data_dir: str | Path | None = None) -> Source:
         InputError: unknown name, missing or broken files, or a download that failed.
     """
     kind, _, path = name.partition(":")
-    if data_dir is not None and not Path(data_dir).is_dir():
+    data_dir = None if data_dir is None else Path(data_dir).expanduser()
+    if data_dir is not None and name in ("digits", f"{kind}:{path}"):
+        raise InputError(f"data_dir {data_dir} was given for {name}, which does not look there: leave it out")
+    if data_dir is not None and not data_dir.is_dir():
         raise InputError(f"data_dir {data_dir} is no folder: give the folder that holds the data set's files")
     if path and kind == "idx":
-        return _idx(Path(path), None)
+        return _idx(Path(path).expanduser(), None)
     if path and kind == "folder":
-        return _folder(Path(path))
+        return _folder(Path(path).expanduser())
     if name not in KNOWN:
         raise InputError(f"unknown data set {name!r}: expected one of {', '.join([*KNOWN, *PATHS])}")
     if name == "digits":
@@ -110,8 +113,8 @@ def find(name: str, data_dir: str | Path | None = None) -> Source:
     return source
 
 
-def _candidates(name: str, data_dir: str | Path | None) -> list[Path]:
-    own = [Path(data_dir) / name, Path(data_dir)] if data_dir is not None else []
+def _candidates(name: str, data_dir: Path | None) -> list[Path]:
+    own = [data_dir / name, data_dir, data_dir / "cifar-10-batches-bin"] if data_dir is not None else []
     shares = (os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")
     system = [Path(share) / "datasets" / spelt for share in shares for spelt in (name, name.replace("_", "-"))]
     return own + system
@@ -130,8 +133,13 @@ def _files(folder: Path, names: tuple[str, ...]) -> list[Path]:
 def _idx(folder: Path, classes: tuple[str, ...] | None) -> Source:
     files = _files(folder, formats.IDX_FILES)
     train = Rows(*formats.read_idx_pair(*files[:2], classes and len(classes)))
-    classes = classes or tuple(str(label) for label in range(train.labels.max() + 1))
-    test = Rows(*formats.read_idx_pair(*files[2:], len(classes)))
+    test = Rows(*formats.read_idx_pair(*files[2:], classes and len(classes)))
+    if classes is None:  # numbers may begin at 1 or have gaps
+        numbers = np.unique(train.labels)
+        if strange := sorted(set(test.labels.tolist()) - set(numbers.tolist())):
+            raise InputError(f"{files[3]}: label {strange[0]} is not among the training labels: they are no pair")
+        train, test = (Rows(rows.images, np.searchsorted(numbers, rows.labels)) for rows in (train, test))
+        classes = tuple(map(str, numbers))
     if train.images.shape[1:] != test.images.shape[1:]:
         sizes = f"{train.images.shape[1:3]} and {test.images.shape[1:3]}"
         raise InputError(f"{folder}: training and test images differ in size, {sizes}: they are no pair")
@@ -155,20 +163,37 @@ def _digits() -> Source:
 def _folder(folder: Path) -> Source:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder: expected one with a folder of images per class")
-    classes = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")))
+    classes = tuple(path.name for path in _listed(folder) if path.is_dir() and path.name != "__MACOSX")
     if len(classes) < 2:
         raise InputError(f"{folder}: {len(classes)} class folders found, expected at least 2, one per class")
-    paths, labels = [], []
+    paths, labels, others = [], [], 0
     for label, name in enumerate(classes):
-        found = sorted(p for p in (folder / name).iterdir() if p.suffix.lower() in _SUFFIXES)
+        inside = _listed(folder / name)
+        found = [path for path in inside if path.suffix.lower() in _SUFFIXES]
+        others += len(inside) - len(found)
         if not found:
             raise InputError(f"{folder / name}: no .jpg, .jpeg or .png files: add images or remove the folder")
         paths += map(str, found)
         labels += [label] * len(found)
+    if others:
+        warnings.warn(f"{folder}: {others:,} files that are not .jpg, .jpeg or .png are left out", stacklevel=4)
     return Source(Rows(np.array(paths), np.array(labels, np.int64)), None, classes, str(folder))
 
 
-def _tfds(name: str, data_dir: str | Path | None) -> Source:
+def _listed(folder: Path) -> list[Path]:
+    """What a folder holds, sorted, hidden files left out; names must be readable text."""
+    try:
+        inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        for path in inside:
+            str(path).encode()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed: {error.strerror}") from None
+    except UnicodeEncodeError:
+        raise InputError(f"{folder}: holds {str(path)!r}, a name that is not UTF-8: rename it") from None
+    return inside
+
+
+def _tfds(name: str, data_dir: Path | None) -> Source:
     """Lets TFDS prepare the data set from files in `<data_dir>/manual/<name>`, or from the internet."""
     import requests
     import tensorflow_datasets as tfds
@@ -185,10 +210,11 @@ def _tfds(name: str, data_dir: str | Path | None) -> Source:
     prepared = (Path(builder.data_path) / "dataset_info.json").is_file()
     try:
         if not prepared and not all((manual / file).is_file() for file in known.download):
-            requests.head(next(iter(builder.url_infos)), timeout=10)  # TFDS itself retries for minutes when offline
+            # TFDS itself retries for minutes when it is offline
+            requests.head(next(iter(builder.url_infos)), timeout=10, allow_redirects=True).raise_for_status()
         if not prepared:
             builder.download_and_prepare(download_config=config)
-    except requests.exceptions.RequestException as error:
+    except (requests.exceptions.RequestException, tfds.core.download.util.DownloadError, OSError) as error:
         reason = type(error).__name__
         raise InputError(f"{name} is not on this machine and TFDS could not download it ({reason}): {ways}") from None
     except tfds.download.download_manager.NonMatchingChecksumError as error:

@@ -1,10 +1,12 @@
 """Fitting: schedule, epochs, and the proof that what was frozen did not move."""
 
+import math
 import sys
 import time
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfxfer import model
@@ -29,7 +31,8 @@ def fit(
 
     Args:
         net: from `model.build`; compiled here.
-        splits: trains on `train` in an order fixed by `seed`, evaluates `validation`; `test` is not touched.
+        splits: trains on `train` in an order fixed by `seed` and TensorFlow's global seed, evaluates
+            `validation`; `test` is not touched.
         epochs: passes over the training images.
         learning_rate: the highest rate.
         batch_size: images a step; the last batch of an epoch may be smaller.
@@ -42,12 +45,12 @@ def fit(
         A list with one number per epoch for each of: loss, accuracy, val_loss, val_accuracy, seconds.
 
     Raises:
-        InputError: arguments out of range.
+        InputError: arguments out of range, or training that diverged.
         RuntimeError: a frozen weight or moving statistic changed. That is a bug, and the results are void.
     """
-    if epochs < 1 or batch_size < 1 or not learning_rate > 0:
+    if epochs < 1 or batch_size < 1 or not 0 < learning_rate < math.inf:
         raise InputError(
-            f"epochs {epochs}, batch_size {batch_size}, learning_rate {learning_rate}: expected all above zero"
+            f"epochs {epochs}, batch_size {batch_size}, learning_rate {learning_rate}: expected finite, above zero"
         )
     steps = epochs * -(-splits.size("train") // batch_size)
     net.compile(
@@ -64,6 +67,8 @@ def fit(
         callbacks=[_Seconds(), *callbacks],
         verbose=1 if sys.stdout.isatty() else 2,
     )
+    if not np.isfinite([*history.history["loss"], *history.history["val_loss"]]).all():
+        raise InputError(f"training diverged, the loss is no number any more: lower learning_rate ({learning_rate})")
     after = model.frozen_digests(net)
     if moved := [name for name in before if before[name] != after.get(name)]:
         raise RuntimeError(f"frozen layers changed while training, results are void: {', '.join(moved)}")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfxfer.analysis import metrics, probes, projection
+from tfxfer.errors import InputError
 
 
 def separation(
@@ -19,6 +20,11 @@ def separation(
     Returns:
         Figures probe_accuracy, silhouette and knn_purity; and pca, tsne, lle: float (n, 2) of the test features.
     """
+    present = len(np.unique(test_y))
+    if not 2 <= present < len(test_y) or len(test_y) < 4 or len(np.unique(train_y)) < 2:
+        raise InputError(
+            f"{len(test_y)} test images of {present} classes are too few to compare classes: raise limit or add images"
+        )
     figures = {
         "probe_accuracy": probes.probe(train_x, train_y, test_x, test_y, "logistic", seed)["test_accuracy"],
         "silhouette": metrics.silhouette(test_x, test_y),

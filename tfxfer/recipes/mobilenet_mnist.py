@@ -35,13 +35,14 @@ def main(
     arguments = dict(locals())
     from tfxfer import analysis, data, export, features, model, report, runs, train
 
-    published = runs.as_published(protocol)  # the report scaled to [0, 1] and kept the rate constant
+    published = runs.as_published(protocol)  # [0, 1], constant rate, Keras's own BN momentum
     with runs.Run(recipe, arguments, out) as run:
         run.seed(seed)
         splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
         scaling = "unit" if published else None
         net = model.build(backbone, splits, image_size, weights, scaling=scaling, augment=augment)
-        model.unfreeze_last(net, unfreeze, train_batch_norm=True)
+        momentum = 1.0 if published else 0.9
+        model.unfreeze_last(net, unfreeze, train_batch_norm=True, batch_norm_momentum=momentum)
         run.describe(net, splits)
 
         def study(when, test):
@@ -59,13 +60,14 @@ def main(
             schedule = "constant" if published else "cosine"
             options = {"batch_size": batch_size, "schedule": schedule, "seed": seed, "callbacks": [run.tensorboard()]}
             history = train.fit(net, splits, epochs, learning_rate, **options)
+        run.save_model(net, history)
         with run.phase("features_after"):
             test = features.extract(net, splits.test, ("image", "embedding", "logits"))
         run.metrics["test/accuracy"] = analysis.metrics.accuracy(test.labels, test["logits"].argmax(1))
         after = study("after", test[:FEATURE_IMAGES])
         with run.phase("export"):
             export.saved_model(net, run.dir, test["image"][:200])
-            run.save(net, history, {"before": before, "after": after, "test": test.only("image", "logits")})
+        run.save({"before": before, "after": after, "test": test.only("image", "logits")})
         report.write(run.dir)
     return run.metrics
 

@@ -30,18 +30,19 @@ def main(
         run.seed(seed)
         splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
         net = model.build(backbone, splits, image_size, "none", augment=augment)
-        model.unfreeze_last(net, "all", train_batch_norm=True)
+        model.unfreeze_last(net, "all", train_batch_norm=True, batch_norm_momentum=0.99)
         run.describe(net, splits)
         with run.phase("training"):
             options = {"batch_size": batch_size, "seed": seed, "callbacks": [run.tensorboard()]}
             history = train.fit(net, splits, epochs, learning_rate, **options)
+        run.save_model(net, history)
+        model.save_backbone(net, run.dir / "backbone.weights.h5")
         with run.phase("test"):
             test = features.extract(net, splits.test, ("image", "logits"))
         run.metrics["test/accuracy"] = analysis.metrics.accuracy(test.labels, test["logits"].argmax(1))
         with run.phase("export"):
-            model.save_backbone(net, run.dir / "backbone.weights.h5")
             export.saved_model(net, run.dir, test["image"][:200])
-            run.save(net, history, {"test": test})
+        run.save({"test": test})
         report.write(run.dir)
         print(f"weights for --weights: {run.final / 'backbone.weights.h5'}")
     return run.metrics

@@ -2,9 +2,14 @@
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE, LocallyLinearEmbedding
+from sklearn.manifold import LocallyLinearEmbedding
 
 from tfxfer.errors import InputError
+
+try:  # the Intel extension's, which is an x86-64 package: the same interface, about ten times faster
+    from sklearnex.manifold import TSNE
+except ImportError:
+    from sklearn.manifold import TSNE
 
 METHODS = ("pca", "tsne", "lle")
 

@@ -29,6 +29,7 @@ def test_a_run_is_named_when_it_is_whole_and_can_be_loaded(tmp_path, pictures, s
     loaded = tfxfer.load(run.final)
     assert loaded.metrics["test/accuracy"] == 0.5
     assert loaded.metrics["seconds/work"] >= 0
+    assert loaded.facts["timings"] == {"seconds/work": loaded.metrics["seconds/work"]}
     assert loaded.history == HISTORY
     assert loaded.facts["data"]["sizes"] == {"train": 270, "validation": 30, "test": 100}
     assert loaded.facts["data"]["sha256"] == pictures.fingerprint

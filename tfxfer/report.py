@@ -113,7 +113,7 @@ def _predictions(run: runs.Loaded) -> list[str]:
 
 def _details(run: runs.Loaded) -> str:
     seconds = [(k.removeprefix("seconds/"), f"{v:.1f}") for k, v in run.metrics.items() if k.startswith("seconds/")]
-    facts = _flat({k: v for k, v in run.facts.items() if k != "classes"})
+    facts = _flat({k: v for k, v in run.facts.items() if k not in ("classes", "timings")})
     return (
         f"<h2>How it was made</h2><p><code>{html.escape(run.facts['command'])}</code></p>"
         f"{_table(('phase', 'seconds'), seconds)}"

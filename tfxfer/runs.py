@@ -112,7 +112,8 @@ class Run:
         for name, bank in banks.items():
             bank.save(self.dir / "banks" / f"{name}.npz")
         _write_json(self.dir / "metrics.json", self.metrics)
-        _write_json(self.dir / "run.json", self.facts)
+        timings = {name: value for name, value in self.metrics.items() if name.startswith("seconds/")}
+        _write_json(self.dir / "run.json", self.facts | {"timings": timings})
 
     def __exit__(self, kind, error, trace) -> None:
         expected = kind is not None and issubclass(kind, InputError | KeyboardInterrupt)

@@ -14,7 +14,7 @@ from tfxfer.recipes import mobilenet_mnist, pretrain, quickstart
 
 KEYS = {f"{when}/{what}" for when in ("before", "after") for what in ("probe_accuracy", "silhouette", "knn_purity")}
 KEYS |= {"test/accuracy"}
-SECONDS = {"features_before", "study_before", "training", "features_after", "study_after", "export"}
+SECONDS = {"data_and_model", "features_before", "study_before", "training", "features_after", "study_after", "export"}
 FILES = {"run.json", "metrics.json", "history.csv", "report.html", "model.keras", "saved_model", "figures", "banks"}
 
 
@@ -29,7 +29,6 @@ def test_quickstart(tmp_path):
     assert set(metrics) == KEYS | {f"seconds/{phase}" for phase in SECONDS}
     assert all(isinstance(value, float) for value in metrics.values())
     assert metrics["before/probe_accuracy"] > 0.7  # ImageNet features of digits it has never seen
-    assert metrics["after/knn_purity"] > metrics["before/knn_purity"] - 0.1
     assert metrics["test/accuracy"] > 0.6
     folder = newest(tmp_path, "quickstart")
     assert {path.name for path in folder.iterdir()} == FILES | {"logs"}

@@ -38,11 +38,11 @@ def main(
     published = runs.as_published(protocol)  # [0, 1], constant rate, Keras's own BN momentum
     with runs.Run(recipe, arguments, out) as run:
         run.seed(seed)
-        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
-        scaling = "unit" if published else None
-        net = model.build(backbone, splits, image_size, weights, scaling=scaling, augment=augment)
-        momentum = 1.0 if published else 0.9
-        model.unfreeze_last(net, unfreeze, train_batch_norm=True, batch_norm_momentum=momentum)
+        with run.phase("data_and_model"):
+            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
+            scaling, momentum = ("unit", 1.0) if published else (None, 0.9)
+            net = model.build(backbone, splits, image_size, weights, scaling=scaling, augment=augment)
+            model.unfreeze_last(net, unfreeze, train_batch_norm=True, batch_norm_momentum=momentum)
         run.describe(net, splits)
 
         def study(when, test):

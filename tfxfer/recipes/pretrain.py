@@ -28,9 +28,10 @@ def main(
 
     with runs.Run("pretrain", arguments, out) as run:
         run.seed(seed)
-        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
-        net = model.build(backbone, splits, image_size, "none", augment=augment)
-        model.unfreeze_last(net, "all", train_batch_norm=True, batch_norm_momentum=0.99)
+        with run.phase("data_and_model"):
+            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
+            net = model.build(backbone, splits, image_size, "none", augment=augment)
+            model.unfreeze_last(net, "all", train_batch_norm=True, batch_norm_momentum=0.99)
         run.describe(net, splits)
         with run.phase("training"):
             options = {"batch_size": batch_size, "seed": seed, "callbacks": [run.tensorboard()]}

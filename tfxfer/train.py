@@ -22,7 +22,7 @@ def fit(
     epochs: int = 5,
     learning_rate: float = 1e-3,
     *,
-    batch_size: int = 64,
+    batch_size: int = 32,
     schedule: str = "cosine",
     seed: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),

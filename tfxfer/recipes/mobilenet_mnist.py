@@ -22,7 +22,7 @@ def main(
     image_size: int = 48,
     unfreeze: int | str = 10,
     epochs: int = 5,
-    batch_size: int = 64,
+    batch_size: int = 32,
     learning_rate: float = 1e-3,
     augment: bool = False,
     seed: int = 0,

@@ -19,7 +19,7 @@ def main(
     image_size: int = 48,
     unfreeze: int | str = 40,
     epochs: int = 10,
-    batch_size: int = 64,
+    batch_size: int = 32,
     learning_rate: float = 1e-3,
     augment: bool = False,
     seed: int = 0,

@@ -1,7 +1,7 @@
 """Experiments, a page each: run `python -m tfxfer.recipes.<name>`, or import one and call its `main`."""
 
 RECIPES = {
-    "quickstart": "digits with bundled ImageNet weights: no network, about a minute",
+    "quickstart": "digits with bundled ImageNet weights: no network, two minutes",
     "mobilenet_mnist": "MobileNetV2 on MNIST: features before and after fine-tuning the last 10 layers",
     "pretrain": "train a backbone from scratch on a source data set and save it for --weights",
 }

@@ -85,7 +85,7 @@ class Run:
         keras.utils.set_random_seed(seed)
 
     def describe(self, net: "keras.Model", splits: "Splits") -> None:
-        """Records what data and which weights the run starts from, and says so in a line."""
+        """Records what data and which weights the run starts from, and prints a line on the data."""
         from tfxfer import model
 
         self.facts |= {"data": splits.describe(), "model": model.describe(net), "classes": list(splits.classes)}

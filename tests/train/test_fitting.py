@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from tfxfer import data, model, train
+from tfxfer.train import fitting
 from tfxfer.errors import InputError
 
 
@@ -78,14 +79,14 @@ def test_test_images_are_not_touched(pictures, small_cnn, monkeypatch):
 
 
 def test_cosine_schedule_warms_up_and_decays():
-    schedule = train._schedule("cosine", 1e-3, 100)
+    schedule = fitting._schedule("cosine", 1e-3, 100)
     rates = np.array([float(schedule(step)) for step in range(101)])
     assert rates.argmax() == 10
     assert rates[10] == pytest.approx(1e-3)
     np.testing.assert_allclose(np.diff(rates[:11]), np.diff(rates[:11])[0], rtol=1e-4)
     expected = 1e-3 * 0.5 * (1 + np.cos(np.pi * np.arange(91) / 90))
     np.testing.assert_allclose(rates[10:], expected, atol=1e-9)
-    assert train._schedule("constant", 0.5, 100) == 0.5
+    assert fitting._schedule("constant", 0.5, 100) == 0.5
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import functools
 import hashlib
 import urllib.error
 import warnings
@@ -42,6 +43,41 @@ def test_table_against_the_built_graph(name):
     rates = [layer.rate for layer in net.layers if layer.name == "head_dropout"]
     assert rates == ([row.dropout] if row.dropout else [])
     assert row.summary
+
+
+@pytest.mark.parametrize("name", backbones.TABLE)
+def test_stages_cut_the_built_graph(name, pictures):
+    """Every layer is in one stage, and a stage sees of the others only the last layer of the one before it."""
+    net = model.build(name, pictures, image_size=32 if name in CHANNELS else 28, weights="none")
+    stages = model.stages(net)
+    assert list(stages) == [stage for stage, _ in backbones.get(name).stages]
+    assert [layer for some in stages.values() for layer in some] == model.backbone_layers(net)
+    before = net.get_layer("scaled")
+    for (stage, prefix), some in zip(backbones.get(name).stages, stages.values()):
+        assert any(layer.weights for layer in some), stage
+        assert [layer.name for layer in net.layers if layer.name.startswith(prefix) and layer not in some] == []
+        read = {tensor._keras_history.operation for layer in some for tensor in keras.tree.flatten(layer.input)}
+        assert read - set(some) == {before}, stage
+        before = some[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "channels"),
+    [
+        *(("mobilenet_v2", f"stage{i}", c) for i, c in enumerate((16, 24, 32, 64, 96, 160, 320), start=1)),
+        *(("efficientnet_lite0", f"stage{i}", c) for i, c in enumerate((16, 24, 40, 80, 112, 192, 320), start=1)),
+        *(("resnet50", f"conv{i}", c) for i, c in enumerate((64, 256, 512, 1024, 2048), start=1)),
+    ],
+)
+def test_stages_are_the_papers(name, stage, channels, built):
+    """Output channels of every row of the tables in arXiv:1801.04381, 1905.11946 and 1512.03385."""
+    some = model.stages(built(name))[stage]
+    assert some[-1].output.shape[-1] == channels
+
+
+@pytest.fixture(scope="module")
+def built(pictures):
+    return functools.cache(lambda name: model.build(name, pictures, image_size=32, weights="none"))
 
 
 @pytest.mark.parametrize(("photo", "number", "name"), [("china.jpg", 698, "palace"), ("flower.jpg", 985, "daisy")])

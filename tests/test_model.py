@@ -69,10 +69,49 @@ def small_resnet(pictures):
     return model.build("small_resnet", pictures, weights="none")
 
 
-@pytest.mark.parametrize("n", [-1, 41, 2.5, "stage", None])
+@pytest.mark.parametrize("n", [-1, 41, 2.5, None])
 def test_unfreeze_refuses_what_it_cannot_do(small_resnet, n):
     with pytest.raises(InputError, match="small_resnet has 40; expected 0 to 40, or all"):
         model.unfreeze_last(small_resnet, n)
+
+
+@pytest.mark.parametrize(("n", "first"), [("block5", "block5_1_conv"), ("stem", "stem_conv")])
+def test_a_stages_name_unfreezes_it_and_all_behind(small_resnet, n, first):
+    body = model.backbone_layers(small_resnet)
+    count = len(body) - names(body).index(first)
+    by_name = [names(model.unfreeze_last(small_resnet, n, train_batch_norm=yes)) for yes in (False, True)]
+    assert by_name == [names(model.unfreeze_last(small_resnet, count, train_batch_norm=yes)) for yes in (False, True)]
+    assert by_name[1][0] == first
+
+
+def test_one_stage_trains_alone(small_resnet):
+    """Surgical fine-tuning: neither what is before the stage nor what is behind it, and the head if asked."""
+    model.unfreeze_last(small_resnet, "all", train_batch_norm=True)
+    chosen = model.unfreeze_stage(small_resnet, "block2", train_batch_norm=True)
+    assert chosen == model.stages(small_resnet)["block2"]
+    assert [layer for layer in small_resnet.layers if layer.trainable_variables and layer not in chosen] == []
+    assert {"logits", "stem_conv", "block5_2_bn"} <= set(model.frozen_digests(small_resnet))
+    assert small_resnet.get_layer("block2_1_bn").momentum == 0.9
+    model.unfreeze_stage(small_resnet, "block2", train_head=True)
+    trained = {w.path.split("/")[0] for w in small_resnet.trainable_weights}
+    assert trained == {"block2_1_conv", "block2_2_conv", "logits"}
+
+
+def test_unfreezing_the_last_layers_thaws_the_head(small_resnet):
+    model.unfreeze_stage(small_resnet, "stem")
+    model.unfreeze_last(small_resnet, 0)
+    assert {w.path.split("/")[0] for w in small_resnet.trainable_weights} == {"logits"}
+
+
+def test_stages_that_are_none_are_said(small_resnet, pictures):
+    for unfreeze in (model.unfreeze_last, model.unfreeze_stage):
+        with pytest.raises(InputError, match="unknown stage 'block6': expected one of small_resnet's, stem, block1, "):
+            unfreeze(small_resnet, "block6")
+    own = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Conv2D(3, 3, name="conv1")], name="cnn")
+    net = model.build(own, pictures, scaling="unit")
+    with pytest.raises(InputError, match=r"stages are known for .*, not for cnn_transfer; give a number of layers"):
+        model.unfreeze_last(net, "conv1")
+    assert names(model.unfreeze_last(net, "all")) == ["conv1"]
 
 
 def test_frozen_digests_cover_moving_statistics(small_resnet):

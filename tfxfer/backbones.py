@@ -25,6 +25,7 @@ class Backbone:
     native_size: int  # pixels a side, of the pretraining or of the publication
     embedding: int  # length of the pooled (or last dense) feature
     scaling: str  # "tf" [-1, 1], "caffe" BGR minus mean, "unit" [0, 1]
+    stages: tuple[tuple[str, str], ...]  # (name, how its first layer's name begins), each up to the next
     rgb: bool = True  # False: takes the data's own channels
     imagenet: bool = True  # whether there are ImageNet weights
     dropout: float = 0.0  # between embedding and logits
@@ -35,6 +36,14 @@ class Backbone:
         return getattr(importlib.import_module(module), function)
 
 
+# The rows of MobileNetV2's table 2 (arXiv:1801.04381) and of EfficientNet's table 1 (arXiv:1905.11946)
+_PAPER = "stem stage1 stage2 stage3 stage4 stage5 stage6 stage7 top"
+
+
+def _stages(prefixes: str, names: str | None = None) -> tuple[tuple[str, str], ...]:
+    return tuple(zip((names or prefixes).split(), prefixes.split(), strict=True))
+
+
 TABLE = {
     "mobilenet_v2": Backbone(
         "MobileNetV2, 2.3 million parameters, ImageNet weights from the internet",
@@ -42,6 +51,7 @@ TABLE = {
         224,
         1280,
         "tf",
+        _stages("Conv1 expanded_conv_ block_1_ block_3_ block_6_ block_10_ block_13_ block_16_ Conv_1", _PAPER),
     ),
     "vgg19": Backbone(
         "VGG19, 20 million parameters, ImageNet weights from the internet",
@@ -49,6 +59,7 @@ TABLE = {
         224,
         512,
         "caffe",
+        _stages("block1 block2 block3 block4 block5"),
     ),
     "resnet50": Backbone(
         "ResNet50, 24 million parameters, ImageNet weights from the internet",
@@ -56,6 +67,7 @@ TABLE = {
         224,
         2048,
         "caffe",
+        _stages("conv1 conv2 conv3 conv4 conv5"),
     ),
     "efficientnet_lite0": Backbone(
         "EfficientNet-Lite0, 3.4 million parameters, ImageNet weights bundled: works offline",
@@ -63,6 +75,7 @@ TABLE = {
         224,
         1280,
         "tf",
+        _stages("stem block0_ block1_ block3_ block5_ block8_ block11_ block15_ top", _PAPER),
     ),
     "cnn": Backbone(
         "three convolutions and a dense layer, from scratch",
@@ -70,6 +83,7 @@ TABLE = {
         28,
         128,
         "unit",
+        _stages("conv1 conv2 conv3 dense"),
         rgb=False,
         imagenet=False,
     ),
@@ -79,6 +93,7 @@ TABLE = {
         28,
         32,
         "unit",
+        _stages("stem block1 block2 block3 block4 block5"),
         rgb=False,
         imagenet=False,
     ),
@@ -88,6 +103,7 @@ TABLE = {
         28,
         512,
         "unit",
+        _stages("conv1 conv2 dense"),
         rgb=False,
         imagenet=False,
         dropout=0.5,

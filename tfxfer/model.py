@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from tfxfer import grafting
+from tfxfer import backbones, grafting
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
 
@@ -88,6 +88,20 @@ def backbone_layers(net: keras.Model) -> list[layers.Layer]:
     return net.layers[names.index("scaled") + 1 : names.index("embedding")]
 
 
+def stages(net: keras.Model) -> dict[str, list[layers.Layer]]:
+    """The backbone's layers by stage, in order, each in exactly one; which stages there are is the table's.
+
+    Raises:
+        InputError: the backbone is none of the table.
+    """
+    if net.name not in backbones.TABLE:
+        known = ", ".join(backbones.TABLE)
+        raise InputError(f"stages are known for {known}, not for {net.name}; give a number of layers, or layers' names")
+    body, rows = backbone_layers(net), backbones.TABLE[net.name].stages
+    starts = [next(i for i, layer in enumerate(body) if layer.name.startswith(prefix)) for _, prefix in rows]
+    return {name: body[a:b] for (name, _), a, b in zip(rows, starts, [*starts[1:], len(body)])}
+
+
 def unfreeze_last(
     net: keras.Model, n: int | str, train_batch_norm: bool = False, batch_norm_momentum: float = 0.9
 ) -> list[layers.Layer]:
@@ -97,7 +111,8 @@ def unfreeze_last(
 
     Args:
         net: from `build`.
-        n: how many layers, counting every layer Keras lists (activations too), or "all".
+        n: how many layers, counting every layer Keras lists (activations too), or "all", or the name of a stage:
+            that stage and all behind it.
         train_batch_norm: whether the batch norm among them trains. If not it stays in inference mode: fixed
             statistics, fixed scale and offset.
         batch_norm_momentum: the most that batch norm which trains may have. Keras's default of 0.99, and the 0.999
@@ -108,16 +123,40 @@ def unfreeze_last(
         The backbone layers that are now trainable.
     """
     body = backbone_layers(net)
+    if isinstance(n, str) and n != "all":
+        n = len(body) - body.index(_stage(net, n)[0])
     count = len(body) if n == "all" else n
     if not isinstance(count, int) or not 0 <= count <= len(body):
         raise InputError(f"cannot unfreeze {n!r} layers: {net.name} has {len(body)}; expected 0 to {len(body)}, or all")
-    for layer in body:
+    return _train_only(net, body[len(body) - count :], train_batch_norm, batch_norm_momentum, train_head=True)
+
+
+def unfreeze_stage(
+    net: keras.Model,
+    stage: str,
+    train_batch_norm: bool = False,
+    batch_norm_momentum: float = 0.9,
+    train_head: bool = False,
+) -> list[layers.Layer]:
+    """Makes one stage of the backbone trainable, and nothing before or behind it but, if asked, the head.
+
+    Surgical fine-tuning (Lee et al. 2023, arXiv:2210.11466). The other arguments and the result are `unfreeze_last`'s.
+    """
+    return _train_only(net, _stage(net, stage), train_batch_norm, batch_norm_momentum, train_head)
+
+
+def _stage(net: keras.Model, name: str) -> list[layers.Layer]:
+    found = stages(net)
+    if name not in found:
+        raise InputError(f"unknown stage {name!r}: expected one of {net.name}'s, {', '.join(found)}")
+    return found[name]
+
+
+def _train_only(net, some, train_batch_norm, batch_norm_momentum, train_head) -> list[layers.Layer]:
+    for layer in backbone_layers(net):
         layer.trainable = False
-    chosen = [
-        layer
-        for layer in body[len(body) - count :]
-        if train_batch_norm or not isinstance(layer, layers.BatchNormalization)
-    ]
+    net.get_layer("logits").trainable = train_head
+    chosen = [layer for layer in some if train_batch_norm or not isinstance(layer, layers.BatchNormalization)]
     for layer in chosen:
         layer.trainable = True
         if isinstance(layer, layers.BatchNormalization):
@@ -148,3 +187,14 @@ def save_backbone(net: keras.Model, path: str | Path) -> None:
     """Saves the backbone's weights alone, in Keras's `.weights.h5`: a file for `weights=PATH`, whatever the head."""
     backbone = keras.Model(net.get_layer("scaled").output, net.get_layer("embedding").input)
     backbone.save_weights(path)
+
+
+def values(net: keras.Model) -> list[np.ndarray]:
+    """Copies of all that a network holds: weights, moving statistics, random states."""
+    return [keras.ops.convert_to_numpy(variable) for variable in net.variables]
+
+
+def assign_values(net: keras.Model, arrays: Sequence[np.ndarray]) -> None:
+    """Puts back what `values` gave."""
+    for variable, array in zip(net.variables, arrays, strict=True):
+        variable.assign(array)

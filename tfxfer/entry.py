@@ -1,0 +1,156 @@
+"""One entry of the cache: a folder named by its key with arrays 0.npy, 1.npy, ... and a manifest to check them by."""
+
+import datetime
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+KEY = re.compile(r"[0-9a-f]{64}")
+_FILE = re.compile(r"manifest\.json|\d+\.npy|\..*")  # the last: what Finder or NFS leave
+
+Spec = dict[str, tuple[tuple[int, ...], np.dtype]]
+
+
+class DamagedError(Exception):
+    """What is wrong with an entry, in a few words."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry: its folder, size on disk, last use in local time, and what it is of; {} if its manifest is damaged."""
+
+    key: str
+    path: Path
+    bytes: int
+    last_used: datetime.datetime
+    about: dict[str, Any]
+
+
+def find(folder: Path) -> Entry | None:
+    """The entry in a folder, damaged or not; None, if the folder's name or anything in it is not an entry's."""
+    try:
+        if not KEY.fullmatch(folder.name) or folder.is_symlink():
+            return None
+        files = list(folder.iterdir())
+        if not all(_FILE.fullmatch(file.name) for file in files):
+            return None
+        size = sum(file.lstat().st_size for file in files)
+        manifest = folder / "manifest.json"
+        used = (manifest if manifest in files else folder).stat().st_mtime
+    except OSError:  # no folder, not readable, or removed meanwhile
+        return None
+    try:
+        about = _manifest(folder)["about"]
+    except DamagedError:
+        about = {}
+    return Entry(folder.name, folder, size, datetime.datetime.fromtimestamp(used).astimezone(), about)
+
+
+def read(folder: Path) -> dict[str, np.memmap]:
+    """The arrays of an entry, read-only and memory-mapped, once every byte of them was read and found right.
+
+    Raises:
+        DamagedError: the manifest or an array is missing, cut short, changed or another entry's.
+    """
+    arrays = {}
+    for number, (name, row) in enumerate(_manifest(folder)["arrays"].items()):
+        path = folder / f"{number}.npy"
+        try:
+            kind, shape, size, digest = row["dtype"], tuple(row["shape"]), row["bytes"], row["sha256"]
+            if (have := path.stat().st_size) != size:
+                raise DamagedError(f"{path.name} has {have:,} bytes, not the {size:,} that were written")
+            if _sha256(path) != digest:
+                raise DamagedError(f"{path.name} was changed (its sha256 is another)")
+            array = np.lib.format.open_memmap(path, mode="r")
+        except FileNotFoundError:
+            raise DamagedError(f"{path.name} is missing") from None
+        except (OSError, ValueError, TypeError, KeyError):
+            raise DamagedError(f"{path.name} or its line of the manifest cannot be read") from None
+        if kind == "bfloat16" and array.dtype == np.uint16:
+            array = array.view(_bfloat16())
+        if (_name(array.dtype), array.shape) != (kind, shape):
+            raise DamagedError(f"{path.name} is {_name(array.dtype)} {array.shape}, not {kind} {shape}")
+        arrays[name] = array
+    return arrays
+
+
+def create(folder: Path, spec: Spec) -> dict[str, np.memmap]:
+    """Makes the folder and its arrays, zeros to fill, with their room on the disk taken.
+
+    Raises:
+        OSError: it cannot, or the disk is full.
+        ValueError: a dtype that .npy cannot hold.
+    """
+    folder.mkdir()
+    arrays = {}
+    for number, (name, (shape, kind)) in enumerate(spec.items()):
+        stored = np.dtype(np.uint16) if _name(kind) == "bfloat16" else np.dtype(kind)  # .npy has no name for bfloat16
+        if stored.hasobject or np.dtype(stored.str) != stored:
+            raise ValueError(f"{name}: {stored} cannot be stored")
+        path = folder / f"{number}.npy"
+        arrays[name] = np.lib.format.open_memmap(path, "w+", stored, tuple(shape)).view(kind)
+        if hasattr(os, "posix_fallocate"):  # else a disk that fills up kills the process when it writes to the mapping
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return arrays
+
+
+def seal(folder: Path, key: str, arrays: dict[str, np.memmap], about: dict[str, Any]) -> None:
+    """Brings the arrays of `create` to the disk and writes their manifest; they are read-only from here on."""
+    rows = {}
+    for number, (name, array) in enumerate(arrays.items()):
+        array.flags.writeable = False  # what is hashed stays as it is
+        array.flush()
+        path = folder / f"{number}.npy"
+        size = path.stat().st_size
+        rows[name] = {"dtype": _name(array.dtype), "shape": array.shape, "bytes": size, "sha256": _sha256(path)}
+    manifest = {"key": key, "about": about, "arrays": rows}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    for path in (*folder.iterdir(), folder):
+        sync(path)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        key, about, arrays = manifest["key"], manifest["about"], manifest["arrays"]
+    except FileNotFoundError:
+        raise DamagedError("its manifest is missing") from None
+    except (OSError, ValueError, TypeError, KeyError):
+        raise DamagedError("its manifest cannot be read") from None
+    if not (isinstance(about, dict) and isinstance(arrays, dict)):
+        raise DamagedError("its manifest cannot be read")
+    if key != folder.name:
+        raise DamagedError("its manifest is another entry's")
+    return manifest
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _name(kind: np.dtype) -> str:
+    kind = np.dtype(kind)
+    return "bfloat16" if kind.name == "bfloat16" else kind.str
+
+
+def _bfloat16() -> np.dtype:
+    import ml_dtypes  # comes with TensorFlow
+
+    return np.dtype(ml_dtypes.bfloat16)

@@ -1,0 +1,78 @@
+"""Folders in the making and on their way out: beside their place, named by host and process, swept when those died."""
+
+import contextlib
+import os
+import platform
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+_NAME = re.compile(r"\.partial-[0-9a-f]{64}-(.*)-(\d+)-[0-9a-f]{8}")  # key, host, process, any
+_WEEK = 7 * 24 * 3600
+_writing: set[str] = set()  # names of this process's
+
+
+@contextlib.contextmanager
+def beside(folder: Path) -> Iterator[Path]:
+    """A path beside the folder to make it at; what is there when the block is left is removed."""
+    path = _name(folder)
+    _writing.add(path.name)
+    try:
+        yield path
+    finally:
+        _writing.discard(path.name)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def drop(folder: Path) -> bool:
+    """Removes a folder, renamed first so that nobody opens half of it; whether it is gone.
+
+    On Linux and macOS a process that has it mapped keeps its data.
+    """
+    path = _name(folder)
+    try:
+        os.replace(folder, path)
+    except OSError:
+        return False
+    shutil.rmtree(path, ignore_errors=True)
+    return True
+
+
+def sweep(root: Path) -> None:
+    """Removes partial folders whose process is gone; another host's, once nothing was written for a week."""
+    for path in root.glob(".partial-*"):
+        match = _NAME.fullmatch(path.name)
+        if match is None or path.name in _writing or path.is_symlink():
+            continue
+        with contextlib.suppress(OSError):
+            written = max(file.stat().st_mtime for file in (path, *path.iterdir()))
+            gone = match[1] == platform.node() and not _alive(int(match[2]))
+            if gone or time.time() - written > _WEEK:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def size(root: Path) -> int:
+    """Bytes of the files in partial folders."""
+    total = 0
+    for path in root.glob(".partial-*"):
+        with contextlib.suppress(OSError):  # it ends meanwhile
+            total += sum(file.lstat().st_size for file in path.iterdir()) if _NAME.fullmatch(path.name) else 0
+    return total
+
+
+def _name(folder: Path) -> Path:
+    return folder.with_name(f".partial-{folder.name}-{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+
+
+def _alive(process: int) -> bool:
+    """Whether another process of this number runs; what this one writes is in `_writing`."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return process != os.getpid()

@@ -1,11 +1,8 @@
 """Named data sets as tf.data: stratified, seeded splits of uint8 images, labels and ids."""
 
-import hashlib
 import math
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,79 +11,7 @@ import tensorflow as tf
 from tfxfer import sources
 from tfxfer.errors import InputError
 from tfxfer.sources import Rows
-
-_SPLITS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True)
-class Splits:
-    """Three disjoint sets of examples.
-
-    `train`, `validation` and `test` are tf.data.Datasets of dicts {image: uint8 (height, width, channels), label:
-    int64, id: int64}. An id is the row in the source, test rows counted on after the training rows, so it names one
-    image for good, whatever seed and limit. Any first n examples of a split have its class shares (to rounding).
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    image_shape: tuple[int, int, int]
-    origin: str
-    seed: int
-    rows: dict[str, Rows] = field(repr=False)
-    ids: dict[str, np.ndarray] = field(repr=False)
-
-    train = property(lambda self: self.batches("train", None))
-    validation = property(lambda self: self.batches("validation", None))
-    test = property(lambda self: self.batches("test", None))
-
-    def size(self, split: str) -> int:
-        """Number of examples in "train", "validation" or "test"."""
-        return len(self.ids[split])
-
-    def describe(self) -> dict:
-        """What a run records of its data: name, origin, sizes, image shape, split seed and fingerprint."""
-        sizes = {split: self.size(split) for split in _SPLITS}
-        return {"name": self.name, "origin": self.origin, "sizes": sizes, "image_shape": list(self.image_shape)} | {
-            "split_seed": self.seed,
-            "sha256": self.fingerprint,
-        }
-
-    def batches(self, split: str, batch_size: int | None, shuffle_seed: int | None = None) -> tf.data.Dataset:
-        """The examples of a split, whole batches read at once from memory, files decoded in parallel.
-
-        Args:
-            split: "train", "validation" or "test".
-            batch_size: examples a batch, the last may be smaller; None for single examples.
-            shuffle_seed: if given, every pass has another order, fixed by it and by TensorFlow's global seed.
-        """
-        rows, ids, n = self.rows[split], self.ids[split], self.size(split)
-        order = tf.data.Dataset.range(n)
-        if shuffle_seed is not None:
-            order = order.shuffle(max(n, 1), seed=shuffle_seed, reshuffle_each_iteration=True)
-        images, labels, names = (tf.constant(column) for column in (rows.images, rows.labels, ids))
-
-        def read(index):
-            image = tf.gather(images, index)
-            image = _decode(image, self.image_shape) if image.dtype == tf.string else image
-            return {"image": image, "label": tf.gather(labels, index), "id": tf.gather(names, index)}
-
-        if rows.images.dtype == np.uint8 and batch_size is not None:
-            return order.batch(batch_size).map(read, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-        single = order.map(read, tf.data.AUTOTUNE)
-        return single if batch_size is None else single.batch(batch_size).prefetch(tf.data.AUTOTUNE)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """sha256 over every split's ids, labels and pixels (for files: path, size and time of change)."""
-        digest = hashlib.sha256(repr((self.classes, self.image_shape)).encode())
-        for split in _SPLITS:
-            images = self.rows[split].images
-            if images.dtype != np.uint8:
-                facts = [(path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in images]
-                images = np.frombuffer(repr(facts).encode(), np.uint8)
-            for column in (self.ids[split], self.rows[split].labels, images):
-                digest.update(np.ascontiguousarray(column).view(np.uint8).data)
-        return digest.hexdigest()
+from tfxfer.splits import Splits
 
 
 def load(
@@ -129,14 +54,14 @@ def load(
     pool, pool_ids = source.train, np.arange(len(source.train.labels))
     if source.test is not None:
         test_rows, test_ids = source.test, len(pool_ids) + np.arange(len(source.test.labels))
-        order = _stratified(test_rows.labels, seed)
+        chosen = _stratified(test_rows.labels, seed)
     else:
         test_rows, test_ids = pool, pool_ids
-        order = _stratified(pool.labels, seed)
-        order, rest = np.split(order, [math.ceil(test * len(order))])
+        chosen = _stratified(pool.labels, seed)
+        chosen, rest = np.split(chosen, [math.ceil(test * len(chosen))])
         pool, pool_ids = _take(pool, rest), rest
     return _split(
-        name, pool, pool_ids, _take(test_rows, order), test_ids[order], source, shape, limit, validation, seed
+        name, pool, pool_ids, _take(test_rows, chosen), test_ids[chosen], source, shape, limit, validation, seed
     )
 
 
@@ -174,10 +99,10 @@ def from_arrays(
         raise InputError(f"labels outside 0 to {len(classes) - 1}, the range of the {len(classes)} classes")
     source = sources.Source(*pools, classes, "arrays")
     ids = np.arange(sum(len(rows.labels) for rows in pools))
-    n, order = len(pools[0].labels), _stratified(pools[1].labels, seed)
+    n, chosen = len(pools[0].labels), _stratified(pools[1].labels, seed)
     shape = pools[0].images.shape[1:]
-    test_rows = _take(pools[1], order)
-    return _split("arrays", pools[0], ids[:n], test_rows, ids[n:][order], source, shape, limit, validation, seed)
+    test_rows = _take(pools[1], chosen)
+    return _split("arrays", pools[0], ids[:n], test_rows, ids[n:][chosen], source, shape, limit, validation, seed)
 
 
 def _split(name, pool, pool_ids, test, test_ids, source, shape, limit, validation, seed) -> Splits:
@@ -187,8 +112,8 @@ def _split(name, pool, pool_ids, test, test_ids, source, shape, limit, validatio
         )
     if len(source.classes) < 2:
         raise InputError(f"{source.origin}: holds the one class {source.classes[0]}, expected at least 2")
-    order = _stratified(pool.labels, seed)
-    kept, rest = np.split(order, [math.ceil(validation * len(order))])
+    every = _stratified(pool.labels, seed)
+    kept, rest = np.split(every, [math.ceil(validation * len(every))])
     quarter = None if limit is None else max(1, limit // 4)
     chosen = {"train": rest[:limit], "validation": kept[:quarter], "test": np.arange(len(test_ids))[:quarter]}
     rows = {part: _take(test if part == "test" else pool, index) for part, index in chosen.items()}
@@ -238,9 +163,3 @@ def _check_files(paths: np.ndarray) -> None:
     if faults:
         more = f" (and {len(faults) - 1:,} more files)" if len(faults) > 1 else ""
         raise InputError(f"{faults[0]}{more}: expected a whole JPEG or PNG, mend it or take it out")
-
-
-def _decode(path: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
-    image = tf.io.decode_image(tf.io.read_file(path), channels=shape[2], expand_animations=False)
-    image = tf.image.resize(image, shape[:2], antialias=True)
-    return tf.ensure_shape(tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8), shape)

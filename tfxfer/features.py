@@ -1,17 +1,16 @@
 """What a network's layers say about images: one pass, several layers, arrays with labels and ids."""
 
 import os
-import sys
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from rich.progress import track
 
+from tfxfer import inference, order
 from tfxfer.errors import InputError
 
 
@@ -63,7 +62,8 @@ def extract(
     layers: Sequence[str] = ("embedding",),
     limit: int | None = None,
     *,
-    batch_size: int = 256,
+    batch_size: int | None = None,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> Bank:
     """Runs images through a network in inference mode and keeps what the named layers give.
 
@@ -72,7 +72,8 @@ def extract(
         dataset: single examples, dicts {image: uint8, label, id}, such as `splits.test`.
         layers: names of layers of `net`; "logits" gives class scores, "image" the pixels themselves (uint8).
         limit: only the first so many images (of `Splits`, a stratified subset).
-        batch_size: images at a time.
+        batch_size: images at a time; by default what suits the network and the device.
+        strategy: shares each batch out among its replicas; every worker gets the whole bank, in the data set's order.
 
     Raises:
         InputError: an unknown layer, or images that are not uint8 (floats in [0, 1] would silently become 0).
@@ -88,20 +89,16 @@ def extract(
             f"{net.name} has no layer {', '.join(unknown)}; the last are {[x.name for x in net.layers[-5:]]}"
         )
     tapped = keras.Model(net.input, {name: net.get_layer(name).output for name in layers})
-    signature = [tf.TensorSpec((None, *net.input_shape[1:]), tf.uint8)]
-    forward = tf.function(lambda images: tapped(images, training=False), input_signature=signature)
-    dataset = dataset if limit is None else dataset.take(limit)
+    batch_size = batch_size or inference.images_per_batch(tapped)
+    batches = (dataset if limit is None else dataset.take(limit)).batch(batch_size)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "label", "id")}
-    for batch in _progress(dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE), f"features of {net.name}"):
-        for name, value in (forward(batch["image"]) | {"label": batch["label"], "id": batch["id"]}).items():
-            parts[name].append(value.numpy())
+    batches = order.steady(batches.prefetch(2))
+    forward = inference.Forward(tapped, strategy, batch_size=batch_size)
+    for values in forward.over(batches, f"features of {net.name}"):
+        for name, value in values.items():
+            parts[name].append(value)
     if not parts["id"]:
         raise InputError("the data set is empty: nothing to extract features from")
     joined = {name: np.concatenate(pieces) for name, pieces in parts.items()}
     labels, ids = joined.pop("label").astype(np.int64), joined.pop("id").astype(np.int64)
     return Bank(joined, labels, ids)
-
-
-def _progress(batches: tf.data.Dataset, what: str) -> Iterable:
-    total = int(batches.cardinality())
-    return track(batches, what, total=total if total >= 0 else None, transient=True, disable=not sys.stdout.isatty())

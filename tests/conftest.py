@@ -3,10 +3,14 @@
 import os
 import tempfile
 
-# Read when Keras and TFDS are first imported: caches of the tests' own, never the user's.
+# Read when Keras and TFDS are first imported: caches of the tests' own, never the user's; TFXFER_CACHE when used.
 _HOME = tempfile.mkdtemp(prefix="tfxfer-tests-")
 os.environ.update(
-    KERAS_HOME=f"{_HOME}/keras", TFDS_DATA_DIR=f"{_HOME}/tfds", XDG_DATA_DIRS=f"{_HOME}/share", MPLBACKEND="agg"
+    KERAS_HOME=f"{_HOME}/keras",
+    TFDS_DATA_DIR=f"{_HOME}/tfds",
+    XDG_DATA_DIRS=f"{_HOME}/share",
+    TFXFER_CACHE=f"{_HOME}/cache",
+    MPLBACKEND="agg",
 )
 
 import gzip  # noqa: E402

@@ -1,0 +1,197 @@
+"""What a frozen prefix gives, computed once: in memory, or on disk for later runs too."""
+
+import contextlib
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import psutil
+import tensorflow as tf
+
+from tfxfer import inference, strategies
+from tfxfer.data import Splits
+from tfxfer.errors import InputError
+from tfxfer.store import Store
+
+MODES = ("auto", "memory", "disk", "off")
+SPLITS = ("train", "validation")
+MEMORY_SHARE = 0.5  # of the memory available, which "auto" may take
+
+
+@dataclass
+class Activations:
+    """What a prefix gives, computed once: by split and layer name, tensors or memory-mapped arrays (views x examples,
+    ...)."""
+
+    arrays: dict[str, dict[str, tf.Tensor | np.memmap]]
+    where: str
+    views: int = 0
+    labels: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def reader(self, split: str, names: Iterable[str]) -> Callable[[tf.Tensor], tuple]:
+        """A function for tf.data from rows int64 (batch,) to (activations, labels)."""
+        arrays = [self.arrays[split][name] for name in names]
+        labels = tf.constant(self.labels[split])
+
+        def take(array, rows):
+            if not isinstance(array, np.memmap):
+                return tf.gather(array, rows)
+            taken = tf.numpy_function(lambda rows: np.take(array, rows, 0), [rows], tf.as_dtype(array.dtype))
+            return tf.ensure_shape(taken, (None, *array.shape[1:]))
+
+        def read(rows):
+            values = tuple(take(array, rows) for array in arrays)
+            return (values if len(values) > 1 else values[0]), tf.gather(labels, rows % len(labels))
+
+        return read
+
+
+def compute(
+    net: keras.Model,
+    tensors: dict[str, keras.KerasTensor],
+    splits: Splits,
+    mode: str = "auto",
+    *,
+    views: int = 0,
+    seed: int = 0,
+    dtype: str | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Activations | None:
+    """Computes the activations of `train` and `validation` in one pass, or finds them where an earlier run left them.
+
+    Args:
+        tensors: of the network's graph, such as `frontier(net).tensors`, or of several frontiers together.
+        mode: "memory", "disk" (memory-mapped; kept for later runs), or "auto": what is on disk, else memory if half of
+            what is free will do, else disk, else none.
+        views: if above 0, augmentation is active and so many fixed random views of each training image are made.
+        seed: of the views.
+        dtype: "bfloat16" stores floats in half the space, rounded to 8 bits of precision; None as computed.
+        strategy: shares the pass out among replicas and workers.
+
+    Returns:
+        None if "auto" finds no place.
+    """
+    plan = _Plan(net, tensors, splits, views, seed, dtype)
+    store, found = Store(), {}
+    if mode != "memory":
+        opened = {job: store.open(key) for job, key in plan.keys.items()}
+        found = {job: entry["values"] for job, entry in opened.items() if entry is not None}
+    if not strategies.agree(strategy, len(found) == len(plan.keys)):  # a pass is for all workers, or for none
+        found = {} if strategies.workers(strategy) > 1 else found
+    missing = {job: spec for job, spec in plan.specs.items() if job not in found}
+    size = sum(math.prod(shape) * kind.itemsize for shape, kind in missing.values())
+    if mode == "auto":
+        in_memory = size <= MEMORY_SHARE * psutil.virtual_memory().available
+        mode = "memory" if in_memory else "disk" if store.fits(size) else "off"
+        if not strategies.agree(strategy, mode != "off"):
+            return None
+    with contextlib.ExitStack() as writing:
+        filled = {}
+        for job, (shape, kind) in missing.items():
+            if mode == "memory":
+                filled[job] = np.empty(shape, kind)
+            else:
+                spec = {"values": (shape, kind)}
+                filled[job] = writing.enter_context(store.write(plan.keys[job], spec, plan.about(job)))["values"]
+        plan.fill(filled, strategy)
+    if mode == "memory":  # one by one: the copies should not be there together
+        with tf.device("CPU:0"):
+            filled = {job: tf.constant(filled.pop(job)) for job in list(filled)}
+    arrays = {split: {name: (found | filled)[name, split] for name in tensors} for split in SPLITS}
+    megabytes = sum(math.prod(shape) * kind.itemsize for shape, kind in plan.specs.values()) / 1e6
+    where = f"{megabytes:,.0f} MB " + (
+        "found on disk" if not missing else "in memory" if mode == "memory" else "on disk"
+    )
+    return Activations(arrays, where, views, {split: splits.rows[split].labels for split in SPLITS})
+
+
+class _Plan:
+    """What is to be computed: for each (layer name, split) its key, shape and dtype."""
+
+    def __init__(self, net, tensors, splits, views, seed, dtype):
+        self.net, self.tensors, self.splits, self.views, self.seed = net, tensors, splits, views, seed
+        self.prefix = keras.Model(net.input, tensors)
+        given = self.prefix(tf.zeros((1, *net.input_shape[1:]), tf.uint8), training=False)  # its precision is today's
+        self.keys, self.specs = {}, {}
+        for name, tensor in tensors.items():
+            graph = self._graph(tensor)
+            kind = tf.as_dtype(dtype if dtype and given[name].dtype.is_floating else given[name].dtype)
+            for split in SPLITS:
+                times = max(1, views) if split == "train" else 1
+                drawn = (views, seed) if views and split == "train" else None
+                facts = [graph, splits.fingerprint, split, kind.name, drawn]
+                self.keys[name, split] = hashlib.sha256(repr(facts).encode()).hexdigest()
+                shape = (times * splits.size(split), *given[name].shape[1:])
+                self.specs[name, split] = shape, np.dtype(kind.as_numpy_dtype)
+
+    def _graph(self, tensor: keras.KerasTensor) -> str:
+        """Identity of all that leads from the image to a tensor: layers, their settings, weights and precision."""
+        part = keras.Model(self.net.input, tensor, name="prefix")
+        digest = hashlib.sha256(json.dumps(_settings(part.get_config()), sort_keys=True, default=str).encode())
+        for weight in part.weights:
+            digest.update(keras.ops.convert_to_numpy(weight).tobytes())
+        return digest.hexdigest()
+
+    def about(self, job: tuple[str, str]) -> dict[str, str]:
+        return {"model": self.net.name, "layer": job[0], "data": self.splits.name, "split": job[1]}
+
+    def fill(self, filled: dict[tuple[str, str], np.ndarray], strategy) -> None:
+        """Runs each split through the prefix, once for each view, and writes into the arrays."""
+        missing = {split: [name for name in self.tensors if (name, split) in filled] for split in SPLITS}
+        names = {*missing["train"], *missing["validation"]}
+        if not names:
+            return
+        prefix = keras.Model(self.net.input, {name: self.tensors[name] for name in names})
+        batch_size = inference.images_per_batch(prefix)
+        fixed = inference.Forward(prefix, strategy, batch_size=batch_size)
+        # random states count calls, which sharing out would change
+        drawn = inference.Forward(prefix, training=True, batch_size=batch_size) if self.views else None
+        for split in filter(missing.get, SPLITS):
+            random, n = bool(self.views) and split == "train", self.splits.size(split)
+            for view in range(self.views if random else 1):
+                row = view * n
+                with _random_states(prefix, self.seed, view) if random else contextlib.nullcontext():
+                    batches = self.splits.batches(split, batch_size)
+                    for values in (drawn if random else fixed).over(batches, f"{split} activations"):
+                        rows = slice(row, row + len(values["id"]))
+                        row = rows.stop
+                        for name in missing[split]:
+                            filled[name, split][rows] = values[name]
+                if row != (view + 1) * n:
+                    raise RuntimeError(f"{row - view * n} activations of {n} images came back: the cache is void")
+
+
+@contextlib.contextmanager
+def _random_states(prefix: keras.Model, seed: int, view: int):
+    """Within the block every random layer draws numbers fixed by seed and view; afterwards it goes on as before."""
+    states = [variable for layer in prefix.layers for variable in layer.variables if _is_state(variable, layer)]
+    before = [state.numpy() for state in states]
+    for number, state in enumerate(states):
+        state.assign([seed % 2**32, (view * len(states) + number) * 2**20 % 2**32])
+    try:
+        yield
+    finally:
+        for state, value in zip(states, before):
+            state.assign(value)
+
+
+def _is_state(variable: keras.Variable, layer: keras.Layer) -> bool:
+    return all(variable is not weight for weight in layer.weights)
+
+
+def _settings(config):
+    """A model's configuration without what does not change its output."""
+    if isinstance(config, dict):
+        return {k: _settings(v) for k, v in config.items() if k not in ("trainable", "momentum")}
+    return [_settings(item) for item in config] if isinstance(config, list | tuple) else config
+
+
+def check_mode(mode: str, views: int) -> None:
+    if mode not in MODES:
+        raise InputError(f"cache {mode!r}: expected one of {', '.join(MODES)}")
+    if views < 0 or (views and mode == "off"):
+        raise InputError(f"views {views} with cache {mode!r}: views are cached activations, expected 0 or a cache")

@@ -1,10 +1,13 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfxfer import data, model, train
-from tfxfer.train import fitting
 from tfxfer.errors import InputError
+from tfxfer.train import optimizers
 
 
 def fit(net, pictures, **options):
@@ -69,24 +72,12 @@ def test_divergence_is_said(pictures, small_cnn):
 
 
 def test_test_images_are_not_touched(pictures, small_cnn, monkeypatch):
-    asked = []
-    batches = data.Splits.batches
-    monkeypatch.setattr(
-        data.Splits, "batches", lambda self, split, *a, **k: (asked.append(split), batches(self, split, *a, **k))[1]
-    )
+    asked = set()
+    reader = data.Splits.reader
+    monkeypatch.setattr(data.Splits, "reader", lambda self, split: (asked.add(split), reader(self, split))[1])
     fit(small_cnn, pictures)
-    assert sorted(asked) == ["train", "validation"]
-
-
-def test_cosine_schedule_warms_up_and_decays():
-    schedule = fitting._schedule("cosine", 1e-3, 100)
-    rates = np.array([float(schedule(step)) for step in range(101)])
-    assert rates.argmax() == 10
-    assert rates[10] == pytest.approx(1e-3)
-    np.testing.assert_allclose(np.diff(rates[:11]), np.diff(rates[:11])[0], rtol=1e-4)
-    expected = 1e-3 * 0.5 * (1 + np.cos(np.pi * np.arange(91) / 90))
-    np.testing.assert_allclose(rates[10:], expected, atol=1e-9)
-    assert fitting._schedule("constant", 0.5, 100) == 0.5
+    fit(small_cnn, pictures, cache="off")
+    assert asked == {"train", "validation"}
 
 
 @pytest.mark.parametrize(
@@ -97,3 +88,120 @@ def test_arguments_out_of_range(pictures, small_cnn, options):
         fit(small_cnn, pictures, **options)
     with pytest.raises(InputError, match="schedule 'step': expected one of cosine, constant"):
         fit(small_cnn, pictures, schedule="step")
+    with pytest.raises(InputError, match=r"label_smoothing 1\.0, early_stopping None"):
+        fit(small_cnn, pictures, label_smoothing=1.0)
+    small_cnn.get_layer("logits").trainable = False
+    with pytest.raises(InputError, match="nothing trains in cnn"):
+        fit(small_cnn, pictures)
+
+
+def plain_keras(net, splits, epochs, batch_size, seed, label_smoothing=0.0):
+    """What one would write without tfxfer: the same order, Keras's own loop and loss over the whole network."""
+    classes = len(splits.classes)
+
+    def pairs(example):
+        return example["image"], tf.one_hot(example["label"], classes)
+
+    steps = -(-splits.size("train") // batch_size)
+    rate = optimizers.schedule("cosine", 1e-3, steps * epochs)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+    net.compile(optimizer=keras.optimizers.Adam(rate), loss=loss, metrics=["accuracy"])
+    return net.fit(
+        splits.batches("train", batch_size, seed, epochs).map(pairs),
+        validation_data=splits.batches("validation", batch_size).map(pairs),
+        steps_per_epoch=steps,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+    ).history
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk", "off"])
+@pytest.mark.parametrize(
+    ("name", "unfrozen", "train_batch_norm", "label_smoothing"),
+    [("cnn", 0, False, 0.0), ("dropout_cnn", "dense", True, 0.1), ("small_resnet", "block5", True, 0.0)],
+)
+def test_is_what_plain_keras_does(pictures, name, unfrozen, train_batch_norm, label_smoothing, cache):
+    """Losses, accuracies and final weights, with dropout, an uneven last batch, and several tensors at the cut."""
+    keras.utils.set_random_seed(3)
+    net = model.build(name, pictures, weights="none")
+    model.unfreeze_last(net, unfrozen, train_batch_norm)
+    start = model.values(net)
+    expected = plain_keras(net, pictures, 3, 32, 7, label_smoothing)
+    weights = net.get_weights()
+    model.assign_values(net, start)
+    history = train.fit(net, pictures, 3, seed=7, label_smoothing=label_smoothing, cache=cache)
+    assert history.facts["cache"].startswith("off") == (cache == "off")
+    for key, values in expected.items():
+        np.testing.assert_allclose(history[key], values, rtol=2e-5, atol=1e-5, err_msg=key)
+    for ours, theirs in zip(net.get_weights(), weights):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def test_regularisation_counts_as_in_keras(pictures):
+    image = keras.Input((28, 28, 1))
+    x = keras.layers.Conv2D(4, 3, strides=2, name="conv")(image)
+    x = keras.layers.Conv2D(4, 3, strides=2, kernel_regularizer="l2", name="regular")(x)
+    backbone = keras.Model(image, x, name="regular")
+    net = model.build(backbone, pictures, scaling="unit")
+    model.unfreeze_last(net, 1)
+    start = model.values(net)
+    expected = plain_keras(net, pictures, 2, 32, 0)
+    model.assign_values(net, start)
+    history = train.fit(net, pictures, 2)
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(history[name], expected[name], rtol=1e-5)
+
+
+def test_callbacks_are_called_as_in_keras(pictures, small_cnn):
+    class Spy(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+
+        def __getattribute__(self, name):
+            if name.startswith("on_") and "batch" not in name:
+                self.seen.append(name)
+            return super().__getattribute__(name)
+
+    spies = Spy(), Spy()
+    fit(small_cnn, pictures, epochs=2, callbacks=[spies[0]])
+    small_cnn.fit(
+        *pictures.pairs("train")(tf.range(50, dtype=tf.int64)),
+        validation_data=pictures.pairs("validation")(tf.range(5, dtype=tf.int64)),
+        epochs=2,
+        verbose=0,
+        callbacks=[spies[1]],
+    )
+    assert spies[0].seen == spies[1].seen
+
+
+def test_early_stopping_restores_the_best_epoch(pictures):
+    net = model.build("cnn", pictures, weights="none")
+    model.unfreeze_last(net, "all")
+    history = fit(net, pictures, epochs=30, learning_rate=2e-2, schedule="constant", early_stopping=2)
+    best = int(np.argmin(history["val_loss"]))
+    assert history.facts["weights_of_epoch"] == best == len(history["loss"]) - 3
+    images, labels = pictures.pairs("validation")(tf.range(30, dtype=tf.int64))
+    loss, accuracy = net.evaluate(images, labels, verbose=0)
+    assert loss == pytest.approx(history["val_loss"][best], rel=1e-4)
+    assert accuracy == pytest.approx(history["val_accuracy"][best])
+
+
+def test_averaged_weights_are_written_back(pictures, small_cnn):
+    average = functools.partial(keras.optimizers.SGD, use_ema=True, ema_momentum=0.5)
+    fit(small_cnn, pictures, optimizer=average, learning_rate=0.1)
+    averaged = small_cnn.optimizer._model_variables_moving_average
+    np.testing.assert_array_equal(small_cnn.get_layer("logits").kernel, averaged[0])
+
+
+def test_views_train_on_what_is_cached(pictures, capsys):
+    net = model.build("cnn", pictures, weights="none", augment=True)
+    history = fit(net, pictures, epochs=2, views=2)
+    assert history.facts["cache"].endswith("in memory at embedding")
+    plain = fit(net, pictures)
+    reason = "off: augment_shift is random in training, and no backbone layer is frozen before it; views=K would cache"
+    assert plain.facts["cache"].startswith(reason)
+    assert reason in capsys.readouterr().out
+    with pytest.raises(InputError, match="views 2: no random layer"):
+        fit(model.build("cnn", pictures, weights="none"), pictures, views=2)

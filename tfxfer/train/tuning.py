@@ -1,0 +1,173 @@
+"""More than one fit: head first and then the tail, and the sweep over how much to unfreeze."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from tfxfer import activations, model, precisions, prefix, strategies
+from tfxfer.activations import Activations
+from tfxfer.data import Splits
+from tfxfer.errors import InputError
+from tfxfer.train.fitting import History, fit
+
+Depth = int | str
+
+
+def fine_tune(
+    net: keras.Model,
+    splits: Splits,
+    unfreeze: Depth | Sequence[Depth] = 10,
+    epochs: int = 5,
+    tune_epochs: int = 5,
+    learning_rate: float = 1e-3,
+    tune_learning_rate: float = 1e-4,
+    *,
+    train_batch_norm: bool = True,
+    backbone_learning_rate: float | dict[str, float] | None = None,
+    stage_decay: float | None = None,
+    checkpoint_dir: str | Path | None = None,
+    **options,
+) -> History:
+    """Trains the head on the frozen backbone, then head and tail together: a new head's first, large gradients do not
+    reach the pretrained weights (Kumar et al. 2022, arXiv:2202.10054).
+
+    Args:
+        unfreeze: as `model.unfreeze_last` takes it; several, such as (10, 20, 40), are gradual unfreezing (Howard and
+            Ruder 2018, arXiv:1801.06146), one fit each.
+        epochs, learning_rate: of the head alone.
+        tune_epochs, tune_learning_rate: of each fit thereafter.
+        train_batch_norm: of the unfrozen tail.
+        backbone_learning_rate, stage_decay: when the tail trains.
+        options: for `fit`.
+
+    Returns:
+        The histories one after another, with a column `unfrozen` (backbone layers that train). `facts["phases"]` has
+        the facts of each fit.
+    """
+    depths = (unfreeze,) if isinstance(unfreeze, int | str) else tuple(unfreeze)
+    if not depths:
+        raise InputError("unfreeze is empty: expected at least one depth")
+    history, phases = History(), []
+    for number, depth in enumerate((0, *depths)):
+        tuned = model.unfreeze_last(net, depth, train_batch_norm)
+        rates = {"backbone_learning_rate": backbone_learning_rate, "stage_decay": stage_decay} if tuned else {}
+        part = fit(
+            net,
+            splits,
+            tune_epochs if number else epochs,
+            tune_learning_rate if number else learning_rate,
+            checkpoint_dir=_folder(checkpoint_dir, f"phase-{number}"),
+            **rates,
+            **options,
+        )
+        part["unfrozen"] = [float(len(tuned))] * len(part["loss"])
+        phases.append(part.facts)
+        before, length = len(history.get("loss", [])), len(part["loss"])
+        for name in {**history, **part}:  # a callback may log in one phase only
+            history.setdefault(name, [math.nan] * before).extend(part.get(name, [math.nan] * length))
+    history.facts = {"phases": phases, "seconds": sum(facts["seconds"] for facts in phases)}
+    return history
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A row per depth: depth, val_accuracy, val_loss, accuracy, loss (training), seconds, trainable_parameters.
+
+    `best` is the row with the highest validation accuracy, the smaller depth among equals; `histories` are in the rows'
+    order; `shared_seconds` were spent once, for the activations of all depths.
+    """
+
+    rows: list[dict[str, float | Depth]]
+    best: dict[str, float | Depth]
+    histories: list[History]
+    shared_seconds: float
+
+
+def sweep(
+    net: keras.Model,
+    splits: Splits,
+    depths: Sequence[Depth] = (0, 10, 20, 40, "all"),
+    epochs: int = 5,
+    learning_rate: float = 1e-3,
+    *,
+    train_batch_norm: bool = True,
+    cache: str = "auto",
+    cache_dtype: str | None = None,
+    views: int = 0,
+    strategy: str | tf.distribute.Strategy | None = None,
+    precision: str = "float32",
+    checkpoint_dir: str | Path | None = None,
+    **options,
+) -> Sweep:
+    """Trains the same network, from the same weights, at several freezing depths. The test split is not touched.
+
+    The activations at the frontiers of all depths come from one pass over the data.
+
+    Args:
+        net: has the best depth's weights and freezing afterwards.
+        depths: as `model.unfreeze_last` takes them.
+        options: for `fit`, as are the others.
+    """
+    if len(set(depths)) != len(depths) or not depths:
+        raise InputError(f"depths {depths}: expected at least one, each once")
+    started = time.perf_counter()
+    strategy = strategies.create(strategy) if isinstance(strategy, str) else strategy
+    kept = _folder(checkpoint_dir, "precision.json")
+    precision, _ = precisions.choose(net, splits, options.get("batch_size", 32), precision, strategy, kept=kept)
+    found = _shared(
+        net, splits, depths, train_batch_norm, cache, cache_dtype, views, options.get("seed", 0), strategy, precision
+    )
+    shared_seconds = time.perf_counter() - started
+    start, rows, histories, best = model.values(net), [], [], None
+    for depth in depths:
+        model.assign_values(net, start)
+        model.unfreeze_last(net, depth, train_batch_norm)
+        history = fit(
+            net,
+            splits,
+            epochs,
+            learning_rate,
+            cache=found or "off",
+            views=views,
+            strategy=strategy,
+            precision=precision,
+            checkpoint_dir=_folder(checkpoint_dir, f"depth-{depth}"),
+            **options,
+        )
+        epoch = history.facts["weights_of_epoch"]
+        row = {name: history[name][epoch] for name in ("val_accuracy", "val_loss", "accuracy", "loss")}
+        parameters = sum(math.prod(variable.shape) for variable in net.trainable_variables)
+        rows.append({"depth": depth, **row, "seconds": history.facts["seconds"], "trainable_parameters": parameters})
+        histories.append(history)
+        if best is None or row["val_accuracy"] > best[0]["val_accuracy"]:
+            best = rows[-1], model.values(net)
+    model.unfreeze_last(net, best[0]["depth"], train_batch_norm)
+    model.assign_values(net, best[1])
+    return Sweep(rows, best[0], histories, shared_seconds)
+
+
+def _shared(
+    net, splits, depths, train_batch_norm, cache, cache_dtype, views, seed, strategy, precision
+) -> Activations | None:
+    """The activations at the frontiers of all depths, in one pass; None if there are none, or no room for them."""
+    activations.check_mode(cache, views)
+    tensors = {}
+    for depth in depths:
+        model.unfreeze_last(net, depth, train_batch_norm)
+        where = prefix.frontier(net, views)
+        tensors |= where.tensors if where.frozen else {}
+    model.unfreeze_last(net, 0)  # all that the pass goes through is in inference mode
+    if cache == "off" or not tensors:
+        return None
+    options = {"views": views, "seed": seed, "dtype": cache_dtype, "strategy": strategy}
+    with precisions.compute(net, precision), strategies.watch(strategy):
+        return activations.compute(net, tensors, splits, cache, **options)
+
+
+def _folder(parent, name: str) -> Path | None:
+    return Path(parent) / name if parent else None

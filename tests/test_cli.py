@@ -5,12 +5,16 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import write_idx_set
 
 import tfxfer
-from tfxfer import backbones, cli, sources
+from tfxfer import backbones, cli, partial, sources
+from tfxfer.cache import manage
+from tfxfer.errors import InputError
 from tfxfer.recipes import RECIPES
+from tfxfer.store import Store
 
 
 def run(*words: str, env=None) -> subprocess.CompletedProcess:
@@ -18,9 +22,16 @@ def run(*words: str, env=None) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize(
-    "words", [("tfxfer",), ("tfxfer", "--help"), *((f"tfxfer.recipes.{name}", "--help") for name in RECIPES)]
+    "words",
+    [
+        ("tfxfer",),
+        ("tfxfer", "--help"),
+        ("tfxfer", "cache"),
+        *((f"tfxfer.recipes.{name}", "--help") for name in RECIPES),
+    ],
 )
-def test_help_imports_no_tensorflow(words):
+def test_help_imports_no_tensorflow(words, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
     code = f"""
 import runpy, sys
 sys.argv = {list(words)!r}
@@ -49,7 +60,14 @@ def test_every_recipe_is_listed_and_a_command():
 def test_help_has_every_option_with_its_default():
     done = run("tfxfer.recipes.mobilenet_mnist", "--help")
     text = " ".join(done.stdout.split())
-    for option in ("--dataset", "--data-dir", "--image-size", "--unfreeze INTEGER|all", "--augment", "--protocol"):
+    for option in (
+        "--dataset",
+        "--data-dir",
+        "--image-size",
+        "--unfreeze INTEGER|STAGE|all",
+        "--augment",
+        "--protocol",
+    ):
         assert option in text
     assert "[default: 48; x>=1]" in text
     assert "--recipe" not in text
@@ -60,7 +78,7 @@ def test_help_has_every_option_with_its_default():
     [
         (["--frobnicate"], "No such option"),
         (["--epochs", "many"], "'--epochs'"),
-        (["--unfreeze", "1.5"], "'1.5' came, expected a whole number or all"),
+        (["--unfreeze", "1.5"], "'1.5' came, expected a whole number, a stage's name, or all"),
         (["--dataset", "imagenet"], "unknown data set 'imagenet': expected one of digits"),
         (["--backbone", "alexnet"], "unknown backbone 'alexnet'"),
         (["--dataset", "mnist", "--data-dir", "/nowhere"], "/nowhere is no folder"),
@@ -72,7 +90,7 @@ def test_help_has_every_option_with_its_default():
         (["--weights", "/nowhere.h5"], "no such file"),
         (["--image-size", "-4"], "Input should be greater than or equal to 1"),
         (["--limit", "12"], "too few to compare classes"),
-        (["--unfreeze", "²"], "expected a whole number or all"),
+        (["--unfreeze", "²"], "expected a whole number, a stage"),
         (["--data-dir", "/tmp"], "/tmp was given for digits, which does not look there"),
         (["--seed", "4294967296"], "seed 4294967296: expected 0 to 4294967295"),
     ],
@@ -138,3 +156,73 @@ def test_the_last_line_is_the_runs_directory(tmp_path):
     metrics = json.loads(Path(folder, "metrics.json").read_text())
     assert all(isinstance(value, float) for value in metrics.values())
     assert {"test/accuracy", "seconds/training", "seconds/test"} <= set(metrics)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Store:
+    """Three entries, two of whose keys start alike, where `tfxfer cache` looks."""
+    monkeypatch.setenv("TFXFER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TFXFER_CACHE_GB", "2")
+    abouts = ({"model": "net", "layer": "block_3", "data": "digits", "split": "train"}, {"model": "net"}, {})
+    for key, about in zip(("ab" * 32, "ac" * 32, "d" * 64), abouts):
+        with Store().write(key, {"values": ((500_000,), np.float32)}, about) as arrays:
+            arrays["values"][:] = 1
+        moment = 1_700_000_000 + len(about)
+        os.utime(tmp_path / "cache" / key / "manifest.json", (moment, moment))
+    return Store()
+
+
+def test_cache_lists_entries(cache):
+    done = run("tfxfer", "cache")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *rows = [line.split() for line in done.stdout.splitlines()]
+    assert " ".join(first) == f"{cache.root}: 3 entries, 6.0 MB of 2.0 GB (TFXFER_CACHE_GB)"
+    day, hour = f"{cache.entries()[0].last_used:%Y-%m-%d %H:%M}".split()
+    assert rows == [
+        ["key", "MB", "last", "used", "model", "layer", "data"],
+        ["abababababab", "2.0", day, hour, "net", "block_3", "digits", "train"],
+        ["acacacacacac", "2.0", day, hour, "net", "-", "-"],
+        ["dddddddddddd", "2.0", day, hour, "-", "-", "-"],
+    ]
+
+
+def test_cache_removes_one_or_all(cache, monkeypatch, capsys):
+    def left(*words):
+        monkeypatch.setattr(sys, "argv", ["tfxfer", "cache", *words])
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code, "".join(capsys.readouterr()).strip(), [known.key[:2] for known in cache.entries()]
+
+    for words, complaint in (
+        (
+            ["--remove", "a"],
+            "error: --remove 'a': the keys of 2 entries start so, expected one: `tfxfer cache` lists them",
+        ),
+        (
+            ["--remove", "e"],
+            "error: --remove 'e': the keys of 0 entries start so, expected one: `tfxfer cache` lists them",
+        ),
+        (
+            ["--remove", ""],
+            "error: --remove '': the keys of 0 entries start so, expected one: `tfxfer cache` lists them",
+        ),
+        (["--clear", "--remove", "ab"], "error: --clear and --remove came together: leave one of them out"),
+    ):
+        assert left(*words) == (2, complaint, ["ab", "ac", "dd"])
+    assert left("--remove", "AB") == (0, f"removed 1 entry, 2.0 MB, from {cache.root}", ["ac", "dd"])
+    assert left("--clear") == (0, f"removed 2 entries, 4.0 MB, from {cache.root}", [])
+    assert left("--clear") == (0, f"removed 0 entries, 0.0 MB, from {cache.root}", [])
+    assert left() == (0, f"{cache.root}: 0 entries, 0.0 MB of 2.0 GB (TFXFER_CACHE_GB)", [])
+
+
+def test_cache_says_what_it_could_not_remove(cache, monkeypatch):
+    monkeypatch.setattr(partial, "drop", lambda folder: False)
+    with pytest.raises(InputError, match="not all could be removed"):
+        manage(cache, clear=True, remove=None)
+
+
+def test_cache_names_a_bad_limit():
+    done = run("tfxfer", "cache", env=os.environ | {"TFXFER_CACHE_GB": "much"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: TFXFER_CACHE_GB is 'much', expected a number of gigabytes such as 50\n"

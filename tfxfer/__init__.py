@@ -19,7 +19,7 @@ def __getattr__(name: str):
     if name in _SUBMODULES:
         return importlib.import_module(f"tfxfer.{name}")
     if name == "load":
-        return importlib.import_module("tfxfer.runs").load
+        return importlib.import_module("tfxfer.loaded").load
     raise AttributeError(f"module 'tfxfer' has no attribute {name!r}")
 
 

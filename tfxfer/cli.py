@@ -22,7 +22,7 @@ HELP = {
     "backbone": "A backbone by name; `tfxfer` lists them.",
     "weights": "imagenet, none, or a weights file.",
     "image_size": "Pixels a side that the backbone sees.",
-    "unfreeze": "How many of the backbone's last layers train, or all.",
+    "unfreeze": "How many of the backbone's last layers train, or from which stage on, or all.",
     "epochs": "Passes over the training images.",
     "batch_size": "Images a step.",
     "learning_rate": "Highest rate of the schedule.",
@@ -30,19 +30,24 @@ HELP = {
     "seed": "Of splits, initial weights, order and projections.",
     "limit": "Use this many training images, and at most a quarter of it each to validate and test.",
     "out": "Folder for runs.",
+    "cache": "Activations of frozen layers: auto, memory, disk (kept for later runs) or off.",
+    "views": "With --augment, cache so many fixed random views of each image; 0 augments anew in each epoch.",
+    "strategy": "none, mirrored (all devices of this machine), multiworker (TF_CONFIG) or tpu.",
+    "precision": "float32, bfloat16, or auto, which times both.",
+    "resume": "An unfinished run to continue with its own options: its name, its path, or last.",
     "protocol": "tfxfer, or as_published to repeat the report's choices exactly.",
 }
 
 
-LEAST = {"image_size": 1, "epochs": 1, "batch_size": 1, "limit": 1, "seed": 0}
+LEAST = {"image_size": 1, "epochs": 1, "batch_size": 1, "limit": 1, "seed": 0, "views": 0}
 
 
 def layer_count(text: str | int) -> int | str:
-    """Parses --unfreeze: a whole number or `all`."""
-    if text == "all" or isinstance(text, int):
+    """Parses --unfreeze: a whole number, `all`, or any other word, which the model takes for a stage's name."""
+    if isinstance(text, int) or text.isidentifier():
         return text
     if not text.isdecimal():
-        raise typer.BadParameter(f"{text!r} came, expected a whole number or all")
+        raise typer.BadParameter(f"{text!r} came, expected a whole number, a stage's name, or all")
     return int(text)
 
 
@@ -51,18 +56,21 @@ def command(main: Callable[..., dict[str, float]]) -> Callable[..., None]:
     signature = inspect.signature(main)
 
     def annotate(parameter: inspect.Parameter) -> inspect.Parameter:
-        parser = {"parser": layer_count, "metavar": "INTEGER|all"} if parameter.name == "unfreeze" else {}
+        parser = {"parser": layer_count, "metavar": "INTEGER|STAGE|all"} if parameter.name == "unfreeze" else {}
         kind = str if parser else parameter.annotation
         option = typer.Option(help=HELP[parameter.name], min=LEAST.get(parameter.name), **parser)
         return parameter.replace(annotation=Annotated[kind, option], kind=inspect.Parameter.KEYWORD_ONLY)
 
     @functools.wraps(main)
-    def run(**options) -> None:
+    def run(context: typer.Context, **options) -> None:
         _import_tensorflow()
+        if options.get("resume"):  # what was not typed comes from the run that is resumed
+            options = {k: v for k, v in options.items() if context.get_parameter_source(k).name != "DEFAULT"}
         main(**options)
 
     # `recipe` names the run's folder for a recipe that is another one's page: not the user's to set
     parameters = [annotate(p) for p in signature.parameters.values() if p.name != "recipe"]
+    parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
     run.__signature__ = signature.replace(parameters=parameters, return_annotation=None)
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
@@ -92,6 +100,18 @@ def main() -> None:
     for name, summary in RECIPES.items():
         module = importlib.import_module(f"tfxfer.recipes.{name}")
         app.command(name, help=inspect.getdoc(module), short_help=summary)(command(module.main))
+
+    @app.command(short_help="list or remove the activations kept on disk")
+    def cache(
+        clear: Annotated[bool, typer.Option("--clear", help="Remove all of them.")] = False,
+        remove: Annotated[str | None, typer.Option(metavar="KEY", help="Remove the one whose key starts so.")] = None,
+    ) -> None:
+        """List the activations kept on disk for later runs, or remove them."""
+        from tfxfer.cache import manage
+        from tfxfer.store import Store
+
+        print(manage(Store(), clear, remove))
+
     _exit(app)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from tfxfer import figures, runs
+from tfxfer import figures, loaded
 from tfxfer.analysis import metrics
 
 _STYLE = """
@@ -40,7 +40,7 @@ def write(run_dir: str | Path) -> Path:
     Returns:
         Path of report.html. It opens without a network: everything is inside.
     """
-    run = runs.load(run_dir)
+    run = loaded.load(run_dir)
     sections = [_summary(run), *_projections(run), *_training(run), *_predictions(run), _details(run)]
     title = f"{run.facts['recipe']}: {run.facts['arguments'].get('backbone', '')} on {run.facts['data']['name']}"
     page = (
@@ -55,7 +55,7 @@ def write(run_dir: str | Path) -> Path:
     return path
 
 
-def _summary(run: runs.Loaded) -> str:
+def _summary(run: loaded.Loaded) -> str:
     facts, test = run.facts, run.metrics.get("test/accuracy")
     sizes = ", ".join(f"{n:,} {split}" for split, n in facts["data"]["sizes"].items())
     data, net = facts["data"], facts["model"]
@@ -77,7 +77,7 @@ def _summary(run: runs.Loaded) -> str:
     return f'<p class="lead">{html.escape(lead)}</p>{table}'
 
 
-def _projections(run: runs.Loaded) -> list[str]:
+def _projections(run: loaded.Loaded) -> list[str]:
     banks = {name: bank for name, bank in run.banks.items() if "pca" in bank.values}
     if not banks:
         return []
@@ -86,11 +86,11 @@ def _projections(run: runs.Loaded) -> list[str]:
     return [_figure(run, "projections", figures.projections(banks, run.facts["classes"], captions), "Features")]
 
 
-def _training(run: runs.Loaded) -> list[str]:
+def _training(run: loaded.Loaded) -> list[str]:
     return [_figure(run, "training", figures.curves(run.history), "Training")] if run.history else []
 
 
-def _predictions(run: runs.Loaded) -> list[str]:
+def _predictions(run: loaded.Loaded) -> list[str]:
     bank, classes = run.banks.get("test"), run.facts["classes"]
     if bank is None:
         return []
@@ -111,7 +111,7 @@ def _predictions(run: runs.Loaded) -> list[str]:
     ]
 
 
-def _details(run: runs.Loaded) -> str:
+def _details(run: loaded.Loaded) -> str:
     seconds = [(k.removeprefix("seconds/"), f"{v:.1f}") for k, v in run.metrics.items() if k.startswith("seconds/")]
     facts = _flat({k: v for k, v in run.facts.items() if k not in ("classes", "timings")})
     return (
@@ -136,7 +136,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return f'<div class="table"><table><thead>{line(head, "th")}</thead><tbody>{body}</tbody></table></div>'
 
 
-def _figure(run: runs.Loaded, name: str, figure: Figure, heading: str) -> str:
+def _figure(run: loaded.Loaded, name: str, figure: Figure, heading: str) -> str:
     """Saves a figure as figures/<name>.png and returns it as a section with the picture inside."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)

@@ -10,11 +10,13 @@ import platform
 import shlex
 import shutil
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfxfer import resume
 from tfxfer.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,8 +32,10 @@ _PACKAGES = ("tfxfer", "tensorflow", "keras", "numpy", "scikit-learn")
 class Run:
     """Collects a run in `<out>/<recipe>/.partial-<time>`; leaving the `with` block renames it to `<time>`.
 
-    A bad input or an interrupt before there is a trained model removes the partial directory; any other failure keeps
-    it, and says where, for what is in it may have taken hours.
+    A bad input or an interrupt before anything is trained removes the partial directory; any other failure keeps it,
+    and says where, for what is in it may have taken hours. The argument `resume` names a partial directory to continue,
+    `strategy` devices to train on: `run.strategy` is made before TensorFlow does anything else. Where there are several
+    workers, the chief alone writes and prints; the others work in a temporary folder.
     """
 
     recipe: str
@@ -41,23 +45,38 @@ class Run:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def __enter__(self) -> "Run":
-        home = Path(self.out).expanduser() / self.recipe
+        from tfxfer import strategies
+
+        self.strategy = strategies.create(self.arguments.get("strategy", "none"))
+        self.chief = strategies.is_chief(self.strategy)
         started = datetime.datetime.now().astimezone()
+        plain = {k: v if isinstance(v, int | float | str | None) else str(v) for k, v in self.arguments.items()}
         self.facts = {
             "recipe": self.recipe,
-            "arguments": {
-                k: v if isinstance(v, int | float | str | None) else str(v) for k, v in self.arguments.items()
-            },
+            "arguments": plain,
             "command": shlex.join([Path(sys.orig_argv[0]).name, *sys.orig_argv[1:]]),
             "started": started.isoformat(timespec="seconds"),
             "machine": {"system": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()},
             "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
         }
+        self._made: list[Path] = []
+        if not self.chief:
+            self.dir = self.final = Path(tempfile.mkdtemp(prefix="tfxfer-worker-"))
+        elif self.arguments.get("resume"):
+            self.dir = resume.find(self.out, self.recipe, self.arguments["resume"])
+            self.final = self.dir.with_name(self.dir.name.removeprefix(".partial-"))
+        else:
+            self._create(started.strftime("%Y%m%d-%H%M%S"))
+        self._taken = resume.take(self.dir, plain)
+        return self
+
+    def _create(self, started: str) -> None:
+        home = Path(self.out).expanduser() / self.recipe
         self._made = [folder for folder in (home, *home.parents) if not folder.exists()]
         try:
             home.mkdir(parents=True, exist_ok=True)
             for attempt in range(1, 1000):
-                name = started.strftime("%Y%m%d-%H%M%S") + (f"-{attempt}" if attempt > 1 else "")
+                name = started + (f"-{attempt}" if attempt > 1 else "")
                 self.final, self.dir = home / name, home / f".partial-{name}"
                 if not self.final.exists():
                     with contextlib.suppress(FileExistsError):
@@ -65,16 +84,28 @@ class Run:
                         break
         except OSError as error:
             raise InputError(f"cannot write runs under {self.out} ({error.strerror}): choose another --out") from None
-        return self
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """Options for `train.fit`: those of the page, TensorBoard logs, strategy, and checkpoints to resume from."""
+        names = ("batch_size", "seed", "cache", "views", "precision")
+        options = {name: self.arguments[name] for name in names if name in self.arguments}
+        own = {"strategy": self.strategy, "checkpoint_dir": self.dir / "checkpoints"}
+        return options | own | {"callbacks": [self.tensorboard()]}
+
+    def say(self, text: object) -> None:
+        """Prints a line, once among all workers."""
+        if self.chief:
+            print(text, flush=True)
 
     @contextlib.contextmanager
     def phase(self, name: str):
         """Announces a phase and measures it: metric `seconds/<name>`."""
-        print(f"{name.replace('_', ' ')} ...", flush=True)
+        self.say(f"{name.replace('_', ' ')} ...")
         started = time.perf_counter()
         yield
         self.metrics[f"seconds/{name}"] = seconds = time.perf_counter() - started
-        print(f"{name.replace('_', ' ')}: {seconds:.1f} s", flush=True)
+        self.say(f"{name.replace('_', ' ')}: {seconds:.1f} s")
 
     def seed(self, seed: int) -> None:
         """Seeds Python, NumPy and TensorFlow."""
@@ -90,7 +121,7 @@ class Run:
 
         self.facts |= {"data": splits.describe(), "model": model.describe(net), "classes": list(splits.classes)}
         sizes = ", ".join(f"{n:,} {split}" for split, n in self.facts["data"]["sizes"].items())
-        print(f"{splits.name} from {splits.origin}: {sizes}", flush=True)
+        self.say(f"{splits.name} from {splits.origin}: {sizes}")
 
     def tensorboard(self) -> "keras.callbacks.Callback":
         """A callback that writes TensorBoard logs into the run's `logs`."""
@@ -100,6 +131,7 @@ class Run:
 
     def save_model(self, net: "keras.Model", history: dict[str, list[float]]) -> None:
         """Writes the trained model and its history, at once: from here on a failure keeps the partial directory."""
+        self.facts |= {"training": getattr(history, "facts", {})}
         net.save(self.dir / "model.keras")
         with (self.dir / "history.csv").open("w", newline="") as file:
             rows = csv.writer(file)
@@ -116,18 +148,29 @@ class Run:
         _write_json(self.dir / "run.json", self.facts | {"timings": timings})
 
     def __exit__(self, kind, error, trace) -> None:
+        if not self.chief:
+            self._taken.close()
+            shutil.rmtree(self.dir, ignore_errors=True)
+            return
         expected = kind is not None and issubclass(kind, InputError | KeyboardInterrupt)
-        if kind is not None and (not expected or (self.dir / "model.keras").exists()):
-            print(f"stopped; what was written so far is kept in {self.dir}", file=sys.stderr)
+        worth = [name for name in ("model.keras", "checkpoints") if (self.dir / name).exists()]
+        if kind is not None and (worth or not expected):
+            hint = f"; --resume {self.final.name} continues it" if worth else ""
+            print(f"stopped; what was written so far is kept in {self.dir}{hint}", file=sys.stderr)
+            self._taken.close()
             return
         if kind is not None:
             shutil.rmtree(self.dir, ignore_errors=True)
             for folder in self._made:
                 with contextlib.suppress(OSError):  # another run's may be in it by now
                     folder.rmdir()
+            self._taken.close()
             return
-        os.replace(self.dir, self.final)
-        print(self.final, flush=True)
+        os.replace(self.dir, self.final)  # first: from here on nothing is lost, whatever happens
+        shutil.rmtree(self.final / "checkpoints", ignore_errors=True)
+        (self.final / resume.ARGUMENTS).unlink()
+        self._taken.close()
+        self.say(self.final)
 
 
 def as_published(protocol: str) -> bool:
@@ -143,46 +186,3 @@ def as_published(protocol: str) -> bool:
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n")
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A finished run: facts (run.json), metrics, history (a list per column) and, when asked for, model and banks."""
-
-    dir: Path
-    facts: dict[str, Any]
-    metrics: dict[str, float]
-    history: dict[str, list[float]]
-
-    @property
-    def model(self) -> "keras.Model":
-        """The trained network, as `model.build` made it."""
-        import keras
-
-        net = keras.models.load_model(self.dir / "model.keras")
-        net.classes = self.facts["classes"]
-        return net
-
-    @property
-    def banks(self) -> "dict[str, Bank]":
-        """Feature banks by name, such as "before" and "after"."""
-        from tfxfer.features import Bank
-
-        return {path.stem: Bank.load(path) for path in sorted((self.dir / "banks").glob("*.npz"))}
-
-
-def load(run_dir: str | Path) -> Loaded:
-    """Reads a run's directory.
-
-    Raises:
-        InputError: it is no finished run.
-    """
-    folder = Path(run_dir)
-    try:
-        facts, metrics = (json.loads((folder / name).read_text()) for name in ("run.json", "metrics.json"))
-        with (folder / "history.csv").open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder} is not a finished run ({error}): give a folder that holds run.json") from None
-    history = {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"} if rows else {}
-    return Loaded(folder, facts, metrics, history)

@@ -10,12 +10,13 @@ python -m tfxfer.recipes.mobilenet_mnist --data-dir DIR
 
 from dataclasses import replace
 
-from tfxfer import cli
+from tfxfer import cli, resume
 
 FEATURE_IMAGES = 2000  # test images that are projected
 PROBE_IMAGES = 5000  # training images that the probe learns from
 
 
+@resume.resumable
 def main(
     dataset: str = "mnist",
     data_dir: str | None = None,
@@ -30,6 +31,11 @@ def main(
     seed: int = 0,
     limit: int | None = None,
     protocol: str = "tfxfer",
+    cache: str = "auto",
+    views: int = 0,
+    strategy: str = "none",
+    precision: str = "float32",
+    resume: str | None = None,
     out: str = "saved_models",
     recipe: str = "mobilenet_mnist",
 ) -> dict[str, float]:
@@ -49,22 +55,21 @@ def main(
 
         def study(when, test):
             with run.phase(f"study_{when}"):
-                known = features.extract(net, splits.train, limit=PROBE_IMAGES)
+                known = features.extract(net, splits.train, limit=PROBE_IMAGES, strategy=run.strategy)
                 arrays = (known["embedding"], known.labels, test["embedding"], test.labels)
                 figures, points = analysis.separation(*arrays, seed)
             run.metrics |= {f"{when}/{name}": value for name, value in figures.items()}
             return replace(test, values={**test.values, **points})
 
         with run.phase("features_before"):
-            before = features.extract(net, splits.test, limit=FEATURE_IMAGES)
+            before = features.extract(net, splits.test, limit=FEATURE_IMAGES, strategy=run.strategy)
         before = study("before", before)
         with run.phase("training"):
             schedule = "constant" if published else "cosine"
-            options = {"batch_size": batch_size, "schedule": schedule, "seed": seed, "callbacks": [run.tensorboard()]}
-            history = train.fit(net, splits, epochs, learning_rate, **options)
+            history = train.fit(net, splits, epochs, learning_rate, schedule=schedule, **run.training)
         run.save_model(net, history)
         with run.phase("features_after"):
-            test = features.extract(net, splits.test, ("image", "embedding", "logits"))
+            test = features.extract(net, splits.test, ("image", "embedding", "logits"), strategy=run.strategy)
         run.metrics["test/accuracy"] = analysis.metrics.accuracy(test.labels, test["logits"].argmax(1))
         after = study("after", test[:FEATURE_IMAGES])
         with run.phase("export"):

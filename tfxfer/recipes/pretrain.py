@@ -7,9 +7,10 @@ recipe takes as `--weights`. The whole network trains, batch norm included. Meas
 python -m tfxfer.recipes.pretrain --dataset fashion_mnist --backbone mobilenet_v2 --image-size 48
 """
 
-from tfxfer import cli
+from tfxfer import cli, resume
 
 
+@resume.resumable
 def main(
     dataset: str = "fashion_mnist",
     data_dir: str | None = None,
@@ -21,6 +22,9 @@ def main(
     augment: bool = False,
     seed: int = 0,
     limit: int | None = None,
+    strategy: str = "none",
+    precision: str = "float32",
+    resume: str | None = None,
     out: str = "saved_models",
 ) -> dict[str, float]:
     """Runs the training and returns its metrics; the run's directory is the last line printed."""
@@ -35,18 +39,17 @@ def main(
             model.unfreeze_last(net, "all", train_batch_norm=True, batch_norm_momentum=0.99)
         run.describe(net, splits)
         with run.phase("training"):
-            options = {"batch_size": batch_size, "seed": seed, "callbacks": [run.tensorboard()]}
-            history = train.fit(net, splits, epochs, learning_rate, **options)
+            history = train.fit(net, splits, epochs, learning_rate, **run.training)
         run.save_model(net, history)
         model.save_backbone(net, run.dir / "backbone.weights.h5")
         with run.phase("test"):
-            test = features.extract(net, splits.test, ("image", "logits"))
+            test = features.extract(net, splits.test, ("image", "logits"), strategy=run.strategy)
         run.metrics["test/accuracy"] = analysis.metrics.accuracy(test.labels, test["logits"].argmax(1))
         with run.phase("export"):
             export.saved_model(net, run.dir, test["image"][:200])
         run.save({"test": test})
         report.write(run.dir)
-        print(f"weights for --weights: {run.final / 'backbone.weights.h5'}")
+        run.say(f"weights for --weights: {run.final / 'backbone.weights.h5'}")
     return run.metrics
 
 

@@ -8,10 +8,11 @@ Keras 3.15.1, November 2026).
 python -m tfxfer.recipes.quickstart
 """
 
-from tfxfer import cli
+from tfxfer import cli, resume
 from tfxfer.recipes import mobilenet_mnist
 
 
+@resume.resumable
 def main(
     dataset: str = "digits",
     data_dir: str | None = None,
@@ -25,6 +26,11 @@ def main(
     augment: bool = False,
     seed: int = 0,
     limit: int | None = None,
+    cache: str = "auto",
+    views: int = 0,
+    strategy: str = "none",
+    precision: str = "float32",
+    resume: str | None = None,
     out: str = "saved_models",
 ) -> dict[str, float]:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""

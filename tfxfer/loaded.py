@@ -1,0 +1,57 @@
+"""A finished run read back: `tfxfer.load`."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfxfer.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfxfer.features import Bank
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A finished run: facts (run.json), metrics, history (a list per column) and, when asked for, model and banks."""
+
+    dir: Path
+    facts: dict[str, Any]
+    metrics: dict[str, float]
+    history: dict[str, list[float]]
+
+    @property
+    def model(self) -> "keras.Model":
+        """The trained network, as `model.build` made it."""
+        import keras
+
+        net = keras.models.load_model(self.dir / "model.keras")
+        net.classes = self.facts["classes"]
+        return net
+
+    @property
+    def banks(self) -> "dict[str, Bank]":
+        """Feature banks by name, such as "before" and "after"."""
+        from tfxfer.features import Bank
+
+        return {path.stem: Bank.load(path) for path in sorted((self.dir / "banks").glob("*.npz"))}
+
+
+def load(run_dir: str | Path) -> Loaded:
+    """Reads a run's directory.
+
+    Raises:
+        InputError: it is no finished run.
+    """
+    folder = Path(run_dir)
+    try:
+        facts, metrics = (json.loads((folder / name).read_text()) for name in ("run.json", "metrics.json"))
+        with (folder / "history.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} is not a finished run ({error}): give a folder that holds run.json") from None
+    history = {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"} if rows else {}
+    return Loaded(folder, facts, metrics, history)

@@ -1,0 +1,67 @@
+"""What the benchmarks share: options, the machine, results as JSON, data and network."""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is first imported
+
+import keras
+import tensorflow as tf
+
+from tfxfer import backbones, data, model
+
+
+def parser(doc: str, **defaults) -> argparse.ArgumentParser:
+    """Options of all benchmarks; `defaults` adds more, of their default's type."""
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--data-dir", help="folder with MNIST's four IDX files")
+    made.add_argument("--json", type=Path, help="write the results there")
+    for name, value in defaults.items():
+        kind, default = (value, None) if isinstance(value, type) else (type(value), value)
+        text = "by default the case's" if default is None else f"default {default}"
+        made.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=text)
+    return made
+
+
+def run(measure: Callable[[argparse.Namespace], dict], arguments: argparse.Namespace) -> dict:
+    """Prints the machine, measures with a cache of its own, and writes the results if asked for."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    machine = {
+        "cpus": os.cpu_count(),
+        "cpu": next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown"),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy", "tfxfer")},
+    }
+    print(", ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
+    tf.get_logger().setLevel("ERROR")  # every fit traces anew, of which it would warn
+    sizes = {name: value for name, value in vars(arguments).items() if name not in ("data_dir", "json")}
+    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, TFXFER_CACHE=folder):
+        results = {"machine": machine, "arguments": sizes} | measure(arguments)
+    if arguments.json:
+        beside = arguments.json.with_name(f".partial-{arguments.json.name}")
+        beside.write_text(json.dumps(results, indent=1) + "\n")
+        os.replace(beside, arguments.json)
+    return results
+
+
+def build(backbone: str, image_size: int, arguments, limit: int | None) -> tuple[data.Splits, keras.Model]:
+    """MNIST and a network: ImageNet weights if bundled, else random ones of a fixed seed, as fast as any others."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*taken as a subset")  # the sizes are printed
+        splits = data.load("mnist", arguments.data_dir, limit)
+    keras.utils.set_random_seed(0)
+    weights = "imagenet" if backbone == backbones.BUNDLED else "none"
+    net = model.build(backbone, splits, image_size, weights)
+    sizes = ", ".join(f"{splits.size(part):,} {part}" for part in ("train", "validation"))
+    print(f"\n{backbone} at {image_size} x {image_size}, weights {weights}, MNIST: {sizes}", flush=True)
+    return splits, net

@@ -1,0 +1,110 @@
+"""Every benchmark runs and reports; that the figures are good is not for tests to say."""
+
+import importlib
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import write_idx_set
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+RESULTS = {"ratio", "spread", "bound", "share"}
+
+
+@pytest.fixture(scope="module")
+def mnist(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("mnist")
+    write_idx_set(folder)
+    return folder
+
+
+def options(mnist, file, text: str) -> list[str]:
+    return [*text.split(), "--limit", "100", "--data-dir", str(mnist), "--json", str(file)]
+
+
+@pytest.fixture
+def run(mnist, tmp_path, monkeypatch):
+    """Runs a benchmark's main in this process; what it returned, which is what it wrote."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+    def call(name: str, text: str) -> dict:
+        file = tmp_path / "results.json"
+        found = importlib.import_module(name).main(options(mnist, file, text))
+        assert [path.name for path in tmp_path.iterdir()] == [file.name]
+        written = json.loads(file.read_text())
+        assert written == json.loads(json.dumps(found))
+        check(written)
+        return written
+
+    return call
+
+
+def check(results: dict) -> None:
+    """Machine and arguments are there, without paths; ratios, seconds and shares are finite and positive."""
+    assert results["machine"]["cpus"] > 0
+    assert not {"json", "data_dir"} & results["arguments"].keys()
+    numbers = dict(flat({k: v for k, v in results.items() if k not in ("machine", "arguments")}))
+    assert all(math.isfinite(value) for value in numbers.values())
+    positive = ("ratio", "seconds", "bound", "share", "second", "/t")
+    assert all(value > 0 for name, value in numbers.items() if name.endswith(positive))
+
+
+def flat(tree, path: str = ""):
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in items:
+        yield from flat(value, f"{path}/{key}")
+    if not isinstance(tree, dict | list):
+        yield path, tree
+
+
+def has(row: dict, *names: str) -> bool:
+    return {f"{name}_{what}" for name in names for what in RESULTS} <= row.keys()
+
+
+def test_head(run):
+    """The head's history is plain Keras's in every epoch, three of them measured."""
+    row = run("prefix_cache", "--case head --backbone cnn --image-size 28 --epochs 4")["head"]
+    assert has(row, "epoch", "total")
+    assert len(row["loss_difference"]) == 3
+    assert max(row["loss_difference"]) < 1e-4
+    assert row["saved_model_difference"] < 1e-3
+    assert {"t", "v", "forward_seconds", "simple_bound", "assembly_share"} <= row.keys()
+
+
+def test_tail(run):
+    row = run("prefix_cache", "--case mobilenet --backbone small_resnet --image-size 28 --epochs 2 --repeats 2")
+    row = row["mobilenet"]
+    assert has(row, "epoch", "total")
+    assert row["loss_difference"][0] < 1e-4
+    assert row["plain"].keys() == row["ours"].keys()
+
+
+def test_sweep(run):
+    row = run("sweep", "--backbone small_resnet --image-size 28 --epochs 1 --depths 0 6")["sweep"]
+    assert has(row, "epochs", "total")
+    for depth in ("depth_0", "depth_6"):
+        assert has(row[depth], "epoch")
+        assert row[depth]["loss_difference"][0] < 1e-4
+
+
+def test_extraction(run):
+    row = run("extraction", "--backbone cnn --image-size 28 --repeats 2 --batch-size 30")["extraction"]
+    assert has(row, "extraction", "extraction_traced")
+    assert row["feature_difference"] < 1e-4
+
+
+def test_scaling(mnist, tmp_path):
+    """In a process of its own: devices have to be split before TensorFlow starts."""
+    file = tmp_path / "results.json"
+    text = "--backbone cnn --image-size 28 --unfreeze 2 --epochs 1 --repeats 1"
+    command = [sys.executable, str(BENCHMARKS / "scaling.py"), *options(mnist, file, text)]
+    found = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    results = json.loads(file.read_text())
+    check(results)
+    assert has(results["scaling"], "mirrored")
+    assert results["scaling"]["devices"] == 2
+    assert results["scaling"]["loss_difference"] < 1e-4

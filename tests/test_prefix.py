@@ -96,3 +96,16 @@ def test_settings_that_do_not_fit():
         activations.check_mode("ram", 0)
     with pytest.raises(InputError, match="views 2 with cache 'off'"):
         activations.check_mode("off", 2)
+
+
+def test_a_layer_called_twice_is_not_cut_through(pictures):
+    image, relu = keras.Input((12, 12, 3)), layers.ReLU(name="relu")
+    x = relu(layers.Conv2D(4, 3, name="first")(image))
+    backbone = keras.Model(image, relu(layers.Conv2D(4, 3, name="second")(x)), name="shared")
+    net = model.build(backbone, pictures, image_size=12, scaling="unit")
+    model.unfreeze_last(net, 0)
+    assert set(prefix.frontier(net).tensors) == {"embedding"}  # behind both calls
+    model.unfreeze_last(net, "all")
+    net.get_layer("first").trainable = False
+    cut = prefix.frontier(net)
+    assert (cut.frozen, cut.first, cut.why) == (0, "relu", "is called more than once")

@@ -113,7 +113,7 @@ def assembly(net, splits, batch_size: int, repeats: int = 5) -> float:
     """Seconds a batch of the pipeline that `train.fit` reads, alone, from activations of any values."""
     cut, n = prefix.frontier(net), splits.size("train")
     arrays = {name: np.full((n, *tensor.shape[1:]), 0.5, tensor.dtype) for name, tensor in cut.tensors.items()}
-    read = Activations({"train": arrays}, "", 0, {"train": splits.rows["train"].labels}).reader("train", cut.tensors)
+    read = Activations({"train": arrays}, "", {"train": splits.rows["train"].labels}).reader("train", cut.tensors)
     rows, steps = order.batches(n, batch_size, 0, epochs=repeats + 1), -(-n // batch_size)
     elements = iter(strategies.distribute(None, rows, lambda r, weight: (read(r), weight), batch_size))
 

@@ -5,14 +5,14 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 import psutil
 import tensorflow as tf
 
-from tfxfer import inference, strategies
+from tfxfer import inference, prefix, strategies
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
 from tfxfer.store import Store
@@ -29,8 +29,7 @@ class Activations:
 
     arrays: dict[str, dict[str, tf.Tensor | np.memmap]]
     where: str
-    views: int = 0
-    labels: dict[str, np.ndarray] = field(default_factory=dict)
+    labels: dict[str, np.ndarray]
 
     def reader(self, split: str, names: Iterable[str]) -> Callable[[tf.Tensor], tuple]:
         """A function for tf.data from rows int64 (batch,) to (activations, labels)."""
@@ -80,8 +79,8 @@ def compute(
     if mode != "memory":
         opened = {job: store.open(key) for job, key in plan.keys.items()}
         found = {job: entry["values"] for job, entry in opened.items() if entry is not None}
-    if not strategies.agree(strategy, len(found) == len(plan.keys)):  # a pass is for all workers, or for none
-        found = {} if strategies.workers(strategy) > 1 else found
+    if strategies.workers(strategy) > 1 and not strategies.agree(strategy, len(found) == len(plan.keys)):
+        found = {}  # a pass is for all workers, or for none
     missing = {job: spec for job, spec in plan.specs.items() if job not in found}
     size = sum(math.prod(shape) * kind.itemsize for shape, kind in missing.values())
     if mode == "auto":
@@ -106,7 +105,7 @@ def compute(
     where = f"{megabytes:,.0f} MB " + (
         "found on disk" if not missing else "in memory" if mode == "memory" else "on disk"
     )
-    return Activations(arrays, where, views, {split: splits.rows[split].labels for split in SPLITS})
+    return Activations(arrays, where, {split: splits.rows[split].labels for split in SPLITS})
 
 
 class _Plan:
@@ -114,8 +113,8 @@ class _Plan:
 
     def __init__(self, net, tensors, splits, views, seed, dtype):
         self.net, self.tensors, self.splits, self.views, self.seed = net, tensors, splits, views, seed
-        self.prefix = keras.Model(net.input, tensors)
-        given = self.prefix(tf.zeros((1, *net.input_shape[1:]), tf.uint8), training=False)  # its precision is today's
+        example = tf.zeros((1, *net.input_shape[1:]), tf.uint8)
+        given = keras.Model(net.input, tensors)(example, training=False)  # called, for its precision is today's
         self.keys, self.specs = {}, {}
         for name, tensor in tensors.items():
             graph = self._graph(tensor)
@@ -145,16 +144,16 @@ class _Plan:
         names = {*missing["train"], *missing["validation"]}
         if not names:
             return
-        prefix = keras.Model(self.net.input, {name: self.tensors[name] for name in names})
-        batch_size = inference.images_per_batch(prefix)
-        fixed = inference.Forward(prefix, strategy, batch_size=batch_size)
+        part = keras.Model(self.net.input, {name: self.tensors[name] for name in names})
+        batch_size = inference.images_per_batch(part)
+        fixed = inference.Forward(part, strategy, batch_size=batch_size)
         # random states count calls, which sharing out would change
-        drawn = inference.Forward(prefix, training=True, batch_size=batch_size) if self.views else None
+        drawn = inference.Forward(part, training=True, batch_size=batch_size) if self.views else None
         for split in filter(missing.get, SPLITS):
             random, n = bool(self.views) and split == "train", self.splits.size(split)
             for view in range(self.views if random else 1):
                 row = view * n
-                with _random_states(prefix, self.seed, view) if random else contextlib.nullcontext():
+                with _random_states(part, self.seed, view) if random else contextlib.nullcontext():
                     batches = self.splits.batches(split, batch_size)
                     for values in (drawn if random else fixed).over(batches, f"{split} activations"):
                         rows = slice(row, row + len(values["id"]))
@@ -166,9 +165,9 @@ class _Plan:
 
 
 @contextlib.contextmanager
-def _random_states(prefix: keras.Model, seed: int, view: int):
+def _random_states(net: keras.Model, seed: int, view: int):
     """Within the block every random layer draws numbers fixed by seed and view; afterwards it goes on as before."""
-    states = [variable for layer in prefix.layers for variable in layer.variables if _is_state(variable, layer)]
+    states = [state for layer in net.layers for state in prefix.random_states(layer)]
     before = [state.numpy() for state in states]
     for number, state in enumerate(states):
         state.assign([seed % 2**32, (view * len(states) + number) * 2**20 % 2**32])
@@ -177,10 +176,6 @@ def _random_states(prefix: keras.Model, seed: int, view: int):
     finally:
         for state, value in zip(states, before):
             state.assign(value)
-
-
-def _is_state(variable: keras.Variable, layer: keras.Layer) -> bool:
-    return all(variable is not weight for weight in layer.weights)
 
 
 def _settings(config):

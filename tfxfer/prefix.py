@@ -60,10 +60,15 @@ def _moves(operation, allowed_random: bool) -> str:
         return ""
     if operation.trainable_variables:
         return "trains"
-    if len(operation.variables) > len(operation.weights) and not allowed_random:  # the rest are random states
+    if random_states(operation) and not allowed_random:
         return "is random in training"
     given = isinstance(operation, keras.layers.Normalization)  # has constants among its weights
     return "keeps moving statistics" if operation.trainable and operation.weights and not given else ""
+
+
+def random_states(layer: keras.Layer) -> list[keras.Variable]:
+    """The variables from which a layer draws random numbers: those that are not among its weights."""
+    return [variable for variable in layer.variables if all(variable is not weight for weight in layer.weights)]
 
 
 def _name(tensor: keras.KerasTensor) -> str:

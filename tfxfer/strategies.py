@@ -51,9 +51,9 @@ def default(strategy: tf.distribute.Strategy | None) -> tf.distribute.Strategy:
 
 def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
     """Whether this process writes the files: the only one, or the first of several workers."""
-    resolver = getattr(strategy, "cluster_resolver", None)
-    if resolver is None or not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if workers(strategy) == 1:
         return True
+    resolver = strategy.cluster_resolver
     kind = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
     return (resolver.task_type, resolver.task_id) == (kind, 0)
 

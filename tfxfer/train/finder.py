@@ -53,6 +53,7 @@ def find_learning_rate(
     """
     if not 0 < lowest < highest or min(steps - 9, batch_size) < 1:
         raise InputError(f"lowest {lowest}, highest {highest}, steps {steps}: expected rising rates, and 10 steps")
+    activations.check_mode(cache, 0)
     rates, losses, mean = np.geomspace(lowest, highest, steps), [], 0.0
     before = model.values(net)
     where = prefix.frontier(net)

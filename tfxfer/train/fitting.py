@@ -139,7 +139,9 @@ def fit(
         saver = Saver(checkpoint_dir, identity, trained, algorithm, listed[1:], strategy)
         position = saver.load()
         net.stop_training = position.stopped
-        if not position.finished:
+        if position.finished:
+            strategies.assign(tail, trained)
+        else:
             loop.between = saver.maybe
             watched.on_train_begin()
             saver.load_callbacks()
@@ -156,7 +158,6 @@ def fit(
             position.weights_of = best[-1] if best else len(position.history["loss"]) - 1
             position.finished = True
             saver.save(position)
-        strategies.assign(tail, trained)
         if strategy is not None:  # a network on one device, and an optimizer to go with it
             net.optimizer = new_optimizer(net.trainable_variables)
             strategies.assign(net.optimizer, algorithm)

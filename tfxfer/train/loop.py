@@ -25,6 +25,7 @@ class Steps:
     def __init__(self, net: keras.Model, optimizer, strategy: tf.distribute.Strategy | None, label_smoothing: float):
         self.net, self.optimizer, self.label_smoothing = net, optimizer, label_smoothing
         self.strategy = strategies.default(strategy)
+        self.several_workers = strategies.workers(strategy) > 1
         self.traced: dict[Callable, Callable] = {}
 
     def train(self, iterator: Iterator, steps: int) -> np.ndarray:
@@ -130,7 +131,7 @@ class Loop:
 
     def run(self, position: Position, epochs: int) -> None:
         """Trains from the position to the end, or to where a callback stops it; the position moves along."""
-        net, several = self.callbacks.model, strategies.workers(self.steps.strategy) > 1
+        net, several = self.callbacks.model, self.steps.several_workers
         iterator = self.stream((position.epoch, position.step))
         while position.epoch < epochs and (position.step or not net.stop_training):
             started = time.perf_counter() - position.seconds
@@ -170,8 +171,7 @@ class Loop:
 
     def _call(self, function: Callable, iterator: Iterator, remaining: int) -> tuple[int, np.ndarray]:
         """Runs some of the remaining steps, twice as many as last time while that was quick."""
-        several = strategies.workers(self.steps.strategy) > 1
-        count = min(TOGETHER if several else self.count.get(function, 1), remaining)
+        count = min(TOGETHER if self.steps.several_workers else self.count.get(function, 1), remaining)
         started = time.perf_counter()
         sums = function(iterator, count)
         if time.perf_counter() - started < CALL_SECONDS / 2:

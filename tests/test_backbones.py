@@ -1,5 +1,6 @@
 import functools
 import hashlib
+import sys
 import urllib.error
 import warnings
 
@@ -12,8 +13,14 @@ from keras.src.legacy.saving import legacy_h5_format
 from keras.src.utils import file_utils
 from sklearn.datasets import load_sample_image
 
-from tfxfer import architectures, backbones, data, model
+from tfxfer import architectures, backbones, data, hub, model
 from tfxfer.errors import InputError
+
+
+def keras_hub_scaling(x):
+    """ImageNet's mean and standard deviation, as the preset's own converter has them."""
+    return (x / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+
 
 PREPROCESS = {
     "mobilenet_v2": keras.applications.mobilenet_v2.preprocess_input,
@@ -21,7 +28,8 @@ PREPROCESS = {
     "resnet50": keras.applications.resnet50.preprocess_input,
     "efficientnet_lite0": lambda x: x / 127.5 - 1,
 }
-CHANNELS = {"mobilenet_v2": 3, "vgg19": 3, "resnet50": 3, "efficientnet_lite0": 3}
+PREPROCESS |= {"vgg19_fc2": PREPROCESS["vgg19"], "resnet18": keras_hub_scaling}
+CHANNELS = dict.fromkeys(PREPROCESS, 3)
 
 
 @pytest.mark.parametrize("name", backbones.TABLE)
@@ -29,13 +37,14 @@ def test_table_against_the_built_graph(name):
     """Embedding, native size, channels, scaling and head dropout of every row."""
     row = backbones.get(name)
     channels = CHANNELS.get(name, 1)
-    pixels = np.random.default_rng(0).integers(0, 256, (12, row.native_size, row.native_size, channels))
+    size = row.native_size or 28
+    pixels = np.random.default_rng(0).integers(0, 256, (12, size, size, channels))
     splits = data.from_arrays(*[(pixels.astype(np.uint8), np.arange(12) % 3)] * 2)
     net = model.build(name, splits, weights="none")
     assert net.input_shape[1:] == splits.image_shape  # the native size needs no resizing
     assert "resize" not in {layer.name for layer in net.layers}
     assert net.get_layer("embedding").output.shape == (None, row.embedding)
-    assert net.get_layer("scaled").output.shape == (None, row.native_size, row.native_size, channels)
+    assert net.get_layer("scaled").output.shape == (None, size, size, channels)
     scaled = keras.Model(net.input, net.get_layer("scaled").output)(pixels[:2].astype(np.uint8)).numpy()
     reference = PREPROCESS.get(name, lambda x: x / 255)(pixels[:2].astype(np.float32))
     np.testing.assert_allclose(scaled, reference, atol=1e-4)
@@ -54,7 +63,7 @@ def test_stages_cut_the_built_graph(name, pictures):
     assert [layer for some in stages.values() for layer in some] == model.backbone_layers(net)
     before = net.get_layer("scaled")
     for (stage, prefix), some in zip(backbones.get(name).stages, stages.values()):
-        assert any(layer.weights for layer in some), stage
+        assert any(layer.weights for layer in some) or backbones.get(name).weightless, stage
         assert [layer.name for layer in net.layers if layer.name.startswith(prefix) and layer not in some] == []
         read = {tensor._keras_history.operation for layer in some for tensor in keras.tree.flatten(layer.input)}
         assert read - set(some) == {before}, stage
@@ -67,6 +76,7 @@ def test_stages_cut_the_built_graph(name, pictures):
         *(("mobilenet_v2", f"stage{i}", c) for i, c in enumerate((16, 24, 32, 64, 96, 160, 320), start=1)),
         *(("efficientnet_lite0", f"stage{i}", c) for i, c in enumerate((16, 24, 40, 80, 112, 192, 320), start=1)),
         *(("resnet50", f"conv{i}", c) for i, c in enumerate((64, 256, 512, 1024, 2048), start=1)),
+        *(("resnet18", f"conv{i}", c) for i, c in enumerate((64, 64, 128, 256, 512), start=1)),
     ],
 )
 def test_stages_are_the_papers(name, stage, channels, built):
@@ -95,7 +105,7 @@ def test_lite0_knows_the_sample_photographs(photo, number, name):
 
 def test_published_parameter_counts():
     """MobileNetV2, ResNet50 and VGG19 without top: as Keras documents; Lite0: 4.7 million with its top."""
-    counts = {"mobilenet_v2": 2_257_984, "resnet50": 23_587_712, "vgg19": 20_024_384}
+    counts = {"mobilenet_v2": 2_257_984, "resnet50": 23_587_712, "vgg19": 20_024_384, "resnet18": 11_186_112}
     for name, count in counts.items():
         assert backbones.create(name, (32, 32, 3), "none").count_params() == count
     assert architectures.efficientnet_lite0(include_top=True).count_params() == pytest.approx(4.7e6, rel=0.02)
@@ -157,14 +167,14 @@ def test_no_application_deletes_a_users_file(keras_models, pictures, build):
     assert path.read_bytes() == b"the user's"
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "vgg19", "resnet50"])
+@pytest.mark.parametrize("name", ["mobilenet_v2", "vgg19", "resnet50", "vgg19_fc2"])
 def test_offline_is_one_line_that_names_file_folder_and_alternative(keras_models, monkeypatch, name):
     def offline(*args):
         raise urllib.error.URLError("Name or service not known")
 
     monkeypatch.setattr(file_utils, "urlretrieve", offline)
     with pytest.raises(InputError, match="could not be downloaded") as caught:
-        backbones.create(name, (64, 64, 3), "imagenet")
+        backbones.create(name, (224, 224, 3) if name == "vgg19_fc2" else (64, 64, 3), "imagenet")
     for part in (str(keras_models), "_weights_tf_dim_ordering_tf_kernels", "--backbone efficientnet_lite0"):
         assert part in str(caught.value)
     assert not list(keras_models.iterdir())
@@ -223,3 +233,59 @@ def test_names_and_sizes_are_checked(pictures):
         model.build("cnn", pictures)
     with pytest.raises(InputError, match="vgg19 cannot be built for these images"):
         model.build("vgg19", pictures, image_size=16, weights="none")
+
+
+def test_resnet18_offline_names_the_preset(monkeypatch):
+    import keras_hub
+
+    def offline(*args, **options):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(keras_hub.models.ResNetBackbone, "from_preset", offline)
+    with pytest.raises(
+        InputError, match=r"resnet_18_imagenet cannot be had \(OSError: no route to host\): give --weights"
+    ):
+        backbones.create("resnet18", (64, 64, 3), "imagenet")
+
+
+def test_resnet18_from_a_presets_folder(tmp_path, pictures):
+    """What keras-hub saves, at another image size; another architecture's is refused."""
+    from keras_hub.models import ResNetBackbone
+
+    settings = {**hub.RESNET18, "image_shape": (48, 48, 3)}
+    preset = ResNetBackbone(**settings)
+    preset.save_to_preset(str(tmp_path / "preset"))
+    net = model.build("resnet18", pictures, image_size=64, weights=str(tmp_path / "preset"))
+    ours = [w for layer in model.backbone_layers(net) for w in layer.get_weights()]
+    for a, b in zip(ours, preset.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    ResNetBackbone(**settings | {"stackwise_num_blocks": [1, 1, 1, 1]}).save_to_preset(str(tmp_path / "ten"))
+    with pytest.raises(InputError, match="ten is no ResNet18: its stackwise_num_blocks"):
+        backbones.create("resnet18", (48, 48, 3), str(tmp_path / "ten"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty cannot be had"):
+        backbones.create("resnet18", (48, 48, 3), str(tmp_path / "empty"))
+
+
+def test_resnet18_needs_keras_hub(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_hub.models", None)
+    with pytest.raises(InputError, match=r"resnet18 needs keras-hub .*: pip install 'tfxfer\[hub\]'"):
+        backbones.create("resnet18", (48, 48, 3), "none")
+
+
+def test_vgg19_fc2_takes_vgg19s_own_file(tmp_path, pictures):
+    """The file with the top, as Keras publishes it, and one of `pretrain`; at 32 x 32, where fc1 is small."""
+    source = keras.applications.VGG19(include_top=True, weights=None, input_shape=(32, 32, 3))
+    write_legacy(source, tmp_path / "vgg19.h5")
+    net = model.build("vgg19_fc2", pictures, image_size=32, weights=str(tmp_path / "vgg19.h5"))
+    np.testing.assert_array_equal(net.get_layer("fc2").get_weights()[0], source.get_layer("fc2").get_weights()[0])
+    assert net.get_layer("embedding").output.shape == (None, 4096)
+    with pytest.raises(InputError, match=r"vgg19.h5 do not fit vgg19_fc2"):
+        backbones.create("vgg19_fc2", (64, 64, 3), str(tmp_path / "vgg19.h5"))
+
+
+@pytest.mark.parametrize("name", ["pixels", "scattering"])
+def test_nothing_to_load(tmp_path, name):
+    assert not backbones.create(name, (12, 12, 1), "imagenet").weights
+    with pytest.raises(InputError, match=f"{name} has nothing to load weights"):
+        backbones.create(name, (12, 12, 1), str(tmp_path))

@@ -147,3 +147,17 @@ def dropout_cnn(*, input_shape: Shape = (28, 28, 1)) -> keras.Model:
     x = layers.BatchNormalization(name="dense_bn")(x)
     x = layers.ReLU(name="dense_relu")(x)
     return keras.Model(image, x, name="dropout_cnn")
+
+
+def pixels(*, input_shape: Shape = (28, 28, 1)) -> keras.Model:
+    """The pixels themselves as one vector: what any other feature has to be better than."""
+    image = keras.Input(input_shape)
+    return keras.Model(image, layers.Flatten(name="flatten")(image), name="pixels")
+
+
+def vgg19_fc2(
+    *, input_shape: Shape = (224, 224, 3), include_top: bool = False, weights: str | None = None
+) -> keras.Model:
+    """VGG19 up to its second dense layer, `fc2`, of 4,096 units. `weights`: None, "imagenet" or a file of VGG19's."""
+    full = keras.applications.VGG19(include_top=True, weights=weights, input_shape=input_shape)
+    return full if include_top else keras.Model(full.input, full.get_layer("fc2").output, name="vgg19_fc2")

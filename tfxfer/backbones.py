@@ -1,19 +1,17 @@
 """One table of backbones: what each is, the size and pixel range it was trained on, and where its weights are."""
 
-import contextlib
 import importlib
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfxfer import weights_files
 from tfxfer.errors import InputError
+from tfxfer.weights_files import BUNDLED as BUNDLED
 
 if TYPE_CHECKING:
     import keras
-
-BUNDLED = "efficientnet_lite0"
 
 
 @dataclass(frozen=True)
@@ -22,13 +20,20 @@ class Backbone:
 
     summary: str
     builder: str  # module:function, with the signature of a Keras application
-    native_size: int  # pixels a side, of the pretraining or of the publication
-    embedding: int  # length of the pooled (or last dense) feature
-    scaling: str  # "tf" [-1, 1], "caffe" BGR minus mean, "unit" [0, 1]
+    native_size: int | None  # pixels a side, of the pretraining or of the publication; None: the data's own
+    embedding: int  # length of the pooled (or last dense) feature; of 28 x 28 grey, where it follows from the size
+    scaling: str  # "tf" [-1, 1], "caffe" BGR minus mean, "torch" ImageNet's mean and deviation, "unit" [0, 1]
     stages: tuple[tuple[str, str], ...]  # (name, how its first layer's name begins), each up to the next
     rgb: bool = True  # False: takes the data's own channels
     imagenet: bool = True  # whether there are ImageNet weights
     dropout: float = 0.0  # between embedding and logits
+    loads: bool = False  # whether the builder takes a weights path itself
+    any_size: bool = True  # False: pretrained weights fit the native size only
+
+    @property
+    def weightless(self) -> bool:
+        """Whether there is nothing to train or to load: every image has its features by definition."""
+        return self.native_size is None
 
     @property
     def build(self) -> Callable[..., "keras.Model"]:
@@ -61,6 +66,16 @@ TABLE = {
         "caffe",
         _stages("block1 block2 block3 block4 block5"),
     ),
+    "vgg19_fc2": Backbone(
+        "VGG19 up to its dense layer fc2, 140 million parameters, at 224, ImageNet weights from the internet",
+        "tfxfer.architectures:vgg19_fc2",
+        224,
+        4096,
+        "caffe",
+        _stages("block1 block2 block3 block4 block5 flatten", "block1 block2 block3 block4 block5 dense"),
+        loads=True,
+        any_size=False,
+    ),
     "resnet50": Backbone(
         "ResNet50, 24 million parameters, ImageNet weights from the internet",
         "keras.applications:ResNet50",
@@ -68,6 +83,15 @@ TABLE = {
         2048,
         "caffe",
         _stages("conv1 conv2 conv3 conv4 conv5"),
+    ),
+    "resnet18": Backbone(
+        "ResNet18, 11 million parameters, from keras-hub (extra hub), ImageNet weights from the internet",
+        "tfxfer.hub:resnet18",
+        224,
+        512,
+        "torch",
+        _stages("conv1 stack0 stack1 stack2 stack3", "conv1 conv2 conv3 conv4 conv5"),
+        loads=True,
     ),
     "efficientnet_lite0": Backbone(
         "EfficientNet-Lite0, 3.4 million parameters, ImageNet weights bundled: works offline",
@@ -108,6 +132,26 @@ TABLE = {
         imagenet=False,
         dropout=0.5,
     ),
+    "scattering": Backbone(
+        "wavelet scattering coefficients, nothing learned: for small images, 81 for every 4 x 4 pixels",
+        "tfxfer.scattering:scattering",
+        None,
+        3969,
+        "unit",
+        _stages("scattering"),
+        rgb=False,
+        imagenet=False,
+    ),
+    "pixels": Backbone(
+        "the pixels themselves, nothing learned",
+        "tfxfer.architectures:pixels",
+        None,
+        784,
+        "unit",
+        _stages("flatten", "pixels"),
+        rgb=False,
+        imagenet=False,
+    ),
 }
 
 
@@ -130,80 +174,27 @@ def create(name: str, input_shape: tuple[int, int, int], weights: str) -> "keras
         InputError: the weights cannot be had or do not fit, or the images are too small.
     """
     row = get(name)
+    named = weights in ("imagenet", "none")
+    if row.weightless:
+        if not named:
+            raise InputError(f"{name} has nothing to load weights {weights} into: leave weights out")
+        weights = "none"
     if weights == "imagenet" and not row.imagenet:
         raise InputError(f"{name} has no ImageNet weights: pass weights='none', a file, or another backbone")
-    with _keras_downloads(name):
-        options = {"include_top": False, "weights": "imagenet" if weights == "imagenet" else None} if row.rgb else {}
+    path = None if named else Path(weights).expanduser()
+    if path and row.loads and not weights_files.saved_by_keras_3(path):
+        try:
+            return row.build(input_shape=input_shape, weights=str(path))
+        except (ValueError, OSError, KeyError) as error:
+            raise weights_files.misfit(path, name, error) from None
+    options = {"weights": "imagenet" if weights == "imagenet" else None, "include_top": False} if row.rgb else {}
+    with weights_files.keras_downloads(name):
         net = row.build(input_shape=input_shape, **options)
-    return net if weights in ("imagenet", "none") else _load(net, Path(weights).expanduser(), name)
+    return net if named else weights_files.load(net, path, name)
 
 
 def application(function: Callable[..., "keras.Model"], input_shape: tuple[int, int, int], weights: str):
     """Builds any function of keras.applications without its top; `weights` is "imagenet" or "none"."""
-    with _keras_downloads(function.__name__):
+    with weights_files.keras_downloads(function.__name__):
         weights = None if weights == "none" else weights
         return function(include_top=False, weights=weights, input_shape=input_shape)
-
-
-@contextlib.contextmanager
-def _keras_downloads(name: str):
-    """Around the building of a Keras application: its own download, but for two things.
-
-    Keras deletes a file in its cache whose checksum differs, to download it again; here that is an error, and the file
-    stays. And what goes wrong becomes one line.
-    """
-    from keras.src.backend.config import keras_home  # where get_file looks: $KERAS_HOME, else ~/.keras
-    from keras.src.utils import file_utils
-
-    ways = f"use --backbone {BUNDLED}, whose weights are bundled, or --weights PATH, or --weights none"
-    fetch, paths = file_utils.get_file, []
-
-    def get_file(fname, origin, *args, cache_subdir="datasets", file_hash=None, **options):
-        paths.append(path := Path(keras_home()) / cache_subdir / fname)
-        if path.exists() and file_hash and not file_utils.validate_file(path, file_hash):
-            raise InputError(f"{path} is not the file Keras expects, its checksum differs: move it away, or {ways}")
-        try:
-            return fetch(fname, origin, *args, cache_subdir=cache_subdir, file_hash=file_hash, **options)
-        except Exception as error:  # Keras raises a bare Exception
-            raise InputError(
-                f"{name} needs {path.name}, which is not in {path.parent} and could not be downloaded "
-                f"({type(error).__name__}): put it into that folder, or {ways}"
-            ) from None
-
-    file_utils.get_file = get_file
-    try:
-        with warnings.catch_warnings():
-            # Keras loads MobileNetV2's 224 weights at other sizes, as intended here, and warns of it.
-            warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square", UserWarning)
-            yield
-    except InputError:
-        raise
-    except (ValueError, OSError, KeyError) as error:
-        if paths:
-            raise InputError(f"{paths[-1]} does not hold {name}'s weights ({error}): move it away, or {ways}") from None
-        raise InputError(f"{name} cannot be built for these images: {error}") from None  # too small for it
-    finally:
-        file_utils.get_file = fetch
-
-
-def _load(net: "keras.Model", path: Path, name: str) -> "keras.Model":
-    if not path.is_file():
-        raise InputError(f"weights {path}: no such file; expected imagenet, none, or a file saved by tfxfer or Keras")
-    import h5py  # Keras's own requirement
-
-    try:
-        with h5py.File(path) as file:
-            if "layers" in file:  # Keras 3 passes over what the file has and the network has not
-                saved = sorted(_shapes(file["layers"]))
-                if saved != sorted(tuple(w.shape) for w in net.weights):
-                    raise ValueError(f"it holds {len(saved)} arrays, {name} has {len(net.weights)} of its own shapes")
-        net.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
-        raise InputError(f"weights {path} do not fit {name}: {str(error)[:200]}: pass a file saved from it") from None
-    return net
-
-
-def _shapes(group) -> list[tuple[int, ...]]:
-    found = {}
-    group.visititems(lambda name, item: found.update({name: item.shape}) if hasattr(item, "shape") else None)
-    return [shape for name, shape in found.items() if "seed_generator" not in name]

@@ -26,7 +26,7 @@ class Source:
 
     name: str
     create: Callable[[tuple[int, int, int]], keras.Model]
-    size: int
+    size: int | None  # None: the data's own
     scale: Callable
     channels: int | None = 3  # None: the data's
     dropout: float = 0.0

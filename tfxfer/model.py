@@ -60,7 +60,8 @@ def build(
 
     image = keras.Input(splits.image_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1.0, name="to_float")(image)
-    if splits.image_shape[:2] != (size, size):
+    shape = (*(splits.image_shape[:2] if size is None else (size, size)), channels)
+    if splits.image_shape[:2] != shape[:2]:
         shrinks = max(splits.image_shape[:2]) > size
         x = layers.Resizing(size, size, antialias=shrinks, name="resize")(x)
     for layer in grafting.augmentation() if augment is True else augment or ():
@@ -69,7 +70,7 @@ def build(
         x = layers.Concatenate(name="to_rgb")([x] * channels)
     x = source.scale(x)
     x = layers.Activation("linear", name="scaled")(x)
-    x = grafting.inline(source.create((size, size, channels)), x)
+    x = grafting.inline(source.create(shape), x)
     if len(x.shape) not in (2, 4):
         raise InputError(f"{name} gives {tuple(x.shape)}: expected a feature map (4 dimensions) or a vector (2)")
     pool = layers.GlobalAveragePooling2D if len(x.shape) == 4 else lambda name: layers.Activation("linear", name=name)

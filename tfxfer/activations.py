@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -117,7 +116,7 @@ class _Plan:
         given = keras.Model(net.input, tensors)(example, training=False)  # called, for its precision is today's
         self.keys, self.specs = {}, {}
         for name, tensor in tensors.items():
-            graph = self._graph(tensor)
+            graph = prefix.identity(net, tensor)
             kind = tf.as_dtype(dtype if dtype and given[name].dtype.is_floating else given[name].dtype)
             for split in SPLITS:
                 times = max(1, views) if split == "train" else 1
@@ -126,14 +125,6 @@ class _Plan:
                 self.keys[name, split] = hashlib.sha256(repr(facts).encode()).hexdigest()
                 shape = (times * splits.size(split), *given[name].shape[1:])
                 self.specs[name, split] = shape, np.dtype(kind.as_numpy_dtype)
-
-    def _graph(self, tensor: keras.KerasTensor) -> str:
-        """Identity of all that leads from the image to a tensor: layers, their settings, weights and precision."""
-        part = keras.Model(self.net.input, tensor, name="prefix")
-        digest = hashlib.sha256(json.dumps(_settings(part.get_config()), sort_keys=True, default=str).encode())
-        for weight in part.weights:
-            digest.update(keras.ops.convert_to_numpy(weight).tobytes())
-        return digest.hexdigest()
 
     def about(self, job: tuple[str, str]) -> dict[str, str]:
         return {"model": self.net.name, "layer": job[0], "data": self.splits.name, "split": job[1]}
@@ -176,13 +167,6 @@ def _random_states(net: keras.Model, seed: int, view: int):
     finally:
         for state, value in zip(states, before):
             state.assign(value)
-
-
-def _settings(config):
-    """A model's configuration without what does not change its output."""
-    if isinstance(config, dict):
-        return {k: _settings(v) for k, v in config.items() if k not in ("trainable", "momentum")}
-    return [_settings(item) for item in config] if isinstance(config, list | tuple) else config
 
 
 def check_mode(mode: str, views: int) -> None:

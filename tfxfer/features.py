@@ -1,59 +1,29 @@
-"""What a network's layers say about images: one pass, several layers, arrays with labels and ids."""
+"""What a network's layers say about images: one pass, several layers, in memory or in shards on disk."""
 
+import hashlib
+import itertools
+import json
+import math
 import os
-import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
+import psutil
 import tensorflow as tf
 
-from tfxfer import inference, order
+from tfxfer import inference, order, prefix, strategies
+from tfxfer.banks import MANIFEST, Bank, stack
 from tfxfer.errors import InputError
+from tfxfer.store import Store, amount
 
+__all__ = ["Bank", "extract"]
 
-@dataclass(frozen=True)
-class Bank:
-    """Features of n images.
-
-    `bank["embedding"]` is float32 (n, d), or (n, height, width, channels) for a feature map; `labels` and `ids` are
-    int64 (n,). Slicing (`bank[:2000]`) gives a bank of those rows.
-    """
-
-    values: dict[str, np.ndarray]
-    labels: np.ndarray
-    ids: np.ndarray
-
-    def __getitem__(self, key: str | slice) -> "np.ndarray | Bank":
-        if isinstance(key, str):
-            return self.values[key]
-        return Bank({name: value[key] for name, value in self.values.items()}, self.labels[key], self.ids[key])
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def only(self, *names: str) -> "Bank":
-        """The bank of these features alone."""
-        return Bank({name: self.values[name] for name in names}, self.labels, self.ids)
-
-    def save(self, path: str | Path) -> None:
-        """Writes one .npz, beside and renamed."""
-        path = Path(path)
-        beside = path.with_name(f".partial-{path.name}")
-        np.savez(beside, labels=self.labels, ids=self.ids, **{f"value/{k}": v for k, v in self.values.items()})
-        os.replace(beside, path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> "Bank":
-        """Reads what `save` wrote; never unpickles."""
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                values = {name[6:]: file[name] for name in file.files if name.startswith("value/")}
-                return cls(values, file["labels"], file["ids"])
-        except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: not a feature bank ({error}): extract the features again") from None
+SHARD_BYTES = 256e6  # of one shard's features, about
+MEMORY_SHARE = 0.5  # of the memory available, which features may take before they go to disk
 
 
 def extract(
@@ -64,8 +34,13 @@ def extract(
     *,
     batch_size: int | None = None,
     strategy: tf.distribute.Strategy | None = None,
+    out: str | Path | Store | None = None,
 ) -> Bank:
     """Runs images through a network in inference mode and keeps what the named layers give.
+
+    Features that would take more than half of the memory free go to memory-mapped shards in the cache. In `out` or in
+    the cache, shards of `splits.train` and the like are known by network, pixels, labels and ids: an extraction that
+    was interrupted continues, and one that is there already is not computed again.
 
     Args:
         net: from `model.build`.
@@ -74,9 +49,10 @@ def extract(
         limit: only the first so many images (of `Splits`, a stratified subset).
         batch_size: images at a time; by default what suits the network and the device.
         strategy: shares each batch out among its replicas; every worker gets the whole bank, in the data set's order.
+        out: a folder for shards, which `Bank.load` reads again, or a `Store`, such as the cache, `Store()`.
 
     Raises:
-        InputError: an unknown layer, or images that are not uint8 (floats in [0, 1] would silently become 0).
+        InputError: an unknown layer, images that are not uint8 (floats in [0, 1] would silently become 0), or no room.
     """
     spec = dataset.element_spec
     fits = isinstance(spec, dict) and not {"image", "label", "id"} - set(spec)
@@ -90,15 +66,76 @@ def extract(
         )
     tapped = keras.Model(net.input, {name: net.get_layer(name).output for name in layers})
     batch_size = batch_size or inference.images_per_batch(tapped)
-    batches = (dataset if limit is None else dataset.take(limit)).batch(batch_size)
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "label", "id")}
-    batches = order.steady(batches.prefetch(2))
-    forward = inference.Forward(tapped, strategy, batch_size=batch_size)
-    for values in forward.over(batches, f"features of {net.name}"):
-        for name, value in values.items():
-            parts[name].append(value)
-    if not parts["id"]:
+    examples = dataset if limit is None else dataset.take(limit)
+    n = int(examples.cardinality())
+    specs = {f"value/{name}": (tuple(x.shape[1:]), np.dtype(tf.as_dtype(x.dtype).as_numpy_dtype)) for name, x in tapped.output.items()}
+    specs |= {"labels": ((), np.dtype(np.int64)), "ids": ((), np.dtype(np.int64))}
+    row_bytes = sum(math.prod(shape) * kind.itemsize for shape, kind in specs.values())
+    large = n * row_bytes > MEMORY_SHARE * psutil.virtual_memory().available
+    if out is not None and strategies.workers(strategy) > 1:
+        raise InputError("out is for one process, and there are several workers: leave it out, or extract with one")
+
+    def compute(first: int, number: int | None) -> Iterator[dict[str, np.ndarray]]:
+        batches = examples.batch(batch_size).skip(first)
+        batches = batches if number is None else batches.take(number)
+        forward = inference.Forward(tapped, strategy, batch_size=batch_size)
+        for found in forward.over(order.steady(batches.prefetch(2)), f"features of {net.name}"):
+            facts = {"labels": found.pop("label").astype(np.int64), "ids": found.pop("id").astype(np.int64)}
+            yield {f"value/{name}": value for name, value in found.items()} | facts
+
+    if n == 0:
         raise InputError("the data set is empty: nothing to extract features from")
-    joined = {name: np.concatenate(pieces) for name, pieces in parts.items()}
-    labels, ids = joined.pop("label").astype(np.int64), joined.pop("id").astype(np.int64)
-    return Bank(joined, labels, ids)
+    if (out is None and not large) or n < 0:
+        return _in_memory(compute)
+    own = not isinstance(out, Store) and out is not None
+    store = Store(out, sys.maxsize, "choose another out") if own else out or Store()
+    if out is None:
+        print(f"features take {amount(n * row_bytes)}: kept in shards in {store.root}", flush=True)
+    per_shard = max(1, int(SHARD_BYTES / (row_bytes * batch_size)))  # batches
+    what = dataset.identity() if hasattr(dataset, "identity") else uuid.uuid4().hex
+    graphs = [prefix.identity(net, net.get_layer(name).output) for name in layers]
+    sizes = [min(batch_size * per_shard, n - first) for first in range(0, n, batch_size * per_shard)]
+    facts = [what, list(layers), graphs, batch_size * per_shard]
+    keys = [hashlib.sha256(repr([*facts, i, size]).encode()).hexdigest() for i, size in enumerate(sizes)]
+    about = {"model": net.name, "layer": ", ".join(layers), "data": what[:12], "split": what.partition(" ")[2]}
+    shards = _in_shards(store, keys, sizes, specs, about, compute, per_shard)
+    if own:
+        beside = store.root / f".partial-{MANIFEST}"
+        beside.write_text(json.dumps(about | {"rows": n, "shards": keys}, indent=1) + "\n")
+        os.replace(beside, store.root / MANIFEST)
+    return stack(shards)
+
+
+def _in_memory(compute) -> Bank:
+    parts = list(compute(0, None))
+    if not parts:
+        raise InputError("the data set is empty: nothing to extract features from")
+    joined = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+    labels, ids = joined.pop("labels"), joined.pop("ids")
+    return Bank({name.removeprefix("value/"): value for name, value in joined.items()}, labels, ids)
+
+
+def _in_shards(store, keys, sizes, specs, about, compute, per_shard) -> list[dict[str, np.memmap]]:
+    """Opens the shards that are there and computes the others, each stretch of missing ones in one pass."""
+    found = {number: shard for number, key in enumerate(keys) if (shard := store.open(key)) is not None}
+    missing = [number for number in range(len(keys)) if number not in found]
+    total = sum(math.prod(shape) * kind.itemsize for shape, kind in specs.values()) * sum(sizes[i] for i in missing)
+    if missing and not store.fits(total):
+        raise InputError(f"features take {amount(total)}, {store.root} has no such room: {store.advice}")
+    for _, stretch in itertools.groupby(enumerate(missing), lambda pair: pair[1] - pair[0]):
+        numbers = [number for _, number in stretch]
+        batches = compute(numbers[0] * per_shard, len(numbers) * per_shard)
+        for number in numbers:
+            spec = {name: ((sizes[number], *shape), kind) for name, (shape, kind) in specs.items()}
+            with store.write(keys[number], spec, about | {"shard": f"{number + 1} of {len(keys)}"}) as arrays:
+                row = 0
+                for part in itertools.islice(batches, per_shard):
+                    rows = slice(row, row := row + len(part["ids"]))
+                    for name, value in part.items():
+                        arrays[name][rows] = value
+                if row != sizes[number]:
+                    raise InputError(f"the data set gave {row} images where {sizes[number]} were announced")
+            found[number] = store.open(keys[number])
+            if found[number] is None:
+                raise InputError(f"{store.root}: a shard just written was removed: raise TFXFER_CACHE_GB")
+    return [found[number] for number in range(len(keys))]

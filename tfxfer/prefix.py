@@ -4,6 +4,8 @@ The prefix is what no trainable variable reaches and what is deterministic; its 
 (`activations`). The tail shares the network's own variables: training the tail is training the network.
 """
 
+import hashlib
+import json
 from collections import Counter
 from dataclasses import dataclass
 
@@ -80,3 +82,19 @@ def tail(net: keras.Model, cut: Frontier) -> keras.Model:
     """The layers behind the frontier, with the network's own variables: its tensors, in their order -> logits."""
     tensors = list(cut.tensors.values())
     return keras.Model(tensors if len(tensors) > 1 else tensors[0], net.output, name=f"{net.name}_tail")
+
+
+def identity(net: keras.Model, tensor: keras.KerasTensor) -> str:
+    """sha256 of all that leads from the image to a tensor: layers, their settings, weights and precision."""
+    part = keras.Model(net.input, tensor, name="prefix")
+    digest = hashlib.sha256(json.dumps(_settings(part.get_config()), sort_keys=True, default=str).encode())
+    for weight in part.weights:
+        digest.update(keras.ops.convert_to_numpy(weight).tobytes())
+    return digest.hexdigest()
+
+
+def _settings(config):
+    """A model's configuration without what does not change its output."""
+    if isinstance(config, dict):
+        return {k: _settings(v) for k, v in config.items() if k not in ("trainable", "momentum")}
+    return [_settings(item) for item in config] if isinstance(config, list | tuple) else config

@@ -32,9 +32,9 @@ class Splits:
     rows: dict[str, Rows] = field(repr=False)
     ids: dict[str, np.ndarray] = field(repr=False)
 
-    train = property(lambda self: self.batches("train", None))
-    validation = property(lambda self: self.batches("validation", None))
-    test = property(lambda self: self.batches("test", None))
+    train = property(lambda self: self._examples("train"))
+    validation = property(lambda self: self._examples("validation"))
+    test = property(lambda self: self._examples("test"))
 
     def size(self, split: str) -> int:
         """Number of examples in "train", "validation" or "test"."""
@@ -62,6 +62,11 @@ class Splits:
             return order.steady(tf.data.Dataset.range(self.size(split)).map(self.reader(split), tf.data.AUTOTUNE))
         rows = order.batches(self.size(split), batch_size, seed, epochs=epochs)
         return order.steady(rows.map(self.reader(split), tf.data.AUTOTUNE).prefetch(2))
+
+    def _examples(self, split: str) -> tf.data.Dataset:
+        examples = self.batches(split, None)
+        examples.identity = lambda: f"{self.fingerprint} {split}"  # for features.extract, which may know them already
+        return examples
 
     def reader(self, split: str) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         """A function for tf.data from rows of a split, int64 () or (batch,), to those examples."""

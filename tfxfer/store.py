@@ -17,6 +17,8 @@ from tfxfer import entry, partial
 from tfxfer.entry import Entry, Spec
 from tfxfer.errors import InputError
 
+ADVICE = "set TFXFER_CACHE to a folder of yours with room, or use --cache memory or off"
+
 
 class Store:
     """A folder of entries, each complete or absent, shared by any number of processes.
@@ -24,6 +26,7 @@ class Store:
     Args:
         root: the folder; else $TFXFER_CACHE, $XDG_CACHE_HOME/tfxfer or ~/.cache/tfxfer.
         limit: bytes of all entries together, those being written too; else $TFXFER_CACHE_GB times 1e9, or 50e9.
+        advice: what to do where the folder cannot be written or is full.
 
     Nothing is ever removed but entries (`entry.find`) and partial folders that were left behind.
 
@@ -31,10 +34,11 @@ class Store:
         InputError: TFXFER_CACHE_GB is no size.
     """
 
-    def __init__(self, root: str | Path | None = None, limit: int | None = None):
+    def __init__(self, root: str | Path | None = None, limit: int | None = None, advice: str = ADVICE):
         home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
         self.root = Path(root or os.environ.get("TFXFER_CACHE") or Path(home, "tfxfer")).expanduser().absolute()
         self.limit = _limit() if limit is None else limit
+        self.advice = advice
 
     def open(self, key: str) -> dict[str, np.memmap] | None:
         """The arrays of an entry, read-only and memory-mapped, every byte verified; None, if there is no good one.
@@ -119,10 +123,7 @@ class Store:
         try:
             yield
         except OSError as error:
-            raise InputError(
-                f"{self.root}: cannot be written ({error.strerror}): set TFXFER_CACHE to a folder of yours "
-                "with room, or use --cache memory or off"
-            ) from None
+            raise InputError(f"{self.root}: cannot be written ({error.strerror}): {self.advice}") from None
 
     def _clear_way(self, folder: Path) -> None:
         """Removes a damaged entry of the key to write; what else is there is not ours to remove."""
@@ -132,7 +133,7 @@ class Store:
             entry.read(folder)
         except entry.DamagedError:
             if not (entry.find(folder) and partial.drop(folder)) and os.path.lexists(folder):
-                raise InputError(f"{folder} is in the way and not ours: move it, or set TFXFER_CACHE") from None
+                raise InputError(f"{folder} is in the way and not ours: move it, or {self.advice}") from None
 
     def _make_room(self, nbytes: int) -> None:
         known = self.entries() if self.fits(nbytes) else []  # else there is no use in removing any
@@ -147,10 +148,7 @@ class Store:
                 f"{needs}, the cache may hold {amount(self.limit)}: raise TFXFER_CACHE_GB, or use --cache memory or off"
             )
         if free < nbytes:
-            raise InputError(
-                f"{needs}, the disk of {self.root} has {amount(free)} left: set TFXFER_CACHE to a folder on another, "
-                "or use --cache memory or off"
-            )
+            raise InputError(f"{needs}, the disk of {self.root} has {amount(free)} left: {self.advice}")
 
 
 def amount(nbytes: int) -> str:

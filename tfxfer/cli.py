@@ -112,6 +112,34 @@ def main() -> None:
 
         print(manage(Store(), clear, remove))
 
+    @app.command(short_help="rank backbones for a data set, before any is trained")
+    def rank(
+        dataset: Annotated[str, typer.Option(help=HELP["dataset"])] = "digits",
+        data_dir: Annotated[str | None, typer.Option(help=HELP["data_dir"])] = None,
+        backbones: Annotated[
+            str | None,
+            typer.Option(
+                metavar="NAME,NAME,...",
+                help="By default all with ImageNet weights for any size, and those without parameters.",
+            ),
+        ] = None,
+        weights: Annotated[str, typer.Option(help=HELP["weights"])] = "imagenet",
+        image_size: Annotated[
+            int, typer.Option(min=1, help="Pixels a side for networks that take RGB; others see their native size.")
+        ] = 96,
+        limit: Annotated[int, typer.Option(min=1, help="At most this many training images.")] = 2000,
+        seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of splits and random weights.")] = 0,
+    ) -> None:
+        """Rank backbones for a data set by LogME of their frozen features, with H-score and LEEP beside it.
+
+        A few minutes for thousands of images: each backbone sees the training images once, nothing is trained.
+        """
+        _import_tensorflow()
+        from tfxfer.rank import rank, table
+
+        names = None if backbones is None else [name.strip() for name in backbones.split(",")]
+        print(table(*rank(dataset, data_dir, names, weights, image_size, limit, seed)))
+
     _exit(app)
 
 

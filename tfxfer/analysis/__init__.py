@@ -8,8 +8,11 @@ _HOME = {
     "probe": "probes",
     "silhouette": "metrics",
     "knn_purity": "metrics",
+    "logme": "transferability",
+    "hscore": "transferability",
+    "leep": "transferability",
 }
-_MODULES = ("clusters", "metrics", "probes", "projection")
+_MODULES = ("clusters", "metrics", "probes", "projection", "transferability")
 
 __all__ = [*_HOME, *_MODULES]
 

@@ -1,0 +1,124 @@
+"""The command `tfxfer rank`: which backbone suits a data set, before any is trained."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from tfxfer import architectures, data, features, model
+from tfxfer.analysis import transferability
+from tfxfer.backbones import BUNDLED, TABLE, get
+from tfxfer.errors import InputError
+from tfxfer.splits import Splits
+
+ABOUT = (
+    "LogME is the log evidence per image of a linear model on frozen features: a ranking without training, within this "
+    "table alone, and no accuracy; H-score and LEEP likewise. Test images are not touched."
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One backbone's scores, which `analysis.transferability` defines."""
+
+    backbone: str
+    images: int  # training images scored
+    image_size: int  # pixels a side that the backbone saw
+    embedding: int  # length of the features
+    logme: float
+    hscore: float  # shrinkage-based
+    leep: float | None  # None where the classifier of the pretraining is not at hand
+    seconds: float  # extracting and scoring
+
+
+def rank(
+    dataset: str = "digits",
+    data_dir: str | None = None,
+    backbones: Sequence[str] | None = None,
+    weights: str = "imagenet",
+    image_size: int = 96,
+    limit: int = 2000,
+    seed: int = 0,
+) -> tuple[list[Row], dict[str, str]]:
+    """Scores the embeddings that backbones give a data set's training images.
+
+    Args:
+        dataset, data_dir: as `data.load` takes them.
+        backbones: names of `backbones.TABLE`; by default all with ImageNet weights for any size, and those without
+            parameters.
+        weights: "imagenet", "none" (random, from `seed`) or a file's path.
+        image_size: pixels a side for backbones that take RGB pictures of any size, and for pictures in folders; the
+            other backbones see their native size. Most were trained at 224, which costs five times as much.
+        limit: at most this many training images, stratified.
+        seed: of the splits and of random weights.
+
+    Returns:
+        Rows, the highest LogME first; and the backbones that could not be had, name -> reason.
+
+    Raises:
+        InputError: an unknown backbone, data that cannot be loaded, or no backbone that could be had.
+    """
+    names = _default() if backbones is None else list(dict.fromkeys(backbones))
+    known = {name: get(name) for name in names}
+    splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
+    rows, refused = [], {}
+    for name, facts in known.items():
+        keras.utils.set_random_seed(seed)
+        size = image_size if facts.rgb and facts.any_size else None
+        try:
+            rows.append(score(model.build(name, splits, size, weights), splits, source_classifier(name, weights)))
+        except InputError as error:
+            refused[name] = str(error)
+    if not rows:
+        reasons = "; ".join(refused.values())
+        raise InputError(f"no backbone could be had: {reasons or 'none was named: leave --backbones out for all'}")
+    return sorted(rows, key=lambda row: row.logme, reverse=True), refused
+
+
+def score(net: keras.Model, splits: Splits, classifier: tuple[np.ndarray, np.ndarray] | None = None) -> Row:
+    """Scores the embedding of a network from `model.build` on all training images of `splits`.
+
+    Args:
+        classifier: kernel (d, source classes) and bias (source classes,) of the pretraining's softmax, for LEEP.
+    """
+    started = time.perf_counter()
+    bank = features.extract(net, splits.train)
+    x, labels = bank["embedding"], bank.labels
+    scores = transferability.logme(x, labels), transferability.hscore(x, labels)
+    leep = None
+    if classifier is not None:
+        kernel, bias = classifier
+        leep = transferability.leep(keras.ops.convert_to_numpy(keras.ops.softmax(x @ kernel + bias)), labels)
+    side = net.get_layer("scaled").output.shape[1]
+    return Row(net.name, len(x), side, x.shape[1], *scores, leep, time.perf_counter() - started)
+
+
+def source_classifier(name: str, weights: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Kernel and bias of the ImageNet softmax on a backbone's embedding, where no download is needed for it."""
+    if (name, weights) != (BUNDLED, "imagenet"):
+        return None
+    whole = architectures.efficientnet_lite0(include_top=True, weights="imagenet")
+    return tuple(whole.get_layer("predictions").get_weights())
+
+
+def table(rows: Sequence[Row], refused: dict[str, str]) -> str:
+    """What `tfxfer rank` prints: a line for each backbone, those that could not be had, and what the scores are."""
+    cells = [("backbone", "pixels", "features", "LogME", "H-score", "LEEP", "seconds")]
+    for row in rows:
+        leep = "-" if row.leep is None else f"{row.leep:.3f}"
+        scores = f"{row.logme:.4f}", f"{row.hscore:.3f}", leep
+        cells.append((row.backbone, str(row.image_size), str(row.embedding), *scores, f"{row.seconds:.1f}"))
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    widths[0] = max(widths[0], *map(len, refused), 0)
+    lines = [
+        "  ".join([name.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(numbers, widths[1:]))])
+        for name, *numbers in cells
+    ]
+    missing = [f"{name.ljust(widths[0])}  not ranked: {reason}" for name, reason in refused.items()]
+    return "\n".join([f"{rows[0].images:,} training images", *lines, *missing, ABOUT])
+
+
+def _default() -> list[str]:
+    return [name for name, row in TABLE.items() if row.weightless or (row.imagenet and row.any_size)]

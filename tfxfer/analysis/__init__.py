@@ -8,11 +8,12 @@ _HOME = {
     "probe": "probes",
     "silhouette": "metrics",
     "knn_purity": "metrics",
+    "neural_collapse": "collapse",
     "logme": "transferability",
     "hscore": "transferability",
     "leep": "transferability",
 }
-_MODULES = ("clusters", "metrics", "probes", "projection", "transferability")
+_MODULES = ("clusters", "collapse", "linear", "metrics", "moments", "probes", "projection", "transferability")
 
 __all__ = [*_HOME, *_MODULES]
 

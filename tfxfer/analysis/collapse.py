@@ -1,0 +1,134 @@
+"""Neural collapse: how far features have shrunk to class means, and class means to a simplex that a classifier mirrors.
+
+V. Papyan, X. Y. Han, D. L. Donoho, "Prevalence of neural collapse during the terminal phase of deep learning training",
+PNAS 117(40):24652, 2020; for CDNV, T. Galanti, A. Gyorgy, M. Hutter, "On the role of neural collapse in transfer
+learning", ICLR 2022, arXiv:2112.15121.
+
+With features h, class means mu_c, their mean mu_G, m_c = mu_c - mu_G, M = [m_c], C classes, n examples:
+    nc1             Tr(Sigma_W pinv(Sigma_B)) / C, Sigma_W = (1/n) sum (h - mu_c)(h - mu_c)^T,
+                    Sigma_B = (1/C) sum m_c m_c^T, its pseudo-inverse of rank min(C - 1, d)
+    equal_norms     std of |m_c| by their mean
+    equal_angle     std, over pairs of classes, of cos(m_c, m_c')
+    maximal_angle   mean, over pairs of classes, of |cos(m_c, m_c') + 1 / (C - 1)|
+    cdnv            mean, over pairs of classes, of (var_c + var_c') / (2 |mu_c - mu_c'|^2)
+    nc3             | W / |W|_F - M / |M|_F |_F^2, W the classifier's rows
+    nc4             share of examples that the classifier and the nearest class mean put into different classes
+and classifier_equal_norms, classifier_equal_angle, classifier_maximal_angle of the rows of W. All are 0 in collapse.
+
+Every class counts the same in mu_G and Sigma_B, every example in Sigma_W. Standard deviations are those of all classes
+or pairs (ddof 0). A figure is NaN or infinite where its definition divides by zero: a class mean at mu_G has no angle.
+"""
+
+import numpy as np
+
+from tfxfer.analysis.moments import Moments, blocks, collect
+from tfxfer.errors import InputError
+
+Classifier = tuple[np.ndarray, np.ndarray]
+
+
+def figures(moments: Moments, classifier: Classifier | None = None) -> dict[str, float]:
+    """The figures above that one pass gives: all but nc4, and those of a classifier only with one.
+
+    Args:
+        moments: of the features; every class needs examples.
+        classifier: W (C, d) and b (C,). The kernel of a Keras layer is (d, C): transpose it.
+
+    Raises:
+        InputError: fewer than two classes, classes without examples, a classifier of another shape.
+    """
+    count, d = moments.count, len(moments.shift)
+    if len(count) < 2:
+        raise InputError(f"collapse of {len(count)} class: expected at least 2")
+    if not count.all():
+        missing = ", ".join(map(str, np.flatnonzero(count == 0)))
+        raise InputError(f"collapse: no examples of class {missing} of {len(count)}: expected some of each")
+    means = moments.class_means
+    centred = means - means.mean(0)
+    found = {"nc1": _nc1(moments, centred)} | _simplex(centred) | {"cdnv": _cdnv(means, moments.class_variances)}
+    if classifier is None:
+        return found
+    weights, _ = _checked(classifier, len(count), d)
+    found |= {f"classifier_{name}": value for name, value in _simplex(weights).items()}
+    with np.errstate(invalid="ignore"):
+        difference = weights / np.linalg.norm(weights) - centred / np.linalg.norm(centred)
+    return found | {"nc3": float((difference**2).sum())}
+
+
+def neural_collapse(x: np.ndarray, labels: np.ndarray, classifier: Classifier | None = None) -> dict[str, float]:
+    """`figures` of arrays; with a classifier also nc4, for which features are read a second time.
+
+    Args:
+        x: numbers (n, ...), taken as (n, d); np.memmap is read block by block.
+        labels: integers (n,) from 0 to C - 1; C is the classifier's, or one more than the largest.
+        classifier: as in `figures`.
+    """
+    x, labels = np.asanyarray(x), np.asarray(labels)
+    classes = int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 1  # `collect` refuses the rest
+    if classifier is not None:
+        classes = len(_checked(classifier, np.size(classifier[1]), int(np.prod(x.shape[1:])))[1])
+    moments = collect(blocks(x, labels), classes)
+    found = figures(moments, classifier)
+    return found if classifier is None else found | {"nc4": _nc4(x, labels, moments, classifier)}
+
+
+def _nc1(moments: Moments, centred: np.ndarray) -> float:
+    """From eigenvectors of the (C, C) matrix of products of m_c, which has the eigenvalues of the (d, d) Sigma_B."""
+    classes, d = centred.shape
+    values, vectors = np.linalg.eigh(centred @ centred.T / classes)
+    rounding = max(classes, d) * max(np.finfo(np.float64).eps, moments.epsilon**2)  # of squares
+    real = (np.arange(classes) >= classes - min(classes - 1, d)) & (values > rounding * values[-1])
+    values, directions = values[real], vectors[:, real].T @ centred  # of length sqrt(C value)
+    spread = np.einsum("kd,kd->k", directions @ moments.within, directions).clip(0)
+    if not real.any():
+        return float("inf") if moments.class_variances.any() else float("nan")
+    return float((spread / values**2).sum() / classes**2)
+
+
+def _simplex(rows: np.ndarray) -> dict[str, float]:
+    """How far vectors (C, d) are from equal lengths and from the equal angles, with cosine -1/(C - 1), of a simplex."""
+    norms, classes = np.linalg.norm(rows, axis=1), len(rows)
+    with np.errstate(invalid="ignore"):
+        unit = rows / norms[:, None]
+        cosines = (unit @ unit.T)[np.triu_indices(classes, 1)]
+        return {
+            "equal_norms": float(norms.std() / norms.mean()),
+            "equal_angle": float(cosines.std()),
+            "maximal_angle": float(np.abs(cosines + 1 / (classes - 1)).mean()),
+        }
+
+
+def _cdnv(means: np.ndarray, variances: np.ndarray) -> float:
+    first, second = np.triu_indices(len(means), 1)
+    centred = means - means.mean(0)
+    squares = (centred**2).sum(1)
+    distances = np.maximum(squares[first] + squares[second] - 2 * (centred @ centred.T)[first, second], 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(((variances[first] + variances[second]) / (2 * distances)).mean())
+
+
+def _nc4(x: np.ndarray, labels: np.ndarray, moments: Moments, classifier: Classifier) -> float:
+    """Scores are made from x - mean, so that a large mean costs no precision; those of means without |x|^2."""
+    weights, bias = _checked(classifier, *moments.sum.shape)
+    kind = np.result_type(x.dtype, np.float32)
+    middle = moments.mean.astype(kind)
+    centred = moments.class_means - middle
+    rows = np.concatenate([weights, centred]).T.astype(kind)
+    offsets = np.concatenate([bias + weights @ middle, -(centred**2).sum(1) / 2]).astype(kind)
+    different = 0
+    for part, _ in blocks(x, labels):
+        scores = (part.reshape(len(part), -1) - middle) @ rows + offsets
+        chosen, nearest = (half.argmax(1) for half in np.split(scores, 2, axis=1))
+        different += int((chosen != nearest).sum())
+    return different / moments.n
+
+
+def _checked(classifier: Classifier, classes: int, d: int) -> Classifier:
+    """The classifier in float64."""
+    weights, bias = (np.asarray(each, np.float64) for each in classifier)
+    if weights.shape == (classes, d) and bias.shape == (classes,):
+        return weights, bias
+    said = f"a classifier of weights {weights.shape} and bias {bias.shape}"
+    if weights.shape == (d, classes):
+        raise InputError(f"{said}: expected weights ({classes}, {d}); this is a Keras kernel: transpose it")
+    raise InputError(f"{said}: expected weights ({classes}, {d}) and bias ({classes},) for {d} features")

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tfxfer.analysis import metrics
+from tfxfer.errors import InputError
 
 
 def test_accuracy_and_confusion_by_hand():
@@ -18,6 +19,58 @@ def test_per_class_by_hand():
     assert rows[1] == {"class": "b", "precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "support": 2.0}
     assert rows[2]["precision"] == rows[2]["f1"] == rows[3]["recall"] == 0.0
     assert [row["support"] for row in rows] == [2.0, 2.0, 1.0, 0.0]
+
+
+def test_confused_pairs_by_hand():
+    """Of 10 of class a, 3 are called b and 1 c; of 4 of class c, 3 are called a; equal ones in the matrix's order."""
+    matrix, classes = np.array([[6, 3, 1], [0, 9, 0], [3, 0, 1]]), ["a", "b", "c"]
+    rows = metrics.confused_pairs(matrix, classes)
+    expected = [("a", "b", 3.0, 0.3), ("c", "a", 3.0, 0.75), ("a", "c", 1.0, 0.1)]
+    assert [tuple(row.values()) for row in rows] == expected
+    assert set(rows[0]) == {"true", "predicted", "images", "share"}
+    assert metrics.confused_pairs(matrix, classes, 1) == rows[:1]
+    assert metrics.confused_pairs(np.diag([1, 2, 3]), classes) == []
+
+
+PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.5, 0.5], [1.0, 0.0]])
+
+
+def test_calibration_by_hand():
+    """Two bins: confidence 0.5 is in (0, 0.5], right; the others, 0.85 in the mean, are right in half the cases."""
+    labels = np.array([0, 1, 1, 0, 1])
+    low, high = metrics.reliability(PROBABILITIES, labels, bins=2)
+    assert low == {"confidence": 0.5, "accuracy": 1.0, "count": 1.0}
+    assert high == {"confidence": pytest.approx(0.85), "accuracy": 0.5, "count": 4.0}
+    error = metrics.expected_calibration_error(PROBABILITIES, labels, bins=2)
+    assert error == pytest.approx((0.5 + 4 * 0.35) / 5)
+
+
+def test_calibration_of_an_honest_model():
+    """Labels drawn by the probabilities: what is left is noise; taken to the power 4, the model is too sure."""
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([1, 1, 1], 20_000)
+    labels = (rng.random((len(p), 1)) > np.cumsum(p, 1)).sum(1)
+    assert metrics.expected_calibration_error(p, labels) < 0.02
+    assert metrics.expected_calibration_error(p.astype(np.float32), labels) < 0.02
+    sure = p**4 / (p**4).sum(1, keepdims=True)
+    rows = metrics.reliability(sure, labels, 10)
+    assert sum(row["count"] for row in rows) == len(p)
+    assert all(row["accuracy"] < row["confidence"] for row in rows)
+
+
+def test_auroc_by_hand():
+    """Of the six pairs, 0.9 is above all three, 0.4 above 0.1 and equal to 0.4: 4.5 of 6."""
+    assert metrics.auroc(np.array([0.9, 0.4]), np.array([0.5, 0.4, 0.1])) == pytest.approx(4.5 / 6)
+    assert metrics.auroc(np.ones(3), np.zeros(5)) == 1.0
+
+
+def test_calibration_of_bad_input():
+    with pytest.raises(InputError, match="sum to 1"):
+        metrics.reliability(PROBABILITIES * 3, np.zeros(5, int))
+    with pytest.raises(InputError, match=r"labels \(4,\)"):
+        metrics.reliability(PROBABILITIES, np.zeros(4, int))
+    with pytest.raises(InputError, match="0 outside"):
+        metrics.auroc(np.ones(2), np.ones(0))
 
 
 def test_silhouette_by_hand():

@@ -1,0 +1,98 @@
+"""Logistic regression: scikit-learn's model and objective, minimised in coordinates that make features uncorrelated."""
+
+import warnings
+
+import numpy as np
+from scipy import linalg, optimize
+from scipy.special import expit
+from sklearn import linear_model
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from tfxfer.errors import InputError
+
+_ROWS = 10_000  # or 4 d: a covariance for the coordinates alone needs no more
+
+
+class LogisticRegression(linear_model.LogisticRegression):
+    """scikit-learn's LogisticRegression with an L2 penalty: C times the sum of cross-entropies + |coef|^2 / 2.
+
+    L-BFGS (Liu and Nocedal 1989) on L^T coef, where L L^T = p (1 - p) X^T X / n + I / (C n), p = 1 / classes, is the
+    Hessian of one class where the descent starts, at equal probabilities. Pixels and features are strongly correlated;
+    so they need 2 to 4 times fewer passes. What is float32 stays so, and a pass takes half as long as in float64.
+
+    Args:
+        C: inverse strength of the penalty, above 0.
+        tol: largest entry of the gradient of the mean loss, in those coordinates, at which it stops.
+        max_iter: after so many steps it stops too, with a ConvergenceWarning.
+
+    Attributes: as scikit-learn's. coef_ (C, d), intercept_ (C,); (1, d) and (1,) of two classes.
+    """
+
+    def __init__(self, C: float = 1.0, tol: float = 1e-4, max_iter: int = 2000):
+        super().__init__(C=C, tol=tol, max_iter=max_iter)
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> "LogisticRegression":
+        """Features (n, d), best standardised, and labels (n,)."""
+        x, y = validate_data(self, x, y, dtype=(np.float32, np.float64))
+        check_classification_targets(y)
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise InputError("logistic regression of examples of 1 class: expected examples of at least 2")
+        if not self.C > 0:
+            raise InputError(f"C={self.C!r}: expected a number above 0")
+        columns = len(self.classes_) if len(self.classes_) > 2 else 1
+        (n, d), penalty = x.shape, 1 / (self.C * len(x))
+        factor, scale = _coordinates(x, 1 / len(self.classes_), penalty)
+        near = factor.astype(x.dtype)
+        loss = _softmax_loss if columns > 1 else _logistic_loss
+
+        def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+            rotated = flat.reshape(d + 1, columns).astype(x.dtype)
+            coef = linalg.solve_triangular(near, rotated[:d], lower=True, trans=1, check_finite=False)
+            value, residual = loss(x @ coef + rotated[d] * x.dtype.type(scale), numbers)
+            gradient = x.T @ residual / x.dtype.type(n) + x.dtype.type(penalty) * coef
+            gradient = linalg.solve_triangular(near, gradient, lower=True, check_finite=False)
+            value += penalty / 2 * float(np.square(coef, dtype=np.float64).sum())
+            return value, np.concatenate([gradient, scale * residual.mean(0, keepdims=True)]).ravel().astype(float)
+
+        options = {"maxiter": self.max_iter, "maxfun": 10 * self.max_iter, "gtol": self.tol}
+        options["ftol"] = float(np.finfo(x.dtype).eps) / 100  # below it, descent is rounding
+        found = optimize.minimize(objective, np.zeros((d + 1) * columns), jac=True, method="L-BFGS-B", options=options)
+        stuck = found.status == 2 and np.abs(found.jac).max() > 10 * self.tol  # nearer than that it may be rounding
+        if found.status == 1 or stuck:
+            text = f"logistic regression stopped after {found.nit} steps of at most max_iter={self.max_iter}"
+            warnings.warn(text, ConvergenceWarning, stacklevel=2)
+        rotated = found.x.reshape(d + 1, columns)
+        self.coef_ = linalg.solve_triangular(factor, rotated[:d], lower=True, trans=1).T.astype(x.dtype)
+        self.intercept_, self.n_iter_ = (rotated[d] * scale).astype(x.dtype), np.array([found.nit], np.int32)
+        return self
+
+
+def _coordinates(x: np.ndarray, p: float, penalty: float) -> tuple[np.ndarray, float]:
+    """float64: L (d, d) of the bound, and what the intercept is multiplied by to have curvature 1."""
+    d, curvature = x.shape[1], p * (1 - p)
+    some = x[:: max(1, len(x) // max(_ROWS, 4 * d))]
+    bound = (some.T @ some).astype(np.float64) * (curvature / len(some))
+    bound[np.diag_indices(d)] += penalty + np.finfo(x.dtype).eps * np.trace(bound)
+    return linalg.cholesky(bound, lower=True, overwrite_a=True), curvature**-0.5
+
+
+def _softmax_loss(logits: np.ndarray, numbers: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean cross-entropy of logits (n, C), and probabilities less one-hot labels, which overwrite them."""
+    rows = np.arange(len(logits))
+    logits -= logits.max(1, keepdims=True)
+    right = logits[rows, numbers].sum(dtype=np.float64)
+    np.exp(logits, out=logits)
+    total = logits.sum(1, keepdims=True)
+    logits /= total
+    logits[rows, numbers] -= 1
+    return float((np.log(total).sum(dtype=np.float64) - right) / len(rows)), logits
+
+
+def _logistic_loss(logits: np.ndarray, numbers: np.ndarray) -> tuple[float, np.ndarray]:
+    """The same of two classes: logits (n, 1) of the second."""
+    target = numbers[:, None].astype(logits.dtype)
+    value = np.logaddexp(0, logits).mean(dtype=np.float64) - (target * logits).mean(dtype=np.float64)
+    return float(value), expit(logits) - target

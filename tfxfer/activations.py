@@ -12,6 +12,7 @@ import psutil
 import tensorflow as tf
 
 from tfxfer import inference, prefix, strategies
+from tfxfer.banks import Stacked
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
 from tfxfer.store import Store
@@ -23,10 +24,10 @@ MEMORY_SHARE = 0.5  # of the memory available, which "auto" may take
 
 @dataclass
 class Activations:
-    """What a prefix gives, computed once: by split and layer name, tensors or memory-mapped arrays (views x examples,
-    ...)."""
+    """What a prefix gives, computed once: by split and layer name, tensors, or arrays on disk (views x examples, ...)
+    that are read by rows."""
 
-    arrays: dict[str, dict[str, tf.Tensor | np.memmap]]
+    arrays: dict[str, dict[str, tf.Tensor | np.memmap | Stacked]]
     where: str
     labels: dict[str, np.ndarray]
 
@@ -36,9 +37,9 @@ class Activations:
         labels = tf.constant(self.labels[split])
 
         def take(array, rows):
-            if not isinstance(array, np.memmap):
+            if tf.is_tensor(array):
                 return tf.gather(array, rows)
-            taken = tf.numpy_function(lambda rows: np.take(array, rows, 0), [rows], tf.as_dtype(array.dtype))
+            taken = tf.numpy_function(lambda rows: array[rows], [rows], tf.as_dtype(array.dtype))
             return tf.ensure_shape(taken, (None, *array.shape[1:]))
 
         def read(rows):

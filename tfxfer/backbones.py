@@ -36,6 +36,11 @@ class Backbone:
         return self.native_size is None
 
     @property
+    def last_stage(self) -> str:
+        """The last stage that looks at neighbouring pixels; `top`, a 1 x 1 convolution, goes with it."""
+        return next(name for name, _ in reversed(self.stages) if name != "top")
+
+    @property
     def build(self) -> Callable[..., "keras.Model"]:
         module, _, function = self.builder.partition(":")
         return getattr(importlib.import_module(module), function)

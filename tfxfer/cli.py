@@ -20,9 +20,14 @@ HELP = {
     "dataset": "digits, mnist, fashion_mnist, cifar10, idx:PATH or folder:PATH.",
     "data_dir": "Folder that holds the data set's files.",
     "backbone": "A backbone by name; `tfxfer` lists them.",
+    "backbones": "Feature sets to compare: backbones, comma-separated.",
+    "classifiers": "Classifiers on each feature set, comma-separated.",
+    "sweep": "Choose C and k of the classifiers by the validation images.",
+    "tune": "Which of the backbones are fine-tuned, comma-separated.",
     "weights": "imagenet, none, or a weights file.",
     "image_size": "Pixels a side that the backbone sees.",
-    "unfreeze": "How many of the backbone's last layers train, or from which stage on, or all.",
+    "unfreeze": "How many of the backbone's last layers train, or from which stage on, or last, or all.",
+    "tune_epochs": "Passes over the training images when fine-tuning.",
     "epochs": "Passes over the training images.",
     "batch_size": "Images a step.",
     "learning_rate": "Highest rate of the schedule.",
@@ -39,7 +44,7 @@ HELP = {
 }
 
 
-LEAST = {"image_size": 1, "epochs": 1, "batch_size": 1, "limit": 1, "seed": 0, "views": 0}
+LEAST = {"image_size": 1, "epochs": 1, "tune_epochs": 1, "batch_size": 1, "limit": 1, "seed": 0, "views": 0}
 
 
 def layer_count(text: str | int) -> int | str:

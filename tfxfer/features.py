@@ -68,7 +68,10 @@ def extract(
     batch_size = batch_size or inference.images_per_batch(tapped)
     examples = dataset if limit is None else dataset.take(limit)
     n = int(examples.cardinality())
-    specs = {f"value/{name}": (tuple(x.shape[1:]), np.dtype(tf.as_dtype(x.dtype).as_numpy_dtype)) for name, x in tapped.output.items()}
+    specs = {
+        f"value/{name}": (tuple(x.shape[1:]), np.dtype(tf.as_dtype(x.dtype).as_numpy_dtype))
+        for name, x in tapped.output.items()
+    }
     specs |= {"labels": ((), np.dtype(np.int64)), "ids": ((), np.dtype(np.int64))}
     row_bytes = sum(math.prod(shape) * kind.itemsize for shape, kind in specs.values())
     large = n * row_bytes > MEMORY_SHARE * psutil.virtual_memory().available
@@ -92,12 +95,12 @@ def extract(
     if out is None:
         print(f"features take {amount(n * row_bytes)}: kept in shards in {store.root}", flush=True)
     per_shard = max(1, int(SHARD_BYTES / (row_bytes * batch_size)))  # batches
-    what = dataset.identity() if hasattr(dataset, "identity") else uuid.uuid4().hex
+    what = dataset.identity() if hasattr(dataset, "identity") else (uuid.uuid4().hex, "unknown", "")
     graphs = [prefix.identity(net, net.get_layer(name).output) for name in layers]
     sizes = [min(batch_size * per_shard, n - first) for first in range(0, n, batch_size * per_shard)]
     facts = [what, list(layers), graphs, batch_size * per_shard]
     keys = [hashlib.sha256(repr([*facts, i, size]).encode()).hexdigest() for i, size in enumerate(sizes)]
-    about = {"model": net.name, "layer": ", ".join(layers), "data": what[:12], "split": what.partition(" ")[2]}
+    about = {"model": net.name, "layer": ", ".join(layers), "data": what[1], "split": what[2]}
     shards = _in_shards(store, keys, sizes, specs, about, compute, per_shard)
     if own:
         beside = store.root / f".partial-{MANIFEST}"

@@ -4,6 +4,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from tfxfer.analysis import metrics
 from tfxfer.analysis.projection import METHODS
 
 _TITLES = {"pca": "PCA", "tsne": "t-SNE (after PCA to 50)", "lle": "LLE"}
@@ -52,8 +53,12 @@ def projections(banks: dict, classes: list[str], captions: dict[str, str]) -> Fi
     return figure
 
 
-def curves(history: dict[str, list[float]]) -> Figure:
-    """Loss and accuracy by epoch, training and validation; the best epoch by validation loss is marked."""
+def curves(history: dict[str, list[float]], of: str = "") -> Figure:
+    """Loss and accuracy by epoch, training and validation; the best epoch by validation loss is marked.
+
+    Args:
+        of: what was trained, for the title.
+    """
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     epochs = np.arange(1, len(history["loss"]) + 1)
     best = int(np.argmin(history["val_loss"])) + 1
@@ -65,7 +70,7 @@ def curves(history: dict[str, list[float]]) -> Figure:
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(alpha=0.3)
     figure.axes[0].legend(fontsize=8)
-    figure.suptitle("Training: validation turning up while training falls is overfitting")
+    figure.suptitle(f"{of or 'Training'}: validation turning up while training falls is overfitting")
     return figure
 
 
@@ -106,4 +111,76 @@ def mistakes(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, 
         ax.imshow(images[i].squeeze(), cmap="gray", vmin=0, vmax=255)
         ax.set_title(f"{classes[labels[i]]}\ntaken for {classes[predicted[i]]}\np = {sure[i]:.2f}", fontsize=9)
     figure.suptitle("Most confident mistakes" if len(wrong) else "No mistakes among these test images")
+    return figure
+
+
+def complexity(models: dict[str, dict[str, float]]) -> Figure:
+    """Test accuracy against parameters and against seconds of fitting, both on logarithmic axes.
+
+    Args:
+        models: name -> test_accuracy, parameters, fit_seconds.
+    """
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    for ax, key, label in zip(
+        figure.subplots(1, 2, sharey=True),
+        ("parameters", "fit_seconds"),
+        ("stored numbers", "seconds to fit"),
+        strict=True,
+    ):
+        for (name, row), color in zip(models.items(), _colors(len(models)), strict=True):
+            ax.scatter(max(row[key], 1e-2), row["test_accuracy"], color=color, s=50, zorder=3)
+            ax.annotate(name, (max(row[key], 1e-2), row["test_accuracy"]), xytext=(6, 4), textcoords="offset points")
+        ax.set(xscale="log", xlabel=label)
+        ax.margins(x=0.2, y=0.12)
+        ax.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("test accuracy")
+    figure.suptitle("What does accuracy cost? Up and to the left is better")
+    return figure
+
+
+def reliability(probabilities: dict[str, np.ndarray], labels: np.ndarray) -> Figure:
+    """Accuracy by confidence, a panel for each model; on the diagonal confidence is what it claims to be.
+
+    Args:
+        probabilities: name -> (n, classes).
+        labels: (n,).
+    """
+    columns = min(4, len(probabilities))
+    rows = -(-len(probabilities) // columns)
+    figure = Figure(figsize=(2.7 * columns, 2.9 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for ax in axes[len(probabilities) :]:
+        ax.axis("off")
+    for ax, (name, values) in zip(axes, probabilities.items(), strict=False):
+        bins = metrics.reliability(values, labels)
+        error = metrics.expected_calibration_error(values, labels)
+        ax.plot([0, 1], [0, 1], color="grey", linewidth=1)
+        confidence, accuracy, count = (
+            np.array([row[key] for row in bins]) for key in ("confidence", "accuracy", "count")
+        )
+        ax.scatter(confidence, accuracy, s=8 + 90 * count / count.max(), alpha=0.8)
+        ax.set(title=f"{name}: error {error:.3f}", xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+        ax.label_outer()
+    figure.suptitle("Is confidence what it claims? Below the line models are too sure; size is the number of images")
+    return figure
+
+
+def shifted(models: dict[str, dict[str, float]], kinds: list[str]) -> Figure:
+    """Accuracy (bars) and mean confidence (lines across them) of each model on each kind of picture.
+
+    Args:
+        models: name -> "<kind>/accuracy" and "<kind>/confidence".
+    """
+    figure = Figure(figsize=(max(7, 1.35 * len(models) + 2), 4), layout="constrained")
+    ax = figure.subplots()
+    places, width = np.arange(len(models)), 0.8 / len(kinds)
+    for number, (kind, color) in enumerate(zip(kinds, _colors(len(kinds)), strict=True)):
+        x = places + (number - (len(kinds) - 1) / 2) * width
+        ax.bar(x, [row[f"{kind}/accuracy"] for row in models.values()], width * 0.92, color=color, label=kind)
+        sure = [row[f"{kind}/confidence"] for row in models.values()]
+        ax.hlines(sure, x - width * 0.46, x + width * 0.46, color="k", linewidth=2)
+    ax.hlines([], 0, 0, color="k", linewidth=2, label="mean confidence")
+    ax.set(xticks=places, xticklabels=list(models), ylim=(0, 1), ylabel="accuracy")
+    figure.legend(loc="outside right upper", frameon=False)
+    ax.set_title("Pictures unlike those learned from: accuracy falls, does confidence?")
     return figure

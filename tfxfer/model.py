@@ -113,7 +113,7 @@ def unfreeze_last(
     Args:
         net: from `build`.
         n: how many layers, counting every layer Keras lists (activations too), or "all", or the name of a stage:
-            that stage and all behind it.
+            that stage and all behind it. "last" is the table's `last_stage`.
         train_batch_norm: whether the batch norm among them trains. If not it stays in inference mode: fixed
             statistics, fixed scale and offset.
         batch_norm_momentum: the most that batch norm which trains may have. Keras's default of 0.99, and the 0.999
@@ -124,6 +124,9 @@ def unfreeze_last(
         The backbone layers that are now trainable.
     """
     body = backbone_layers(net)
+    if n == "last":
+        stages(net)  # or an error
+        n = backbones.TABLE[net.name].last_stage
     if isinstance(n, str) and n != "all":
         n = len(body) - body.index(_stage(net, n)[0])
     count = len(body) if n == "all" else n

@@ -1,29 +1,16 @@
 """The report of a run: PNG figures and one self-contained report.html, made from what the run wrote."""
 
-import base64
 import html
-import io
 import os
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from tfxfer import figures, loaded
-from tfxfer.analysis import metrics
+from tfxfer import comparison, figures, loaded, page
+from tfxfer.analysis import metrics, projection
 
-_STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8881; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-p.lead { margin-top: .3rem; } figure { margin: 0; overflow-x: auto; }
-figure.confusion img { max-width: min(100%, 40rem); }
-img { max-width: 100%; height: auto; background: #fff; border-radius: 6px; }
-div.table { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; } thead { background: var(--soft); }
-summary { cursor: pointer; } code { overflow-wrap: anywhere; }
-"""
 _MEASURES = {
     "probe_accuracy": "accuracy of a logistic-regression probe on the features",
     "silhouette": "silhouette of the classes, -1 to 1",
@@ -41,16 +28,13 @@ def write(run_dir: str | Path) -> Path:
         Path of report.html. It opens without a network: everything is inside.
     """
     run = loaded.load(run_dir)
-    sections = [_summary(run), *_projections(run), *_training(run), *_predictions(run), _details(run)]
-    title = f"{run.facts['recipe']}: {run.facts['arguments'].get('backbone', '')} on {run.facts['data']['name']}"
-    page = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
-        f"<h1>{html.escape(title)}</h1>{''.join(sections)}</body></html>\n"
-    )
+    compared = [*comparison.feature_sets(run), *comparison.models(run)]
+    sections = [_summary(run), *compared, *_projections(run), *_training(run), *_predictions(run), _details(run)]
+    subject = run.facts["arguments"].get("backbone")
+    title = f"{run.facts['recipe']}: {f'{subject} on ' if subject else ''}{run.facts['data']['name']}"
     path = run.dir / "report.html"
     beside = path.with_name(".partial-report.html")
-    beside.write_text(page, encoding="utf-8")
+    beside.write_text(page.page(title, sections), encoding="utf-8")
     os.replace(beside, path)
     return path
 
@@ -58,9 +42,9 @@ def write(run_dir: str | Path) -> Path:
 def _summary(run: loaded.Loaded) -> str:
     facts, test = run.facts, run.metrics.get("test/accuracy")
     sizes = ", ".join(f"{n:,} {split}" for split, n in facts["data"]["sizes"].items())
-    data, net = facts["data"], facts["model"]
+    data, net = facts["data"], facts.get("model")
     lead = f"{data['name']} from {data['origin']} ({sizes}). "
-    if run.history:
+    if run.history and net:
         epochs = len(next(iter(run.history.values())))
         lead += f"The head and {net['unfrozen']} of the backbone's {net['layers']} layers trained for {epochs} epochs. "
     if test is not None:
@@ -73,40 +57,64 @@ def _summary(run: loaded.Loaded) -> str:
         for name, what in _MEASURES.items()
         if f"before/{name}" in run.metrics and f"after/{name}" in run.metrics
     ]
-    table = _table(("what fine-tuning changes in the features of test images", "before", "after"), rows) if rows else ""
+    table = (
+        page.table(("what fine-tuning changes in the features of test images", "before", "after"), rows) if rows else ""
+    )
     return f'<p class="lead">{html.escape(lead)}</p>{table}'
 
 
 def _projections(run: loaded.Loaded) -> list[str]:
-    banks = {name: bank for name, bank in run.banks.items() if "pca" in bank.values}
+    found = {name: bank for name, bank in run.banks.items() if any(m in bank.values for m in projection.METHODS)}
+    order = ["before", "after", *_sets(run)]
+    banks = {name: found[name] for name in sorted(found, key=lambda name: order.index(name) if name in order else 99)}
     if not banks:
         return []
-    banks = {name: banks[name] for name in ("before", "after") if name in banks}
-    captions = {name: f"{name} fine-tuning ({len(bank):,} test images)" for name, bank in banks.items()}
+    pair = set(banks) == {"before", "after"}
+    said = {name: f"{name} fine-tuning" if pair else name.replace("_tuned", ", fine-tuned") for name in banks}
+    captions = {name: f"{said[name]} ({len(bank):,} test images)" for name, bank in banks.items()}
     return [_figure(run, "projections", figures.projections(banks, run.facts["classes"], captions), "Features")]
 
 
+def _sets(run: loaded.Loaded) -> list[str]:
+    """Feature sets in the order in which they were studied."""
+    return [key.removesuffix("/nc1") for key in run.metrics if key.endswith("/nc1")]
+
+
 def _training(run: loaded.Loaded) -> list[str]:
-    return [_figure(run, "training", figures.curves(run.history), "Training")] if run.history else []
+    fits: dict[str, dict[str, list[float]]] = defaultdict(dict)
+    for column, values in run.history.items():
+        fit, _, what = column.rpartition("/")
+        fits[fit][what] = [value for value in values if not np.isnan(value)]
+    sections = []
+    for fit, history in fits.items():
+        name = "training" + (f"-{fit.replace(' ', '-')}" if fit else "")
+        sections.append(_figure(run, name, figures.curves(history, fit), "" if sections else "Training"))
+    return sections
 
 
 def _predictions(run: loaded.Loaded) -> list[str]:
     bank, classes = run.banks.get("test"), run.facts["classes"]
     if bank is None:
         return []
-    predicted = bank["logits"].argmax(1)
+    if "logits" in bank.values:
+        scores = np.exp(bank["logits"] - bank["logits"].max(1, keepdims=True))
+        probabilities = scores / scores.sum(1, keepdims=True)
+    else:
+        probabilities = bank["probabilities"]
+    predicted = probabilities.argmax(1)
     matrix = metrics.confusion(bank.labels, predicted, len(classes))
     per_class = metrics.per_class(bank.labels, predicted, classes)
     rows = [
         (row["class"], *(f"{row[name]:.3f}" for name in ("precision", "recall", "f1")), f"{row['support']:.0f}")
         for row in per_class
     ]
-    scores = np.exp(bank["logits"] - bank["logits"].max(1, keepdims=True))
-    probabilities = scores / scores.sum(1, keepdims=True)
     wrong = figures.mistakes(bank["image"], bank.labels, probabilities, classes)
+    heading = f"Predictions of {run.facts['best']}" if "best" in run.facts else "Predictions"
     return [
-        _figure(run, "confusion", figures.confusion(matrix, classes), "Predictions"),
-        _table(("class", "precision", "recall", "F1", "test images"), rows),
+        _figure(run, "confusion", figures.confusion(matrix, classes), heading),
+        page.table(("class", "precision", "recall", "F1", "test images"), rows),
+        page.note("The pairs most often confused."),
+        comparison.pairs(matrix, classes),
         _figure(run, "mistakes", wrong, "Mistakes"),
     ]
 
@@ -116,8 +124,9 @@ def _details(run: loaded.Loaded) -> str:
     facts = _flat({k: v for k, v in run.facts.items() if k not in ("classes", "timings")})
     return (
         f"<h2>How it was made</h2><p><code>{html.escape(run.facts['command'])}</code></p>"
-        f"{_table(('phase', 'seconds'), seconds)}"
-        f"<details><summary>Arguments, data, versions, machine</summary>{_table(('what', 'value'), facts)}</details>"
+        f"{page.table(('phase', 'seconds'), seconds)}"
+        "<details><summary>Arguments, data, versions, machine</summary>"
+        f"{page.table(('what', 'value'), facts)}</details>"
     )
 
 
@@ -128,22 +137,5 @@ def _flat(value: dict, prefix: str = "") -> list[tuple[str, str]]:
     return rows
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    def line(cells, tag):
-        return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
-
-    body = "".join(line(row, "td") for row in rows)
-    return f'<div class="table"><table><thead>{line(head, "th")}</thead><tbody>{body}</tbody></table></div>'
-
-
-def _figure(run: loaded.Loaded, name: str, figure: Figure, heading: str) -> str:
-    """Saves a figure as figures/<name>.png and returns it as a section with the picture inside."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130)
-    folder = run.dir / "figures"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}.png").write_bytes(buffer.getvalue())
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    alt = html.escape(figure.get_suptitle() or figure.axes[0].get_title())
-    picture = f'<img alt="{alt}" src="data:image/png;base64,{encoded}">'
-    return f"<h2>{html.escape(heading)}</h2><figure class={name}>{picture}</figure>"
+def _figure(run: loaded.Loaded, name: str, drawn: Figure, heading: str) -> str:
+    return (page.heading(heading) if heading else "") + page.figure(run.dir / "figures", name, drawn)

@@ -85,13 +85,20 @@ class Run:
         except OSError as error:
             raise InputError(f"cannot write runs under {self.out} ({error.strerror}): choose another --out") from None
 
-    @property
-    def training(self) -> dict[str, Any]:
-        """Options for `train.fit`: those of the page, TensorBoard logs, strategy, and checkpoints to resume from."""
+    def training(self, part: str = "") -> dict[str, Any]:
+        """Options for `train.fit`: those of the page, TensorBoard logs, strategy, and checkpoints to resume from.
+
+        Args:
+            part: names the fit, where a page has several.
+        """
         names = ("batch_size", "seed", "cache", "views", "precision")
         options = {name: self.arguments[name] for name in names if name in self.arguments}
-        own = {"strategy": self.strategy, "checkpoint_dir": self.dir / "checkpoints"}
-        return options | own | {"callbacks": [self.tensorboard()]}
+        own = {"strategy": self.strategy, "checkpoint_dir": self.dir / "checkpoints" / part}
+        return options | own | {"callbacks": [self.tensorboard(part)]}
+
+    def note(self, name: str, figures: dict[str, float]) -> None:
+        """Adds metrics under `<name>/<figure>`."""
+        self.metrics |= {f"{name}/{figure}": float(value) for figure, value in figures.items()}
 
     def say(self, text: object) -> None:
         """Prints a line, once among all workers."""
@@ -115,24 +122,29 @@ class Run:
 
         keras.utils.set_random_seed(seed)
 
-    def describe(self, net: "keras.Model", splits: "Splits") -> None:
-        """Records what data and which weights the run starts from, and prints a line on the data."""
+    def describe(self, net: "keras.Model | None", splits: "Splits") -> None:
+        """Records the data and, if there is one network, the weights it starts from; prints a line on the data."""
         from tfxfer import model
 
-        self.facts |= {"data": splits.describe(), "model": model.describe(net), "classes": list(splits.classes)}
+        self.facts |= {"data": splits.describe(), "classes": list(splits.classes)}
+        self.facts |= {"model": model.describe(net)} if net is not None else {}
         sizes = ", ".join(f"{n:,} {split}" for split, n in self.facts["data"]["sizes"].items())
         self.say(f"{splits.name} from {splits.origin}: {sizes}")
 
-    def tensorboard(self) -> "keras.callbacks.Callback":
+    def tensorboard(self, part: str = "") -> "keras.callbacks.Callback":
         """A callback that writes TensorBoard logs into the run's `logs`."""
         import keras
 
-        return keras.callbacks.TensorBoard(self.dir / "logs", write_graph=False)
+        return keras.callbacks.TensorBoard(self.dir / "logs" / part, write_graph=False)
 
     def save_model(self, net: "keras.Model", history: dict[str, list[float]]) -> None:
         """Writes the trained model and its history, at once: from here on a failure keeps the partial directory."""
         self.facts |= {"training": getattr(history, "facts", {})}
         net.save(self.dir / "model.keras")
+        self.save_history(history)
+
+    def save_history(self, history: dict[str, list[float]]) -> None:
+        """Writes history.csv, a row for each epoch."""
         with (self.dir / "history.csv").open("w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["epoch", *history])
@@ -143,6 +155,8 @@ class Run:
         (self.dir / "banks").mkdir()
         for name, bank in banks.items():
             bank.save(self.dir / "banks" / f"{name}.npz")
+        if not (self.dir / "history.csv").exists():
+            self.save_history({})
         _write_json(self.dir / "metrics.json", self.metrics)
         timings = {name: value for name, value in self.metrics.items() if name.startswith("seconds/")}
         _write_json(self.dir / "run.json", self.facts | {"timings": timings})

@@ -65,7 +65,11 @@ class Splits:
 
     def _examples(self, split: str) -> tf.data.Dataset:
         examples = self.batches(split, None)
-        examples.identity = lambda: f"{self.fingerprint} {split}"  # for features.extract, which may know them already
+        examples.identity = lambda: (
+            self.fingerprint,
+            self.name,
+            split,
+        )  # for features.extract, which may know them already
         return examples
 
     def reader(self, split: str) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:

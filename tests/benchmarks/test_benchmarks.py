@@ -108,3 +108,16 @@ def test_scaling(mnist, tmp_path):
     assert has(results["scaling"], "mirrored")
     assert results["scaling"]["devices"] == 2
     assert results["scaling"]["loss_difference"] < 1e-4
+
+
+def test_moments(run):
+    found = run("moments", "--features 30 --repeats 2 --rows 400 --batch-size 64")["moments"]
+    assert found["ours_by_pca"] > 0
+    assert found["variance_difference"] < 1e-4
+    assert found["stream_after_imports"]["nc1"] == pytest.approx(found["stream_warm"]["nc1"])
+
+
+def test_scattering(run):
+    row = run("scattering", "--repeats 2 --batch-size 32")["scattering"]
+    assert has(row, "scattering")
+    assert row["feature_difference"] < 1e-4

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfxfer import inference, model, train
+from tfxfer import analysis, features, inference, model, studies, train
 from tfxfer.errors import InputError
 
 
@@ -68,6 +68,17 @@ def test_a_sweep_is_the_same_as_single_fits_from_the_same_start(pictures, net, m
             for a, b in zip(best, model.values(net)):
                 np.testing.assert_allclose(a, b, atol=2e-3)
         assert len(tuned) == {0: 0, 12: 12, "all": 40}[row["depth"]]
+
+
+def test_collapse_joins_a_sweep(pictures, net):
+    """Figures of each depth's own features and head: the last row's are those of the network as that fit left it."""
+    sweep = train.sweep(net, pictures, (0, "all"), epochs=1, measure=studies.collapse_of(pictures, limit=100))
+    assert all({"nc1", "nc3", "nc4", "val_accuracy"} <= row.keys() for row in sweep.rows)
+    assert sweep.rows[0]["nc1"] != sweep.rows[1]["nc1"]
+    bank = features.extract(net, pictures.train, limit=100)
+    kernel, bias = net.get_layer("logits").get_weights()
+    expected = analysis.neural_collapse(bank["embedding"], bank.labels, (kernel.T, bias))
+    assert {name: sweep.best[name] for name in expected} == pytest.approx(expected, rel=1e-3)
 
 
 def test_sweep_arguments(pictures, net):

@@ -3,5 +3,7 @@
 RECIPES = {
     "quickstart": "digits with bundled ImageNet weights: no network, two minutes",
     "mobilenet_mnist": "MobileNetV2 on MNIST: features before and after fine-tuning the last 10 layers",
+    "fashion_features": "Fashion-MNIST: pixels, scattering, VGG19, ResNet18, Lite0; classifiers, fine-tuning, collapse",
+    "fashion_models": "Fashion-MNIST: networks from scratch against classical models; cost, calibration, failures",
     "pretrain": "train a backbone from scratch on a source data set and save it for --weights",
 }

@@ -66,7 +66,7 @@ def main(
         before = study("before", before)
         with run.phase("training"):
             schedule = "constant" if published else "cosine"
-            history = train.fit(net, splits, epochs, learning_rate, schedule=schedule, **run.training)
+            history = train.fit(net, splits, epochs, learning_rate, schedule=schedule, **run.training())
         run.save_model(net, history)
         with run.phase("features_after"):
             test = features.extract(net, splits.test, ("image", "embedding", "logits"), strategy=run.strategy)

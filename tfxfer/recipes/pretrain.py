@@ -39,7 +39,7 @@ def main(
             model.unfreeze_last(net, "all", train_batch_norm=True, batch_norm_momentum=0.99)
         run.describe(net, splits)
         with run.phase("training"):
-            history = train.fit(net, splits, epochs, learning_rate, **run.training)
+            history = train.fit(net, splits, epochs, learning_rate, **run.training())
         run.save_model(net, history)
         model.save_backbone(net, run.dir / "backbone.weights.h5")
         with run.phase("test"):

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +102,7 @@ def sweep(
     strategy: str | tf.distribute.Strategy | None = None,
     precision: str = "float32",
     checkpoint_dir: str | Path | None = None,
+    measure: Callable[[keras.Model], dict[str, float]] | None = None,
     **options,
 ) -> Sweep:
     """Trains the same network, from the same weights, at several freezing depths. The test split is not touched.
@@ -111,6 +112,8 @@ def sweep(
     Args:
         net: has the best depth's weights and freezing afterwards.
         depths: as `model.unfreeze_last` takes them.
+        measure: called with the network as each depth leaves it; its figures join the row. `studies.collapse_of` gives
+            one for neural collapse.
         options: for `fit`, as are the others.
     """
     if len(set(depths)) != len(depths) or not depths:
@@ -142,7 +145,8 @@ def sweep(
         epoch = history.facts["weights_of_epoch"]
         row = {name: history[name][epoch] for name in ("val_accuracy", "val_loss", "accuracy", "loss")}
         parameters = sum(math.prod(variable.shape) for variable in net.trainable_variables)
-        rows.append({"depth": depth, **row, "seconds": history.facts["seconds"], "trainable_parameters": parameters})
+        row |= {"seconds": history.facts["seconds"], "trainable_parameters": parameters}
+        rows.append({"depth": depth} | row | (measure(net) if measure else {}))
         histories.append(history)
         if best is None or row["val_accuracy"] > best[0]["val_accuracy"]:
             best = rows[-1], model.values(net)

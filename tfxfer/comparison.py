@@ -1,0 +1,132 @@
+"""Sections of a report that compare feature sets or models: tables beside the published figures, and their pictures."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from tfxfer import figures, page, published
+from tfxfer.analysis import metrics
+from tfxfer.loaded import Loaded
+from tfxfer.shifts import SHIFTS
+
+_COLLAPSE = {
+    "nc1": "NC1",
+    "equal_norms": "equal norms",
+    "equal_angle": "equal angle",
+    "maximal_angle": "maximal angle",
+    "cdnv": "CDNV",
+    "nc3": "NC3",
+    "nc4": "NC4",
+}
+_NAMES = {"lda": "LDA", "logistic": "logistic", "random_forest": "forest", "linear_svm": "linear SVM", "svm": "RBF SVM"}
+_NAMES |= {"knn": "kNN", "mlp": "MLP"}
+
+
+def feature_sets(run: Loaded) -> list[str]:
+    """Classifiers on each set, training on top of it, collapse, and the sets that could not be had."""
+    methods = [name for name in _NAMES if _with(run, f"/{name}/test_accuracy")]
+    sets = _with(run, "/nc1")
+    if not sets:
+        return []
+    sections = [page.heading("Feature sets and classifiers")]
+    for part, text in (("test", "Accuracy on the test images"), ("train", "Accuracy on the images learned from")):
+        columns = {f"{method}/{part}_accuracy": _NAMES[method] for method in methods}
+        sections += [page.note(f"{text}."), _table(run, sets, columns)] if columns else []
+    if trained := _with(run, "/last_layer/test_accuracy"):
+        columns = {"last_layer/test_accuracy": "head alone", "tuned/test_accuracy": "last stage tuned"}
+        sections += [page.note("Trained further, accuracy on the test images."), _table(run, trained, columns)]
+    sections += [
+        page.heading("Neural collapse"),
+        page.note("Of the images learned from; all figures are 0 where classes have collapsed to a simplex."),
+        _table(run, sets, _COLLAPSE),
+    ]
+    return sections + _remarks(run)
+
+
+def models(run: Loaded) -> list[str]:
+    """Accuracy, calibration, size and time of each model; recall by class; what shifted images do to it."""
+    found = _with(run, "/ece")
+    if not found:
+        return []
+    folder = run.dir / "figures"
+    columns = {
+        "test_accuracy": "test accuracy",
+        "train_accuracy": "training accuracy",
+        "ece": "calibration error",
+        "parameters": "parameters",
+        "model_bytes": "bytes",
+        "fit_seconds": "fit, s",
+        "predict_seconds": "test, s",
+    }
+    rows = {name: {key: run.metrics.get(f"{name}/{key}", np.nan) for key in columns} for name in found}
+    labels, classes = run.banks["test"].labels, run.facts["classes"]
+    probabilities = {name: run.banks[name]["probabilities"] for name in found}
+    recalls = {
+        name: [f"{row['recall']:.3f}" for row in metrics.per_class(labels, values.argmax(1), classes)]
+        for name, values in probabilities.items()
+    }
+    sections = [
+        page.heading("Models"),
+        _table(run, found, columns),
+        page.figure(folder, "complexity", figures.complexity(rows)),
+        page.note("Recall of each class."),
+        page.table(("class", *found), list(zip(classes, *recalls.values()))),
+        page.heading("Calibration"),
+        page.figure(folder, "reliability", figures.reliability(probabilities, labels)),
+        page.heading("Pictures unlike those learned from"),
+        page.note(
+            "Accuracy and mean confidence (probability of the predicted class) on the test images inverted, in light "
+            "of one colour, and on a texture; on handwritten digits, which are none of the classes, confidence, and "
+            "how well it tells them from the test images (AUROC: 0.5 is chance)."
+        ),
+    ]
+    kinds = ["test", *(kind for kind in SHIFTS if f"{found[0]}/{kind}/accuracy" in run.metrics)]
+    columns = {f"{kind}/{what}": f"{kind} {what}" for kind in kinds for what in ("accuracy", "confidence")}
+    columns |= {f"digits/{what}": f"digits {what}" for what in ("confidence", "auroc")}
+    shifted = {name: {key: run.metrics.get(f"{name}/{key}", np.nan) for key in columns} for name in found}
+    sections += [_table(run, found, columns), page.figure(folder, "shifts", figures.shifted(shifted, kinds))]
+    return sections + _remarks(run)
+
+
+def _with(run: Loaded, ending: str) -> list[str]:
+    """Names before this ending in the metrics' keys, in their order."""
+    return [key.removesuffix(ending) for key in run.metrics if key.endswith(ending) and "/" not in key[: -len(ending)]]
+
+
+def _table(run: Loaded, names: Iterable[str], columns: dict[str, str]) -> str:
+    """A row for each name, a column for each figure that any has, the published one beside it where there is any."""
+    theirs = getattr(published.RECIPES.get(run.facts["recipe"]), "figures", {})
+    names, head, kept = list(names), ["set" if "nc1" in columns else "name"], []
+    for key, title in columns.items():
+        if any(f"{name}/{key}" in run.metrics for name in names):
+            kept.append((run.metrics, key))
+            head.append(title)
+            if any(f"{name}/{key}" in theirs for name in names):
+                kept.append((theirs, key))
+                head.append("published")
+    rows = [(name, *(_number(source.get(f"{name}/{key}"), key) for source, key in kept)) for name in names]
+    return page.table(tuple(head), rows)
+
+
+def _number(value: float | None, key: str) -> str:
+    if value is None or np.isnan(value):
+        return ""
+    if key.endswith(("parameters", "bytes")):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if key.endswith("seconds") else f"{value:.4f}" if abs(value) < 1000 else f"{value:.3g}"
+
+
+def _remarks(run: Loaded) -> list[str]:
+    """What could not be had, and how the published figures came about."""
+    reasons = [page.note(f"Left out: {name}. {reason}") for name, reason in run.facts.get("left_out", {}).items()]
+    theirs = published.RECIPES.get(run.facts["recipe"])
+    return reasons + ([page.note(f"Published: {theirs.remark}")] if theirs else [])
+
+
+def pairs(matrix: np.ndarray, classes: Sequence[str]) -> str:
+    """The pairs of classes most often confused."""
+    rows = [
+        (row["true"], row["predicted"], f"{row['images']:.0f}", f"{row['share']:.3f}")
+        for row in metrics.confused_pairs(matrix, classes)
+    ]
+    return page.table(("class", "taken for", "images", "share of the class"), rows)

@@ -1,0 +1,164 @@
+"""What pages that compare feature sets share: one pass for all, classifiers, collapse, and the tail on what it left."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfxfer import analysis, backbones, features, inference, model, prefix, strategies
+from tfxfer.activations import Activations
+from tfxfer.banks import Bank
+from tfxfer.data import Splits
+from tfxfer.errors import InputError
+from tfxfer.splits import SPLITS
+from tfxfer.store import Store
+
+SHOWN = 2000  # test images that are projected
+PROJECTIONS = ("pca", "tsne")
+
+Banks = dict[str, Bank]
+
+
+def networks(
+    names: Sequence[str],
+    splits: Splits,
+    image_size: int,
+    weights: str,
+    tuned: Sequence[str] = (),
+    seed: int = 0,
+    augment: bool = False,
+) -> tuple[dict[str, keras.Model], dict[str, str]]:
+    """Builds backbones of the table, those that have weights for any size at `image_size`.
+
+    Args:
+        tuned: names of those that will be fine-tuned; others than `names` are passed over.
+        seed: of each one's random weights.
+
+    Returns:
+        Networks by name; and those that cannot be had, name -> reason.
+
+    Raises:
+        InputError: an unknown name, one to be tuned that has nothing to train, or none can be had.
+    """
+    rows = {name: backbones.get(name) for name in (*names, *tuned)}
+    if nothing := [name for name in tuned if rows[name].weightless]:
+        raise InputError(f"{nothing[0]} has nothing to fine-tune: leave it out of tune")
+    nets, left_out = {}, {}
+    for name in names:
+        keras.utils.set_random_seed(seed)  # the head's weights do not depend on what else is compared
+        try:
+            size = image_size if rows[name].any_size and not rows[name].weightless else None
+            nets[name] = model.build(name, splits, size, weights, augment=augment)
+        except InputError as reason:
+            left_out[name] = str(reason)
+            print(f"{name} is left out: {reason}", flush=True)
+    if not nets:
+        raise InputError("; ".join(left_out.values()))
+    return nets, left_out
+
+
+def learned(net: keras.Model) -> bool:
+    """Whether the backbone has weights, so that a head on it is transfer learning."""
+    return any(layer.weights for layer in model.backbone_layers(net))
+
+
+def gather(net: keras.Model, splits: Splits, tune: int | str, cache: str, strategy) -> Banks:
+    """Features of every split in one pass: the embedding and, where a tail will be tuned, what it starts from.
+
+    Args:
+        tune: as `model.unfreeze_last` takes it; 0 where nothing will be.
+        cache: "auto" and "disk" keep shards in the cache, for later runs and for this one if it is cut off.
+    """
+    model.unfreeze_last(net, tune, train_batch_norm=True)
+    layers = list(dict.fromkeys(["embedding", *prefix.frontier(net).tensors]))
+    model.unfreeze_last(net, 0)
+    store = Store() if cache in ("auto", "disk") and strategies.workers(strategy) == 1 else None
+    return {
+        split: features.extract(net, getattr(splits, split), layers, strategy=strategy, out=store) for split in SPLITS
+    }
+
+
+def activations(net: keras.Model, banks: Banks) -> Activations:
+    """What `train.fit` takes as its cache, for the network as it is frozen now."""
+    names = prefix.frontier(net).tensors
+    arrays = {split: {name: bank[name] for name in names} for split, bank in banks.items()}
+    return Activations(arrays, "in feature banks", {split: bank.labels for split, bank in banks.items()})
+
+
+def onwards(net: keras.Model, banks: Banks, layers: Sequence[str]) -> Banks:
+    """Features of later layers from those at the frontier of what trains: the tail alone runs, in inference mode."""
+    cut = prefix.frontier(net).tensors
+    later = [name for name in layers if name not in cut]
+    tail = keras.Model(list(cut.values()), {name: net.get_layer(name).output for name in later})
+    forward = tf.function(lambda given: tail(given, training=False), reduce_retracing=True)
+    size = inference.images_per_batch(tail)
+    found = {}
+    for split, bank in banks.items():
+        rows = [slice(first, first + size) for first in range(0, len(bank), size)]
+        parts = [forward([tf.constant(bank[name][some]) for name in cut]) for some in rows]
+        values = {name: np.concatenate([part[name] for part in parts]) for name in later}
+        found[split] = Bank(values | {name: bank[name] for name in layers if name in cut}, bank.labels, bank.ids)
+    return found
+
+
+def pool(banks: Banks) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings and labels that may be learned from: training and validation images together."""
+    parts = [banks["train"], banks["validation"]]
+    return np.concatenate([part["embedding"] for part in parts]), np.concatenate([part.labels for part in parts])
+
+
+def classify(banks: Banks, methods: Sequence[str], seed: int) -> dict[str, float]:
+    """`analysis.probe` of each method, fitted to training and validation images: `<method>/<figure>`."""
+    (x, y), test = pool(banks), banks["test"]
+    test_x = np.asarray(test["embedding"])
+    found = {}
+    for method in methods:
+        figures = analysis.probe(x, y, test_x, test.labels, method, seed)
+        print(f"  {method}: test accuracy {figures['test_accuracy']:.4f}", flush=True)
+        found |= {f"{method}/{name}": value for name, value in figures.items()}
+    return found
+
+
+def collapse(banks: Banks, net: keras.Model | None = None) -> dict[str, float]:
+    """`analysis.neural_collapse` of the features that may be learned from; with a network, of its head too."""
+    x, y = pool(banks)
+    head = net and [keras.ops.convert_to_numpy(weight) for weight in net.get_layer("logits").weights]
+    return analysis.neural_collapse(x, y, (head[0].T, head[1]) if head else None)
+
+
+def collapse_of(splits: Splits, limit: int = 2000) -> Callable[[keras.Model], dict[str, float]]:
+    """A `measure` for `train.sweep`: `analysis.neural_collapse` of the first training images and the head."""
+
+    def measure(net: keras.Model) -> dict[str, float]:
+        bank = features.extract(net, splits.train, limit=limit)
+        return collapse({"train": bank, "validation": bank[:0]}, net)
+
+    return measure
+
+
+def panel(banks: Banks, seed: int) -> Bank:
+    """The first `SHOWN` test images projected to the plane."""
+    shown = banks["test"].only("embedding")[:SHOWN]
+    return Bank(
+        {method: analysis.project(shown["embedding"], method, seed) for method in PROJECTIONS}, shown.labels, shown.ids
+    )
+
+
+def accuracies(banks: Banks) -> dict[str, float]:
+    """Share of images whose highest logit is their label's: `<split>_accuracy`."""
+    return {
+        f"{split}_accuracy": analysis.metrics.accuracy(bank.labels, bank["logits"].argmax(1))
+        for split, bank in banks.items()
+    }
+
+
+def joined(histories: dict[str, dict[str, list[float]]]) -> dict[str, list[float]]:
+    """Histories of several fits side by side, as columns `<fit>/<what>`, short ones filled up with NaN."""
+    longest = max((len(column) for history in histories.values() for column in history.values()), default=0)
+    return {
+        f"{fit}/{what}": column + [math.nan] * (longest - len(column))
+        for fit, history in histories.items()
+        for what, column in history.items()
+    }

@@ -76,6 +76,13 @@ def test_floats_and_batches_are_refused(pictures, small_cnn):
         features.extract(small_cnn, pictures.test, limit=0)
 
 
+def test_shards_need_to_know_how_many_images_there_are(tmp_path, pictures, small_cnn):
+    some = pictures.test.filter(lambda row: row["label"] < 5)
+    assert len(features.extract(small_cnn, some)) == 50
+    with pytest.raises(InputError, match="assert_cardinality"):
+        features.extract(small_cnn, some, out=tmp_path)
+
+
 def test_any_dataset_of_such_dicts(small_cnn):
     images = np.random.default_rng(0).integers(0, 256, (6, 28, 28, 1)).astype(np.uint8)
     own = tf.data.Dataset.from_tensor_slices({"image": images, "label": np.arange(6), "id": np.arange(6)})

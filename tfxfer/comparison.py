@@ -18,6 +18,7 @@ _COLLAPSE = {
     "nc3": "NC3",
     "nc4": "NC4",
 }
+_CLASSIFIER = {f"classifier_{key}": _COLLAPSE[key] for key in ("equal_norms", "equal_angle", "maximal_angle")}
 _NAMES = {"lda": "LDA", "logistic": "logistic", "random_forest": "forest", "linear_svm": "linear SVM", "svm": "RBF SVM"}
 _NAMES |= {"knn": "kNN", "mlp": "MLP"}
 
@@ -40,6 +41,8 @@ def feature_sets(run: Loaded) -> list[str]:
         page.note("Of the images learned from; all figures are 0 where classes have collapsed to a simplex."),
         _table(run, sets, _COLLAPSE),
     ]
+    if trained:
+        sections += [page.note("The same of the head's rows, one for each class."), _table(run, sets, _CLASSIFIER)]
     return sections + _remarks(run)
 
 
@@ -65,12 +68,16 @@ def models(run: Loaded) -> list[str]:
         name: [f"{row['recall']:.3f}" for row in metrics.per_class(labels, values.argmax(1), classes)]
         for name, values in probabilities.items()
     }
+    known = _published(run)
+    theirs = [[_number(known.get(f"recall/{name}"), "") for name in classes]] if known else []
     sections = [
         page.heading("Models"),
         _table(run, found, columns),
         page.figure(folder, "complexity", figures.complexity(rows)),
         page.note("Recall of each class."),
-        page.table(("class", *found), list(zip(classes, *recalls.values()))),
+        page.table(
+            ("class", *found, *(["published"] if theirs else [])), list(zip(classes, *recalls.values(), *theirs))
+        ),
         page.heading("Calibration"),
         page.figure(folder, "reliability", figures.reliability(probabilities, labels)),
         page.heading("Pictures unlike those learned from"),
@@ -95,8 +102,9 @@ def _with(run: Loaded, ending: str) -> list[str]:
 
 def _table(run: Loaded, names: Iterable[str], columns: dict[str, str]) -> str:
     """A row for each name, a column for each figure that any has, the published one beside it where there is any."""
-    theirs = getattr(published.RECIPES.get(run.facts["recipe"]), "figures", {})
-    names, head, kept = list(names), ["set" if "nc1" in columns else "name"], []
+    theirs = _published(run)
+    names = [name for name in names if any(f"{name}/{key}" in run.metrics for key in columns)]
+    head, kept = [""], []
     for key, title in columns.items():
         if any(f"{name}/{key}" in run.metrics for name in names):
             kept.append((run.metrics, key))
@@ -106,6 +114,11 @@ def _table(run: Loaded, names: Iterable[str], columns: dict[str, str]) -> str:
                 head.append("published")
     rows = [(name, *(_number(source.get(f"{name}/{key}"), key) for source, key in kept)) for name in names]
     return page.table(tuple(head), rows)
+
+
+def _published(run: Loaded) -> dict[str, float]:
+    known = published.RECIPES.get(run.facts["recipe"])
+    return known.figures if known else {}
 
 
 def _number(value: float | None, key: str) -> str:

@@ -88,7 +88,11 @@ def extract(
 
     if n == 0:
         raise InputError("the data set is empty: nothing to extract features from")
-    if (out is None and not large) or n < 0:
+    if n < 0 and out is not None:
+        raise InputError(
+            "the data set does not know its length: apply tf.data.experimental.assert_cardinality(n) to it"
+        )
+    if out is None and not large:
         return _in_memory(compute)
     own = not isinstance(out, Store) and out is not None
     store = Store(out, sys.maxsize, "choose another out") if own else out or Store()

@@ -54,7 +54,8 @@ FASHION_FEATURES = Published(
     ),
     "The published table does not state image sizes, nor the settings of scattering and of the classifiers. Its NC1 "
     "cannot be of the definition used here, by which it is never negative: the pseudo-inverse of the covariance "
-    "between classes, of rank 9, was probably taken at full rank, where rounding decides.",
+    "between classes, of rank 9, was probably taken at full rank, where rounding decides. Logistic regression "
+    "converges here, on standardised features.",
 )
 
 FASHION_MODELS = Published(
@@ -66,10 +67,15 @@ FASHION_MODELS = Published(
         "logistic/test_accuracy": 0.83,
         "svm/test_accuracy": 0.88,
         "random_forest/test_accuracy": 0.88,
+        "recall/T-shirt/top": 0.913,
+        "recall/Trouser": 0.987,
+        "recall/Sandal": 0.989,
+        "recall/Shirt": 0.708,
+        "recall/Bag": 0.993,
     },
     "The report trained its ResNet for 20 epochs and its CNN for 18, with augmentation; it gives about 0.83 for "
-    "logistic regression and 0.87 to 0.89 for SVM and forest, shown as 0.88. It does not say how many blocks its "
-    "ResNet has.",
+    "logistic regression and 0.87 to 0.89 for SVM and forest, shown as 0.88. Its recalls are "
+    "of one of its networks; it counts 156 shirts taken for T-shirts. It does not say how many blocks its ResNet has.",
 )
 
 RECIPES = {"fashion_features": FASHION_FEATURES, "fashion_models": FASHION_MODELS}

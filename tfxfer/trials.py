@@ -14,15 +14,18 @@ from tfxfer.studies import Banks
 
 
 def judge(
-    predict: Callable[[np.ndarray], np.ndarray], test: Bank, variants: dict[str, np.ndarray], outside: np.ndarray
-):
+    predict: Callable[[np.ndarray], np.ndarray],
+    test: Bank,
+    variants: dict[str, np.ndarray],
+    digits: np.ndarray | None,
+) -> tuple[dict[str, float], np.ndarray]:
     """How a model fares on test images, on the same images changed, and on images of no class.
 
     Args:
         predict: uint8 images (n, height, width, channels) -> probabilities (n, classes).
         test: with "image".
         variants: name -> images of the same labels.
-        outside: images of something else.
+        digits: images of something else; None to leave these figures out.
 
     Returns:
         Figures test_accuracy, ece, `<variant>/accuracy`, `<variant>/confidence` (the mean highest probability),
@@ -37,8 +40,9 @@ def judge(
         values = given if name == "test" else predict(images)
         found[f"{name}/accuracy"] = analysis.metrics.accuracy(test.labels, values.argmax(1))
         found[f"{name}/confidence"] = float(values.max(1).mean())
-    sure = predict(outside).max(1)
-    found |= {"digits/confidence": float(sure.mean()), "digits/auroc": analysis.metrics.auroc(given.max(1), sure)}
+    if digits is not None:
+        sure = predict(digits).max(1)
+        found |= {"digits/confidence": float(sure.mean()), "digits/auroc": analysis.metrics.auroc(given.max(1), sure)}
     return found | {"test_accuracy": found["test/accuracy"]}, given.astype(np.float32)
 
 

@@ -121,3 +121,12 @@ def test_scattering(run):
     row = run("scattering", "--repeats 2 --batch-size 32")["scattering"]
     assert has(row, "scattering")
     assert row["feature_difference"] < 1e-4
+
+
+def test_probes(run):
+    found = run("probes", "--dataset mnist --images 60 --test-images 20 --repeats 2")["probes"]
+    for method in ("lda", "logistic", "svm", "random_forest", "knn"):
+        assert found[method]["accuracy"] == pytest.approx(found[method]["plain_accuracy"], abs=0.15)
+        assert found[method]["whole_accuracy"] > 0.5
+        assert found[f"{method}_ratio"] > 0
+    assert found["sum_spread"][0] <= found["sum_ratio"] <= found["sum_spread"][1]

@@ -9,7 +9,7 @@ from conftest import write_idx_set
 from test_recipes import newest
 
 import tfxfer
-from tfxfer import features, published
+from tfxfer import features, published, report, trials
 from tfxfer.errors import InputError
 from tfxfer.recipes import fashion_features, fashion_models
 
@@ -71,6 +71,31 @@ def test_published_figures_stand_beside_ours(feature_run):
     assert published.FASHION_FEATURES.remark.split(".")[0] in text
     for name in ("projections", "training-efficientnet_lite0-tuned", "confusion"):
         assert (run.dir / "figures" / f"{name}.png").exists()
+
+
+def test_a_page_that_broke_off_is_resumed(tmp_path, pictures_dir, monkeypatch):
+    """Cut off before the report, it goes on with its own options, from its checkpoints, to the same figures."""
+    options = {"backbones": "pixels,efficientnet_lite0", "classifiers": "lda", "image_size": 32, "tune_epochs": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr(report, "write", lambda folder: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fashion_features.main(pictures_dir, **options, epochs=1, tune="efficientnet_lite0", out=str(tmp_path))
+    (partial,) = (tmp_path / "fashion_features").iterdir()
+    before = json.loads((partial / "metrics.json").read_text())
+    metrics = fashion_features.main(resume="last", out=str(tmp_path))
+    same = {key: value for key, value in metrics.items() if "seconds" not in key}
+    assert same == pytest.approx({key: before[key] for key in same}, nan_ok=True)
+    assert tfxfer.load(newest(tmp_path, "fashion_features")).facts["arguments"]["image_size"] == 32
+
+
+def test_digits_are_not_told_from_digits():
+    """Without other pictures there are no figures of them."""
+    bank = features.Bank({"image": np.zeros((4, 8, 8, 1), np.uint8)}, np.arange(4) % 2, np.arange(4))
+    figures, probabilities = trials.judge(lambda images: np.eye(2)[[0, 1, 0, 0]], bank, {}, None)
+    assert figures["test_accuracy"] == 0.75
+    assert figures["ece"] == pytest.approx(0.25)
+    assert not any(key.startswith("digits") for key in figures)
+    assert probabilities.dtype == np.float32
 
 
 def test_nothing_to_compare(tmp_path, pictures_dir):

@@ -62,7 +62,8 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
     probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
     if probabilities.ndim != 2 or labels.shape != (len(probabilities),) or len(labels) == 0 or bins < 1:
         raise InputError(
-            f"probabilities {probabilities.shape}, labels {labels.shape}, bins {bins}: expected (n, C), (n,), at least 1"
+            f"probabilities {probabilities.shape}, labels {labels.shape}, bins {bins}: expected (n, C), (n,) and 1 or "
+            "more"
         )
     if not np.all(np.abs(probabilities.sum(1) - 1) < 1e-3):
         raise InputError("probabilities of an example do not sum to 1: expected a softmax's output, not logits")

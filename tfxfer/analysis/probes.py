@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from tfxfer.analysis.classifiers import METHODS, classifier, fitting, method_of
 from tfxfer.analysis.fitted import Fitted, Labelled, as_labelled, inverse_temperature
@@ -129,7 +130,7 @@ def probe(
 def _fitted(method: str, seed: int, x: np.ndarray, y: np.ndarray, settings: dict) -> tuple[Pipeline, float]:
     """A fitted Pipeline, and 1 if it converged, else 0."""
     pipeline = classifier(method, seed, **fitting(settings, y))
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught, threadpool_limits(METHODS[method].threads, "blas"):
         warnings.simplefilter("always", ConvergenceWarning)
         pipeline.fit(x, y)
     others = [each for each in caught if not issubclass(each.category, ConvergenceWarning)]

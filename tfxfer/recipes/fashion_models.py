@@ -42,7 +42,8 @@ def main(
             s: features.extract(next(iter(nets.values())), getattr(splits, s), ("image",)) for s in studies.SPLITS
         }
         test = pixels["test"]
-        others = shifts.variants(test["image"], test.ids, seed), shifts.digits(splits.image_shape)
+        digits = None if dataset in ("digits", "mnist") else shifts.digits(splits.image_shape)
+        others = shifts.variants(test["image"], test.ids, seed), digits
         histories, banks, validation = {}, {}, {}
 
         def study(name, predict, facts):

@@ -12,20 +12,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tfxfer.analysis.linear import LDA
 from tfxfer.analysis.logistic import LogisticRegression
+from tfxfer.analysis.machines import SVC
 from tfxfer.errors import InputError
 
 try:
     # The Intel extension's, an x86-64 package of the same interface. Its log (`logging.getLogger("sklearnex")`, INFO)
-    # says that fit, predict, decision_function and predict_proba of these three run on oneDAL, in float32 if given it,
-    # which is 2 to 3 times as fast there. Its LogisticRegression runs on oneDAL too, but took 1,212 iterations where
-    # scikit-learn's took 460 on 10,000 images; of LDA, MLPClassifier and LinearSVC it has none.
+    # says that fit, predict and predict_proba of these run on oneDAL; kNN takes a third of the time in float32. Its
+    # LogisticRegression runs there too, but took 1,212 iterations where scikit-learn's took 460 (10,000 images, 784
+    # pixels), so is not used; of LDA, MLPClassifier and LinearSVC it has none.
     from sklearnex.ensemble import RandomForestClassifier
     from sklearnex.neighbors import KNeighborsClassifier
-    from sklearnex.svm import SVC
 except ImportError:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.svm import SVC
 
 
 class CommonScale(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -93,24 +92,22 @@ class Method:
 
 
 _DECADES = tuple(10.0**power for power in range(-4, 3))
-# break_ties: the class of the highest score wins, not of the most pairs won, which may tie
 METHODS = {
     "lda": Method(LDA, _linear, {"shrinkage": 0.0}, swept="shrinkage", grid=(0.0, 1e-3, 1e-2, 1e-1, 0.5)),
     "logistic": Method(LogisticRegression, _linear, {"C": 1.0}, swept="C", grid=_DECADES),
     "linear_svm": Method(
         SVC,
         _linear,
-        {"C": 0.01, "kernel": "linear", "break_ties": True},
+        {"C": 0.01, "kernel": "linear"},
         scale=CommonScale,
         swept="C",
         grid=_DECADES,
         quadratic=True,
-        stores_examples=True,
     ),
     "svm": Method(
         SVC,
         _kernel,
-        {"C": 10.0, "break_ties": True},
+        {"C": 10.0},
         scale=CommonScale,
         swept="C",
         grid=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),

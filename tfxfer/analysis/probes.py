@@ -104,8 +104,8 @@ def probe(
 
     Args:
         train_x, test_x: (n, d); train_y, test_y: integer labels (n,); the rest as `fit` takes it.
-        train_limit: of linear_svm, svm and knn, which take as long for an example as they store examples, the training
-            accuracy is of so many rows, drawn by the seed.
+        train_limit: of svm and knn, which take as long for an example as they store examples, the training accuracy is
+            of so many rows, drawn by the seed.
 
     Returns:
         The facts of `fit`, and train_accuracy, test_accuracy and predict_seconds (of all test rows).

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfxfer import model, pointwise, strategies
+from tfxfer import convolutions, model, strategies
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
 
@@ -83,7 +83,7 @@ def _race(net: keras.Model, splits: Splits, batch_size: int, repeats: int) -> di
 def _time(net: keras.Model, images: tf.Tensor, labels: tf.Tensor, repeats: int) -> float:
     @tf.function
     def step():
-        with tf.GradientTape() as tape, pointwise.as_products(net):
+        with tf.GradientTape() as tape, convolutions.trained_fast(net):
             losses = keras.losses.sparse_categorical_crossentropy(labels, net(images, training=True), from_logits=True)
             loss = tf.reduce_mean(losses)
         gradients = tape.gradient(loss, [variable.value for variable in net.trainable_variables])

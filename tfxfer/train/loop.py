@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import pointwise, strategies
+from tfxfer import convolutions, strategies
 from tfxfer.errors import InputError
 
 CALL_SECONDS = 0.25  # how long a call may take before progress is shown and a checkpoint can be made
@@ -40,7 +40,7 @@ class Steps:
         """Traced once, and here: replicas are traced in threads of their own, which share what layers do."""
         count = tf.constant(steps)
         if step not in self.traced:
-            with pointwise.as_products(self.net):
+            with convolutions.trained_fast(self.net):
                 several = tf.function(functools.partial(self._several, step))
                 self.traced[step] = several.get_concrete_function(iterator, count)
         return self.traced[step](iterator, count).numpy()

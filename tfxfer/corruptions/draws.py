@@ -1,0 +1,45 @@
+"""Random numbers that belong to an image: functions of a seed and the image's id, whatever batch it comes in."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+class Draws:
+    """Random tensors (batch, *shape), a row from each image's own stateless generator; each call draws anew.
+
+    Args:
+        ids: int64 (batch,).
+        seed: of all of them, below 2^32.
+    """
+
+    def __init__(self, ids: tf.Tensor, seed: int):
+        self.ids, self.seed, self.calls = tf.cast(ids, tf.int64), seed, 0
+
+    def normal(self, *shape: int) -> tf.Tensor:
+        """float32, mean 0, standard deviation 1."""
+        return self._each(lambda seed: tf.random.stateless_normal(shape, seed), shape)
+
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
+        """float32 in [low, high)."""
+        return self._each(lambda seed: tf.random.stateless_uniform(shape, seed, low, high), shape)
+
+    def integers(self, *shape: int, low: int, high: int) -> tf.Tensor:
+        """int32 from low to high - 1."""
+        return self._each(lambda seed: tf.random.stateless_uniform(shape, seed, low, high, tf.int32), shape, tf.int32)
+
+    def poisson(self, rates: tf.Tensor) -> tf.Tensor:
+        """float32 counts of the means `rates`, (batch, ...)."""
+        seeds, shape = self._seeds(), rates.shape[1:]
+        spec = tf.TensorSpec(shape, tf.float32)
+        draw = lambda given: tf.random.stateless_poisson(shape, given[0], given[1], tf.float32)  # noqa: E731
+        return tf.map_fn(draw, (seeds, rates), fn_output_signature=spec)
+
+    def _each(self, draw: Callable, shape: tuple[int, ...], kind: tf.DType = tf.float32) -> tf.Tensor:
+        return tf.map_fn(draw, self._seeds(), fn_output_signature=tf.TensorSpec(shape, kind))
+
+    def _seeds(self) -> tf.Tensor:
+        self.calls += 1
+        return tf.stack(
+            [self.ids, tf.fill(tf.shape(self.ids), tf.constant(self.seed + (self.calls << 32), tf.int64))], 1
+        )

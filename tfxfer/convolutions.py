@@ -54,16 +54,13 @@ def _convolution(padding: str, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tenso
     own = [((size - 1) // 2, size // 2) if padding == "SAME" else (0, 0) for size in kernel.shape[:2]]
     rest = [tuple(size - 1 - p for p in pair) for size, pair in zip(kernel.shape[:2], own)]
 
-    def padded(x, pads):
-        return tf.pad(x, [(0, 0), *pads, (0, 0)]) if any(map(any, pads)) else x
-
     @tf.custom_gradient
     def convolve(inputs, kernel):
         def gradients(upstream):
             turned = tf.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
-            by_inputs = tf.nn.conv2d(padded(upstream, rest), turned, 1, "VALID")
-            images, ups = tf.transpose(padded(inputs, own), (3, 1, 2, 0)), tf.transpose(upstream, (1, 2, 0, 3))
-            by_kernel = tf.transpose(tf.nn.conv2d(images, ups, 1, "VALID"), (1, 2, 0, 3))
+            by_inputs = tf.nn.conv2d(upstream, turned, 1, [(0, 0), *rest, (0, 0)])
+            images, ups = tf.transpose(inputs, (3, 1, 2, 0)), tf.transpose(upstream, (1, 2, 0, 3))
+            by_kernel = tf.transpose(tf.nn.conv2d(images, ups, 1, [(0, 0), *own, (0, 0)]), (1, 2, 0, 3))
             return by_inputs, tf.ensure_shape(by_kernel, kernel.shape)
 
         return tf.nn.conv2d(inputs, kernel, 1, padding), gradients

@@ -6,7 +6,6 @@ from keras import layers
 
 from tfxfer import convolutions
 
-
 PLAIN = [{}, {"use_bias": False, "padding": "same"}, {"activation": "relu"}]
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from tfxfer import data
 from tfxfer.errors import InputError
-from tfxfer.splits import _decode
+from tfxfer.splits import _decode, stratified
 
 SPLITS = ("train", "validation", "test")
 
@@ -52,7 +52,7 @@ def test_every_prefix_is_stratified(digits, split):
 
 def test_stratified_order_of_unequal_classes():
     labels = np.repeat([0, 1, 2], [90, 9, 1])
-    order = data._stratified(labels, seed=0)
+    order = stratified(labels, seed=0)
     assert sorted(order) == list(range(100))
     assert np.bincount(labels[order[:50]], minlength=3) == pytest.approx([45, 4.5, 0.5], abs=0.6)
     within = [i for i in order if labels[i] == 0]

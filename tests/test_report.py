@@ -84,7 +84,7 @@ def test_projection_panels_show_every_class_in_its_color():
 
 @pytest.mark.parametrize("classes", [2, 10, 15, 30])
 def test_colors_differ(classes):
-    assert len({tuple(color) for color in figures._colors(classes)}) == classes
+    assert len({tuple(color) for color in figures.class_colors(classes)}) == classes
 
 
 def test_awkward_class_names_are_shown_as_they_are():

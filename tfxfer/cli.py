@@ -17,7 +17,7 @@ from tfxfer.errors import InputError
 from tfxfer.recipes import RECIPES
 
 HELP = {
-    "dataset": "digits, mnist, fashion_mnist, cifar10, idx:PATH or folder:PATH.",
+    "dataset": "digits, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH or folder:PATH.",
     "data_dir": "Folder that holds the data set's files.",
     "backbone": "A backbone by name; `tfxfer` lists them.",
     "backbones": "Feature sets to compare: backbones, comma-separated.",
@@ -35,6 +35,11 @@ HELP = {
     "seed": "Of splits, initial weights, order and projections.",
     "limit": "Use this many training images, and at most a quarter of it each to validate and test.",
     "out": "Folder for runs.",
+    "corruption": "One of CIFAR-10-C's 19, such as gaussian_blur.",
+    "severities": "Of the corruption, comma-separated, 1 to 5.",
+    "grid_images": "Test images for the grid of all corruptions and severities; 0 leaves it out.",
+    "surgery": "Corruptions for which each stage is tuned alone, comma-separated; empty leaves it out.",
+    "surgery_images": "Images that a single stage learns from, and as many to validate by.",
     "cache": "Activations of frozen layers: auto, memory, disk (kept for later runs) or off.",
     "views": "With --augment, cache so many fixed random views of each image; 0 augments anew in each epoch.",
     "strategy": "none, mirrored (all devices of this machine), multiworker (TF_CONFIG) or tpu.",
@@ -45,6 +50,7 @@ HELP = {
 
 
 LEAST = {"image_size": 1, "epochs": 1, "tune_epochs": 1, "batch_size": 1, "limit": 1, "seed": 0, "views": 0}
+LEAST |= {"grid_images": 0, "surgery_images": 1}
 
 
 def layer_count(text: str | int) -> int | str:

@@ -3,15 +3,19 @@
 import math
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import sources
+from tfxfer import cifar10c, sources
 from tfxfer.errors import InputError
 from tfxfer.sources import Rows
-from tfxfer.splits import Splits
+from tfxfer.splits import SPLITS, Splits, refuse_leak, stratified
+from tfxfer.twins import Twin, corrupt, known_as
+
+__all__ = ["Splits", "Twin", "corrupt", "from_arrays", "load", "refuse_leak"]
 
 
 def load(
@@ -30,7 +34,8 @@ def load(
     `validation` of the training rows. Both draws are stratified and depend on `seed` alone.
 
     Args:
-        name: `digits`, `mnist`, `fashion_mnist`, `cifar10`, `idx:PATH` or `folder:PATH`.
+        name: `digits`, `mnist`, `fashion_mnist`, `cifar10`, `idx:PATH` or `folder:PATH`; or `cifar10_corrupted`, with
+            /NAME or /NAME_SEVERITY of a corruption: CIFAR-10-C, which has test images only, divided by base image.
         data_dir: where to look first; then the system's share/datasets, then TFDS.
         limit: at most this many training images, and a quarter of it in validation and in test, stratified.
         image_size: folders only: pixels a side that images are resized to (bilinear, antialiased).
@@ -44,6 +49,8 @@ def load(
     for what, share in (("validation", validation), ("test", test)):
         if not 0 < share < 1:
             raise InputError(f"{what} {share}: expected a share between 0 and 1, such as 0.1")
+    if name.partition("/")[0] == "cifar10_corrupted":
+        return _corrupted(name, data_dir, limit, validation, test, seed)
     source = sources.find(name, data_dir)
     files = source.train.images.dtype != np.uint8
     if files and (image_size is None or image_size < 1):
@@ -54,14 +61,14 @@ def load(
     pool, pool_ids = source.train, np.arange(len(source.train.labels))
     if source.test is not None:
         test_rows, test_ids = source.test, len(pool_ids) + np.arange(len(source.test.labels))
-        chosen = _stratified(test_rows.labels, seed)
+        chosen = stratified(test_rows.labels, seed)
     else:
         test_rows, test_ids = pool, pool_ids
-        chosen = _stratified(pool.labels, seed)
+        chosen = stratified(pool.labels, seed)
         chosen, rest = np.split(chosen, [math.ceil(test * len(chosen))])
-        pool, pool_ids = _take(pool, rest), rest
+        pool, pool_ids = pool.take(rest), rest
     return _split(
-        name, pool, pool_ids, _take(test_rows, chosen), test_ids[chosen], source, shape, limit, validation, seed
+        name, pool, pool_ids, test_rows.take(chosen), test_ids[chosen], source, shape, limit, validation, seed
     )
 
 
@@ -99,10 +106,25 @@ def from_arrays(
         raise InputError(f"labels outside 0 to {len(classes) - 1}, the range of the {len(classes)} classes")
     source = sources.Source(*pools, classes, "arrays")
     ids = np.arange(sum(len(rows.labels) for rows in pools))
-    n, chosen = len(pools[0].labels), _stratified(pools[1].labels, seed)
+    n, chosen = len(pools[0].labels), stratified(pools[1].labels, seed)
     shape = pools[0].images.shape[1:]
-    test_rows = _take(pools[1], chosen)
+    test_rows = pools[1].take(chosen)
     return _split("arrays", pools[0], ids[:n], test_rows, ids[n:][chosen], source, shape, limit, validation, seed)
+
+
+def _corrupted(name, data_dir, limit, validation, test, seed) -> Splits:
+    """CIFAR-10-C alone, divided by base image."""
+    cells = cifar10c.parse(name)
+    files, labels, origin = cifar10c.read(cells, data_dir)
+    nothing = Rows(np.empty((0, 32, 32, 3), np.uint8), np.empty(0, np.int64))
+    empty = {"rows": dict.fromkeys(SPLITS, nothing), "ids": dict.fromkeys(SPLITS, nothing.labels)}
+    like = Splits(name, sources.KNOWN["cifar10"].classes, (32, 32, 3), origin, seed, **empty)
+    bases = cifar10c.FIRST_ID + np.arange(len(labels))
+    twin = Twin(like, labels, bases, None, files, known_as=known_as(origin))
+    whole = twin.divide(cells, (1 - test) * (1 - validation), (1 - test) * validation, seed)
+    most = {"train": limit} | dict.fromkeys(("validation", "test"), limit and max(1, limit // 4))
+    rows = {split: whole.rows[split].take(np.arange(whole.size(split))[: most[split]]) for split in SPLITS}
+    return replace(whole, name=name, rows=rows, ids={split: whole.ids[split][: most[split]] for split in SPLITS})
 
 
 def _split(name, pool, pool_ids, test, test_ids, source, shape, limit, validation, seed) -> Splits:
@@ -112,11 +134,11 @@ def _split(name, pool, pool_ids, test, test_ids, source, shape, limit, validatio
         )
     if len(source.classes) < 2:
         raise InputError(f"{source.origin}: holds the one class {source.classes[0]}, expected at least 2")
-    every = _stratified(pool.labels, seed)
+    every = stratified(pool.labels, seed)
     kept, rest = np.split(every, [math.ceil(validation * len(every))])
     quarter = None if limit is None else max(1, limit // 4)
     chosen = {"train": rest[:limit], "validation": kept[:quarter], "test": np.arange(len(test_ids))[:quarter]}
-    rows = {part: _take(test if part == "test" else pool, index) for part, index in chosen.items()}
+    rows = {part: (test if part == "test" else pool).take(index) for part, index in chosen.items()}
     ids = {part: (test_ids if part == "test" else pool_ids)[index] for part, index in chosen.items()}
     if missing := set(range(len(source.classes))) - set(rows["train"].labels.tolist()):
         names = ", ".join(source.classes[label] for label in sorted(missing))
@@ -128,24 +150,6 @@ def _split(name, pool, pool_ids, test, test_ids, source, shape, limit, validatio
     if pool.images.dtype != np.uint8:
         _check_files(np.concatenate([part.images for part in rows.values()]))
     return Splits(name, source.classes, tuple(shape), source.origin, seed, rows, ids)
-
-
-def _take(rows: Rows, index: np.ndarray) -> Rows:
-    return Rows(rows.images[index], rows.labels[index])
-
-
-def _stratified(labels: np.ndarray, seed: int) -> np.ndarray:
-    """A seeded order of all rows in which every prefix has the classes' shares, to rounding.
-
-    Row k (from 0) of a class of n, in random order, is due at (k + 1/2) / n of the way.
-    """
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    counts = np.bincount(labels)
-    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
-    due = (rank + 0.5) / np.repeat(np.maximum(counts, 1), counts)
-    jitter = np.random.default_rng([seed, 1]).random(len(labels)) * 1e-9  # no fixed order of the classes
-    return by_class[np.argsort(due + jitter, kind="stable")]
 
 
 def _check_files(paths: np.ndarray) -> None:

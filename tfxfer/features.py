@@ -1,5 +1,6 @@
 """What a network's layers say about images: one pass, several layers, in memory or in shards on disk."""
 
+import functools
 import hashlib
 import itertools
 import json
@@ -20,7 +21,7 @@ from tfxfer.banks import MANIFEST, Bank, stack
 from tfxfer.errors import InputError
 from tfxfer.store import Store, amount
 
-__all__ = ["Bank", "extract"]
+__all__ = ["Bank", "Extractor", "extract"]
 
 SHARD_BYTES = 256e6  # of one shard's features, about
 MEMORY_SHARE = 0.5  # of the memory available, which features may take before they go to disk
@@ -54,67 +55,93 @@ def extract(
     Raises:
         InputError: an unknown layer, images that are not uint8 (floats in [0, 1] would silently become 0), or no room.
     """
-    spec = dataset.element_spec
-    fits = isinstance(spec, dict) and not {"image", "label", "id"} - set(spec)
-    if not fits or spec["image"].dtype != tf.uint8 or not spec["image"].shape.is_compatible_with(net.input_shape[1:]):
-        raise InputError(
-            f"dataset of {spec}: expected dicts of image (uint8, {net.input_shape[1:]}), label, id, not batched"
-        )
-    if unknown := [name for name in layers if name not in {layer.name for layer in net.layers}]:
-        raise InputError(
-            f"{net.name} has no layer {', '.join(unknown)}; the last are {[x.name for x in net.layers[-5:]]}"
-        )
-    tapped = keras.Model(net.input, {name: net.get_layer(name).output for name in layers})
-    batch_size = batch_size or inference.images_per_batch(tapped)
-    examples = dataset if limit is None else dataset.take(limit)
-    n = int(examples.cardinality())
-    specs = {
-        f"value/{name}": (tuple(x.shape[1:]), np.dtype(tf.as_dtype(x.dtype).as_numpy_dtype))
-        for name, x in tapped.output.items()
-    }
-    specs |= {"labels": ((), np.dtype(np.int64)), "ids": ((), np.dtype(np.int64))}
-    row_bytes = sum(math.prod(shape) * kind.itemsize for shape, kind in specs.values())
-    large = n * row_bytes > MEMORY_SHARE * psutil.virtual_memory().available
-    if out is not None and strategies.workers(strategy) > 1:
-        raise InputError("out is for one process, and there are several workers: leave it out, or extract with one")
+    return Extractor(net, layers, batch_size=batch_size, strategy=strategy)(dataset, limit, out)
 
-    def compute(first: int, number: int | None) -> Iterator[dict[str, np.ndarray]]:
-        batches = examples.batch(batch_size).skip(first)
+
+class Extractor:
+    """`extract` for many data sets, one after another: the network is traced once, its weights are those of the time
+    of each call."""
+
+    def __init__(
+        self,
+        net: keras.Model,
+        layers: Sequence[str] = ("embedding",),
+        *,
+        batch_size: int | None = None,
+        strategy: tf.distribute.Strategy | None = None,
+    ):
+        if unknown := [name for name in layers if name not in {layer.name for layer in net.layers}]:
+            raise InputError(
+                f"{net.name} has no layer {', '.join(unknown)}; the last are {[x.name for x in net.layers[-5:]]}"
+            )
+        self.net, self.layers, self.strategy, self._traced = net, list(layers), strategy, None
+        self.tapped = keras.Model(net.input, {name: net.get_layer(name).output for name in layers})
+        self.batch_size = batch_size or inference.images_per_batch(self.tapped)
+        self.specs = {
+            f"value/{name}": (tuple(x.shape[1:]), np.dtype(tf.as_dtype(x.dtype).as_numpy_dtype))
+            for name, x in self.tapped.output.items()
+        }
+        self.specs |= {"labels": ((), np.dtype(np.int64)), "ids": ((), np.dtype(np.int64))}
+        self.row_bytes = sum(math.prod(shape) * kind.itemsize for shape, kind in self.specs.values())
+
+    def __call__(
+        self, dataset: tf.data.Dataset, limit: int | None = None, out: str | Path | Store | None = None
+    ) -> Bank:
+        """As `extract`."""
+        spec, shape = dataset.element_spec, self.net.input_shape[1:]
+        fits = isinstance(spec, dict) and not {"image", "label", "id"} - set(spec)
+        if not fits or spec["image"].dtype != tf.uint8 or not spec["image"].shape.is_compatible_with(shape):
+            raise InputError(f"dataset of {spec}: expected dicts of image (uint8, {shape}), label, id, not batched")
+        if out is not None and strategies.workers(self.strategy) > 1:
+            raise InputError("out is for one process, and there are several workers: leave it out, or extract with one")
+        examples = dataset if limit is None else dataset.take(limit)
+        n = int(examples.cardinality())
+        if n == 0:
+            raise InputError("the data set is empty: nothing to extract features from")
+        if n < 0 and out is not None:
+            raise InputError(
+                "the data set does not know its length: apply tf.data.experimental.assert_cardinality(n) to it"
+            )
+        if out is None and n * self.row_bytes <= MEMORY_SHARE * psutil.virtual_memory().available:
+            return _in_memory(self._compute(examples, 0, None))
+        what = dataset.identity() if hasattr(dataset, "identity") else (uuid.uuid4().hex, "unknown", "")
+        return self._to_disk(examples, n, what, out)
+
+    def _to_disk(self, examples: tf.data.Dataset, n: int, what: tuple[str, str, str], out) -> Bank:
+        own = not isinstance(out, Store) and out is not None
+        store = Store(out, sys.maxsize, "choose another out") if own else out or Store()
+        if out is None:
+            print(f"features take {amount(n * self.row_bytes)}: kept in shards in {store.root}", flush=True)
+        per_shard = max(1, int(SHARD_BYTES / (self.row_bytes * self.batch_size)))  # batches
+        rows = self.batch_size * per_shard
+        sizes = [min(rows, n - first) for first in range(0, n, rows)]
+        graphs = [prefix.identity(self.net, self.net.get_layer(name).output) for name in self.layers]
+        facts = [what, self.layers, graphs, rows]
+        keys = [hashlib.sha256(repr([*facts, i, size]).encode()).hexdigest() for i, size in enumerate(sizes)]
+        about = {"model": self.net.name, "layer": ", ".join(self.layers), "data": what[1], "split": what[2]}
+        compute = functools.partial(self._compute, examples)
+        shards = _in_shards(store, keys, sizes, self.specs, about, compute, per_shard)
+        if own:
+            beside = store.root / f".partial-{MANIFEST}"
+            beside.write_text(json.dumps(about | {"rows": n, "shards": keys}, indent=1) + "\n")
+            os.replace(beside, store.root / MANIFEST)
+        return stack(shards)
+
+    def _compute(self, examples, first: int, number: int | None) -> Iterator[dict[str, np.ndarray]]:
+        batches = examples.batch(self.batch_size).skip(first)
         batches = batches if number is None else batches.take(number)
-        forward = inference.Forward(tapped, strategy, batch_size=batch_size)
-        for found in forward.over(order.steady(batches.prefetch(2)), f"features of {net.name}"):
+        for found in self._forward().over(order.steady(batches.prefetch(2)), f"features of {self.net.name}"):
             facts = {"labels": found.pop("label").astype(np.int64), "ids": found.pop("id").astype(np.int64)}
             yield {f"value/{name}": value for name, value in found.items()} | facts
 
-    if n == 0:
-        raise InputError("the data set is empty: nothing to extract features from")
-    if n < 0 and out is not None:
-        raise InputError(
-            "the data set does not know its length: apply tf.data.experimental.assert_cardinality(n) to it"
-        )
-    if out is None and not large:
-        return _in_memory(compute)
-    own = not isinstance(out, Store) and out is not None
-    store = Store(out, sys.maxsize, "choose another out") if own else out or Store()
-    if out is None:
-        print(f"features take {amount(n * row_bytes)}: kept in shards in {store.root}", flush=True)
-    per_shard = max(1, int(SHARD_BYTES / (row_bytes * batch_size)))  # batches
-    what = dataset.identity() if hasattr(dataset, "identity") else (uuid.uuid4().hex, "unknown", "")
-    graphs = [prefix.identity(net, net.get_layer(name).output) for name in layers]
-    sizes = [min(batch_size * per_shard, n - first) for first in range(0, n, batch_size * per_shard)]
-    facts = [what, list(layers), graphs, batch_size * per_shard]
-    keys = [hashlib.sha256(repr([*facts, i, size]).encode()).hexdigest() for i, size in enumerate(sizes)]
-    about = {"model": net.name, "layer": ", ".join(layers), "data": what[1], "split": what[2]}
-    shards = _in_shards(store, keys, sizes, specs, about, compute, per_shard)
-    if own:
-        beside = store.root / f".partial-{MANIFEST}"
-        beside.write_text(json.dumps(about | {"rows": n, "shards": keys}, indent=1) + "\n")
-        os.replace(beside, store.root / MANIFEST)
-    return stack(shards)
+    def _forward(self) -> inference.Forward:
+        if self._traced is None or self.strategy is not None:  # a strategy's replicas have copies of the weights
+            self._traced = inference.Forward(self.tapped, self.strategy, batch_size=self.batch_size)
+        return self._traced
 
 
-def _in_memory(compute) -> Bank:
-    parts = list(compute(0, None))
+def _in_memory(batches: Iterator[dict[str, np.ndarray]]) -> Bank:
+    parts = list(batches)
     if not parts:
         raise InputError("the data set is empty: nothing to extract features from")
     joined = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}

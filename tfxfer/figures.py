@@ -10,13 +10,13 @@ from tfxfer.analysis.projection import METHODS
 _TITLES = {"pca": "PCA", "tsne": "t-SNE (after PCA to 50)", "lle": "LLE"}
 
 
-def _colors(n: int) -> list:
+def class_colors(n: int) -> list:
     name = "tab10" if n <= 10 else "tab20" if n <= 20 else "turbo"
     cmap = matplotlib.colormaps[name]
     return [cmap(i) if n <= 20 else cmap(i / (n - 1)) for i in range(n)]
 
 
-def _plain(names: list[str]) -> list[str]:
+def plain(names: list[str]) -> list[str]:
     """Names as they are: a dollar sign would start a formula, which may not parse."""
     return [name.replace("$", r"\$") for name in names]
 
@@ -33,8 +33,8 @@ def projections(banks: dict, classes: list[str], captions: dict[str, str]) -> Fi
     shape = (len(banks), len(methods))
     figure = Figure(figsize=(4.2 * shape[1] + 1.6, 4.1 * shape[0]), layout="constrained")
     axes = figure.subplots(*shape, squeeze=False)
-    colors = _colors(len(classes))
-    names = _plain(classes)
+    colors = class_colors(len(classes))
+    names = plain(classes)
     for row, (name, bank) in zip(axes, banks.items(), strict=True):
         row[0].set_ylabel(captions[name], fontsize=11)
         for ax, method in zip(row, methods, strict=True):
@@ -78,7 +78,7 @@ def confusion(matrix: np.ndarray, classes: list[str]) -> Figure:
     """Rows are true classes, columns predictions; colour is the share of the row, numbers are images."""
     n = len(classes)
     side = min(max(4.5, 0.55 * n + 2), 40)
-    classes = _plain(classes)
+    classes = plain(classes)
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     ax = figure.subplots()
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
@@ -99,7 +99,7 @@ def mistakes(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, 
     Args:
         images: uint8 (n, height, width, 1 or 3); labels (n,); probabilities (n, classes).
     """
-    classes = _plain(classes)
+    classes = plain(classes)
     predicted, sure = probabilities.argmax(1), probabilities.max(1)
     wrong = np.flatnonzero(predicted != labels)
     wrong = wrong[np.argsort(-sure[wrong])][:16]
@@ -127,7 +127,7 @@ def complexity(models: dict[str, dict[str, float]]) -> Figure:
         ("stored numbers", "seconds to fit"),
         strict=True,
     ):
-        for (name, row), color in zip(models.items(), _colors(len(models)), strict=True):
+        for (name, row), color in zip(models.items(), class_colors(len(models)), strict=True):
             ax.scatter(max(row[key], 1e-2), row["test_accuracy"], color=color, s=50, zorder=3)
             ax.annotate(name, (max(row[key], 1e-2), row["test_accuracy"]), xytext=(6, 4), textcoords="offset points")
         ax.set(xscale="log", xlabel=label)
@@ -174,7 +174,7 @@ def shifted(models: dict[str, dict[str, float]], kinds: list[str]) -> Figure:
     figure = Figure(figsize=(max(7, 1.35 * len(models) + 2), 4), layout="constrained")
     ax = figure.subplots()
     places, width = np.arange(len(models)), 0.8 / len(kinds)
-    for number, (kind, color) in enumerate(zip(kinds, _colors(len(kinds)), strict=True)):
+    for number, (kind, color) in enumerate(zip(kinds, class_colors(len(kinds)), strict=True)):
         x = places + (number - (len(kinds) - 1) / 2) * width
         ax.bar(x, [row[f"{kind}/accuracy"] for row in models.values()], width * 0.92, color=color, label=kind)
         sure = [row[f"{kind}/confidence"] for row in models.values()]

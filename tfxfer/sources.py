@@ -2,13 +2,14 @@
 
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from tfxfer import formats
+from tfxfer import formats, python_batches, tfds_sources
 from tfxfer.errors import InputError
+from tfxfer.pictures import Picked
 
 _DIGITS = tuple("0123456789")
 _FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
@@ -44,6 +45,13 @@ KNOWN = {
         formats.CIFAR10_FILES,
         ("cifar-10-binary.tar.gz",),
     ),
+    "cifar10_corrupted": Known(
+        "CIFAR-10's test images under 19 corruptions; /NAME or /NAME_SEVERITY takes some",
+        _CIFAR,
+        (0, 950000),
+        ("gaussian_noise.npy", "labels.npy"),
+        ("CIFAR-10-C.tar",),
+    ),
 }
 PATHS = {
     "idx:PATH": "a folder of four IDX files named as MNIST's, plain or .gz",
@@ -54,10 +62,17 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 @dataclass(frozen=True)
 class Rows:
-    """Labelled images: uint8 pixels (n, height, width, channels) or file paths (n,), and int64 labels (n,)."""
+    """Labelled images: uint8 pixels (n, height, width, channels) or file paths (n,), int64 labels (n,), and whatever
+    else is known of each, int64 (n,) by name."""
 
-    images: np.ndarray
+    images: np.ndarray | Picked
     labels: np.ndarray
+    facts: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def take(self, index: np.ndarray) -> "Rows":
+        """Some of them, by row."""
+        images = self.images.pick(index) if isinstance(self.images, Picked) else self.images[index]
+        return Rows(images, self.labels[index], {name: column[index] for name, column in self.facts.items()})
 
 
 @dataclass(frozen=True)
@@ -95,9 +110,10 @@ def find(name: str, data_dir: str | Path | None = None) -> Source:
     if name == "digits":
         return _digits()
     known = KNOWN[name]
-    for folder in _candidates(name, data_dir):
-        present = [file for file in known.files if _file(folder, file)]
-        if present:
+    below = "cifar-10-batches-bin", "cifar-10-batches-py"
+    for folder in candidates(name, data_dir, *(below if name == "cifar10" else ())):
+        pickled = name == "cifar10" and any((folder / file).is_file() for file in python_batches.FILES)
+        if pickled or any(_file(folder, file) for file in known.files):
             source = _cifar10(folder) if name == "cifar10" else _idx(folder, known.classes)
             break
     else:
@@ -113,11 +129,12 @@ def find(name: str, data_dir: str | Path | None = None) -> Source:
     return source
 
 
-def _candidates(name: str, data_dir: Path | None) -> list[Path]:
-    own = [data_dir / name, data_dir, data_dir / "cifar-10-batches-bin"] if data_dir is not None else []
+def candidates(name: str, data_dir: Path | None, *below: str) -> list[Path]:
+    """Folders where a data set's files may be, the first first; `below` are names their archives unpack to."""
+    own = [data_dir / name, data_dir, *(data_dir / each for each in below)] if data_dir is not None else []
     shares = (os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")
     system = [Path(share) / "datasets" / spelt for share in shares for spelt in (name, name.replace("_", "-"))]
-    return own + system
+    return own + system + [folder / each for folder in system for each in below]
 
 
 def _file(folder: Path, name: str) -> Path | None:
@@ -147,7 +164,10 @@ def _idx(folder: Path, classes: tuple[str, ...] | None) -> Source:
 
 
 def _cifar10(folder: Path) -> Source:
-    parts = [formats.read_cifar10(path) for path in _files(folder, formats.CIFAR10_FILES)]
+    if any(_file(folder, name) for name in formats.CIFAR10_FILES):
+        parts = [formats.read_cifar10(path) for path in _files(folder, formats.CIFAR10_FILES)]
+    else:
+        parts = [python_batches.read(path) for path in _files(folder, python_batches.FILES)]
     train = Rows(*(np.concatenate(column) for column in zip(*parts[:-1], strict=True)))
     return Source(train, Rows(*parts[-1]), _CIFAR, str(folder))
 
@@ -194,31 +214,10 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _tfds(name: str, data_dir: Path | None) -> Source:
-    """Lets TFDS prepare the data set from files in `<data_dir>/manual/<name>`, or from the internet."""
-    import requests
-    import tensorflow_datasets as tfds
-
-    root = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or tfds.core.constants.DATA_DIR).expanduser()
-    manual = root / "manual" / name
-    known = KNOWN[name]
-    ways = (
-        f"put {', '.join(known.download)} in {manual}, or give a folder that holds "
-        f"{known.files[0]} and the others with --data-dir, or use --dataset digits, which is bundled"
-    )
-    builder = tfds.builder(name, data_dir=root)
-    config = tfds.download.DownloadConfig(manual_dir=manual, extract_dir=root / "extracted" / name)
-    prepared = (Path(builder.data_path) / "dataset_info.json").is_file()
-    try:
-        if not prepared and not all((manual / file).is_file() for file in known.download):
-            # TFDS itself retries for minutes when it is offline
-            requests.head(next(iter(builder.url_infos)), timeout=10, allow_redirects=True).raise_for_status()
-        if not prepared:
-            builder.download_and_prepare(download_config=config)
-    except (requests.exceptions.RequestException, tfds.core.download.util.DownloadError, OSError) as error:
-        reason = type(error).__name__
-        raise InputError(f"{name} is not on this machine and TFDS could not download it ({reason}): {ways}") from None
-    except tfds.download.download_manager.NonMatchingChecksumError as error:
-        raise InputError(f"{name}: TFDS refuses a file, its checksum differs ({error}): {ways}") from None
-    arrays = tfds.as_numpy(builder.as_dataset(split=["train", "test"], batch_size=-1))
-    train, test = (Rows(part["image"], part["label"].astype(np.int64)) for part in arrays)
-    return Source(train, test, known.classes, f"TFDS {builder.info.full_name} in {root}")
+    parts, origin = tfds_sources.load(name, KNOWN[name], data_dir)
+    found = []
+    for part in (parts["train"], parts["test"]):
+        # TFDS shuffles when it writes; where it keeps numbers, rows get the order of the files back
+        rows = np.argsort(part["id"], kind="stable") if "id" in part else slice(None)
+        found.append(Rows(part["image"][rows], part["label"][rows].astype(np.int64)))
+    return Source(*found, KNOWN[name].classes, origin)

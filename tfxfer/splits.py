@@ -4,15 +4,19 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tfxfer import order
+from tfxfer.errors import InputError
+from tfxfer.pictures import Picked, fingerprint
 from tfxfer.sources import Rows
 
 SPLITS = ("train", "validation", "test")
+CHUNK = 64  # single examples are read so many at once
+
+Examples = dict[str, tf.Tensor]
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,16 @@ class Splits:
     """Three disjoint sets of examples.
 
     `train`, `validation` and `test` are tf.data.Datasets of dicts {image: uint8 (height, width, channels), label:
-    int64, id: int64}. An id is the row in the source, test rows counted on after the training rows, so it names one
-    image for good, whatever seed and limit. Any first n examples of a split have its class shares (to rounding).
+    int64, id: int64}, and what else `rows` have as facts. An id is the row in the source, test rows counted on after
+    the training rows, so it names one image for good, whatever seed and limit. Any first n examples of a split have its
+    class shares (to rounding).
+
+    A fact `base` says of which image an example was made: training and validation share none with test, but in splits
+    that are `leaky` by name. `transforms` are functions of batches of examples, applied as they are read; what they do
+    follows from their `repr`.
+
+    Raises:
+        InputError: test examples made of images that are learned from.
     """
 
     name: str
@@ -31,6 +43,16 @@ class Splits:
     seed: int
     rows: dict[str, Rows] = field(repr=False)
     ids: dict[str, np.ndarray] = field(repr=False)
+    transforms: tuple[Callable[[Examples], Examples], ...] = ()
+    leaky: bool = False
+
+    def __post_init__(self):
+        if not self.leaky:
+            refuse_leak(self, self)
+
+    def bases(self, *splits: str) -> np.ndarray:
+        """Ids of the images that examples were made of: int64, sorted, each once."""
+        return np.unique(np.concatenate([self.rows[split].facts.get("base", self.ids[split]) for split in splits]))
 
     train = property(lambda self: self._examples("train"))
     validation = property(lambda self: self._examples("validation"))
@@ -59,34 +81,31 @@ class Splits:
             epochs: passes, one after another.
         """
         if batch_size is None:
-            return order.steady(tf.data.Dataset.range(self.size(split)).map(self.reader(split), tf.data.AUTOTUNE))
+            n = self.size(split)
+            parts = tf.data.Dataset.range(n).batch(CHUNK).map(self.reader(split), tf.data.AUTOTUNE)
+            return order.steady(parts.unbatch().apply(tf.data.experimental.assert_cardinality(n)))
         rows = order.batches(self.size(split), batch_size, seed, epochs=epochs)
         return order.steady(rows.map(self.reader(split), tf.data.AUTOTUNE).prefetch(2))
 
     def _examples(self, split: str) -> tf.data.Dataset:
         examples = self.batches(split, None)
-        examples.identity = lambda: (
-            self.fingerprint,
-            self.name,
-            split,
-        )  # for features.extract, which may know them already
+        # for features.extract, which may know them already
+        examples.identity = lambda: (self.fingerprint, self.name, split)
         return examples
 
-    def reader(self, split: str) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-        """A function for tf.data from rows of a split, int64 () or (batch,), to those examples."""
-        images, labels, ids = (
-            tf.constant(column) for column in (self.rows[split].images, self.rows[split].labels, self.ids[split])
-        )
+    def reader(self, split: str) -> Callable[[tf.Tensor], Examples]:
+        """A function for tf.data from rows of a split, int64 (batch,), to those examples."""
+        rows = self.rows[split]
+        columns = {"label": rows.labels, "id": self.ids[split]} | rows.facts
+        columns = {name: tf.constant(column) for name, column in columns.items()}
+        images = _images(rows.images, self.image_shape)
 
-        def decode(path):
-            return _decode(path, self.image_shape)
-
-        def read(rows):
-            image = tf.gather(images, rows)
-            if images.dtype == tf.string:
-                spec = tf.TensorSpec(self.image_shape, tf.uint8)
-                image = tf.map_fn(decode, image, fn_output_signature=spec) if rows.shape.rank else decode(image)
-            return {"image": image, "label": tf.gather(labels, rows), "id": tf.gather(ids, rows)}
+        def read(numbers):
+            examples = {"image": images(numbers)}
+            examples |= {name: tf.gather(column, numbers) for name, column in columns.items()}
+            for transform in self.transforms:
+                examples = transform(examples)
+            return examples
 
         return read
 
@@ -97,16 +116,58 @@ class Splits:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over every split's ids, labels and pixels (for files: path, size and time of change)."""
-        digest = hashlib.sha256(repr((self.classes, self.image_shape)).encode())
+        """sha256 over every split's ids, labels, facts and pixels (for files: path, size and time of change)."""
+        digest = hashlib.sha256(repr((self.classes, self.image_shape, self.transforms)).encode())
         for split in SPLITS:
-            images = self.rows[split].images
-            if images.dtype != np.uint8:
-                facts = [(path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in images]
-                images = np.frombuffer(repr(facts).encode(), np.uint8)
-            for column in (self.ids[split], self.rows[split].labels, images):
+            rows = self.rows[split]
+            for column in (self.ids[split], rows.labels, *rows.facts.values()):
                 digest.update(np.ascontiguousarray(column).view(np.uint8).data)
+            digest.update(repr(list(rows.facts)).encode() + fingerprint(rows.images))
         return digest.hexdigest()
+
+
+def refuse_leak(learned: Splits, tested: Splits) -> None:
+    """Raises InputError if images that the one's training or validation examples were made of are tested in the other.
+
+    Ids count, so both have to be of one source.
+    """
+    if shared := len(np.intersect1d(learned.bases("train", "validation"), tested.bases("test"))):
+        raise InputError(
+            f"{shared:,} base images are in training or validation of {learned.name} and in the test of {tested.name}, "
+            "so it would be no test: divide by base image"
+        )
+
+
+def stratified(labels: np.ndarray, seed: int) -> np.ndarray:
+    """A seeded order of all rows in which every prefix has the classes' shares, to rounding.
+
+    Row k (from 0) of a class of n, in random order, is due at (k + 1/2) / n of the way.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    counts = np.bincount(labels)
+    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    due = (rank + 0.5) / np.repeat(np.maximum(counts, 1), counts)
+    jitter = np.random.default_rng([seed, 1]).random(len(labels)) * 1e-9  # no fixed order of the classes
+    return by_class[np.argsort(due + jitter, kind="stable")]
+
+
+def _images(images: np.ndarray | Picked, shape: tuple[int, int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function for tf.data from rows (batch,) to uint8 (batch, *shape)."""
+    spec = tf.TensorSpec(shape, tf.uint8)
+    if isinstance(images, Picked):
+
+        def read(rows):
+            found = tf.numpy_function(images.__getitem__, [rows], tf.uint8)
+            return tf.ensure_shape(found, (*rows.shape, *shape))
+
+        return read
+    known = tf.constant(images)
+    if known.dtype == tf.string:
+        return lambda rows: tf.map_fn(
+            lambda path: _decode(path, shape), tf.gather(known, rows), fn_output_signature=spec
+        )
+    return lambda rows: tf.gather(known, rows)
 
 
 def _decode(path: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:

@@ -87,20 +87,29 @@ def activations(net: keras.Model, banks: Banks) -> Activations:
     return Activations(arrays, "in feature banks", {split: bank.labels for split, bank in banks.items()})
 
 
-def onwards(net: keras.Model, banks: Banks, layers: Sequence[str]) -> Banks:
-    """Features of later layers from those at the frontier of what trains: the tail alone runs, in inference mode."""
-    cut = prefix.frontier(net).tensors
-    later = [name for name in layers if name not in cut]
-    tail = keras.Model(list(cut.values()), {name: net.get_layer(name).output for name in later})
-    forward = tf.function(lambda given: tail(given, training=False), reduce_retracing=True)
-    size = inference.images_per_batch(tail)
-    found = {}
-    for split, bank in banks.items():
+class Onwards:
+    """Features of later layers from those at the frontier of what trains: the tail alone runs, in inference mode, with
+    the weights that the network has when it is called."""
+
+    def __init__(self, net: keras.Model, layers: Sequence[str]):
+        self.cut = list(prefix.frontier(net).tensors)
+        self.layers, self.later = layers, [name for name in layers if name not in self.cut]
+        inputs = list(prefix.frontier(net).tensors.values())
+        self.tail = keras.Model(inputs, {name: net.get_layer(name).output for name in self.later})
+        self.forward = tf.function(lambda given: self.tail(given, training=False), reduce_retracing=True)
+
+    def __call__(self, bank: Bank) -> Bank:
+        size = inference.images_per_batch(self.tail)
         rows = [slice(first, first + size) for first in range(0, len(bank), size)]
-        parts = [forward([tf.constant(bank[name][some]) for name in cut]) for some in rows]
-        values = {name: np.concatenate([part[name] for part in parts]) for name in later}
-        found[split] = Bank(values | {name: bank[name] for name in layers if name in cut}, bank.labels, bank.ids)
-    return found
+        parts = [self.forward([tf.constant(bank[name][some]) for name in self.cut]) for some in rows]
+        values = {name: np.concatenate([part[name] for part in parts]) for name in self.later}
+        return Bank(values | {name: bank[name] for name in self.layers if name in self.cut}, bank.labels, bank.ids)
+
+
+def onwards(net: keras.Model, banks: Banks, layers: Sequence[str]) -> Banks:
+    """`Onwards` for each of the banks."""
+    go = Onwards(net, layers)
+    return {split: go(bank) for split, bank in banks.items()}
 
 
 def pool(banks: Banks) -> tuple[np.ndarray, np.ndarray]:

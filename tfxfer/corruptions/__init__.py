@@ -10,7 +10,7 @@ import zlib
 
 import tensorflow as tf
 
-from tfxfer.corruptions import blur, digital, noise, weather
+from tfxfer.corruptions import blur, digital, filters, noise, weather
 from tfxfer.corruptions.draws import Draws
 from tfxfer.errors import InputError
 
@@ -37,8 +37,8 @@ _FUNCTIONS = {
 def corrupt(images: tf.Tensor, ids: tf.Tensor, name: str, severity: int, seed: int = 0) -> tf.Tensor:
     """Corrupts images; within `Dataset.map` and `tf.function` too.
 
-    What is random depends on seed, corruption, severity and the image's id alone: the same image always gets the same
-    corruption, whatever batch it is in.
+    What is random depends on seed, corruption and the image's id alone: the same image always gets the same corruption,
+    to rounding, whatever batch it is in, and five severities are one snowfall of five strengths.
 
     Args:
         images: uint8 (batch, size, size, 1 or 3), size at least 28.
@@ -56,10 +56,10 @@ def corrupt(images: tf.Tensor, ids: tf.Tensor, name: str, severity: int, seed: i
     check(name, severity, images.shape[1:])
     if images.dtype != tf.uint8:
         raise InputError(f"images {images.dtype.name}: expected uint8 pixels 0-255")
-    draws = Draws(ids, zlib.crc32(f"{name} {severity} {seed}".encode()))
+    draws = Draws(ids, zlib.crc32(f"{name} {seed}".encode()))
     x = tf.cast(images, tf.float32) / 255
     x = _FUNCTIONS[name](x, severity - 1, draws)
-    return tf.cast(255 * tf.clip_by_value(x, 0, 1) + 1e-3, tf.uint8)  # 1e-3: 254.9999 is a rounded 255
+    return tf.cast(filters.levels(tf.clip_by_value(x, 0, 1)), tf.uint8)
 
 
 def check(name: str, severity: int, shape: tuple[int | None, ...]) -> None:

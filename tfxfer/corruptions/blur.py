@@ -48,7 +48,7 @@ def glass_blur(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:
     size = x.shape[1]
     smooth = filters.gaussian(size, sigma * size / 32)
     reach = max(1, round(reach * size / 32))
-    x = tf.floor(255 * filters.separable(x, smooth) + 1e-3) / 255
+    x = filters.levels(filters.separable(x, smooth)) / 255
     moves = (np.arange(size) > reach) & (np.arange(size) <= size - reach)  # the reference leaves out an edge
     moves = tf.constant(moves[:, None] & moves, tf.int32)
     for _ in range(times):
@@ -65,8 +65,9 @@ def motion_blur(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:
 
 
 def zoom_blur(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:
-    """The mean of the picture and of it enlarged by 1, 1.01, 1.02, ..."""
-    factors = 1 + np.arange((6, 11, 16, 21, 26)[severity]) / 100
+    """The mean of the picture and of it enlarged by 1, 1.01, 1.02, ...; rounding lets the reference's `arange` reach
+    its end at the first two severities, and so it does here."""
+    factors = np.arange(1, (1.06, 1.11, 1.16, 1.21, 1.26)[severity], 0.01)
     return (x + tf.add_n([filters.separable(x, filters.zoom(x.shape[1], each)) for each in factors])) / (
         len(factors) + 1
     )

@@ -19,6 +19,11 @@ def separable(x: tf.Tensor, matrix: np.ndarray) -> tf.Tensor:
     return tf.einsum(letters, x, along, along, optimize="optimal")
 
 
+def levels(x: tf.Tensor) -> tf.Tensor:
+    """Values in [0, 1] as whole levels 0 to 255, cut as CIFAR-10-C cuts them, but for float32's own rounding."""
+    return tf.floor(255 * x + 1.5e-4)
+
+
 def gaussian(size: int, sigma: float, mode: str = "nearest", truncate: float = 4.0) -> np.ndarray:
     """The matrix of a Gaussian blur; by default scikit-image's, with the edge's pixels repeated outside."""
     return ndimage.gaussian_filter(np.eye(size), (sigma, 0), mode=mode, truncate=truncate)

@@ -26,11 +26,11 @@ def snow(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:
 
 
 def frost(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:
-    """The texture is made, not photographed: ridges of fractal noise, a bluish white."""
+    """The texture is made, not photographed: ridges of fractal noise on black, a bluish white."""
     share, ice = ((1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45))[severity]
     fractal = filters.plasma(draws, x.shape[1], 1.6)
-    ridges = (1 - tf.abs(2 * fractal - 1)) ** 2
-    return share * x + ice * _colored(0.25 + 0.75 * ridges, ICE, x)
+    ridges = (1 - tf.abs(2 * fractal - 1)) ** 6
+    return share * x + ice * _colored(ridges, ICE, x)
 
 
 def fog(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:

@@ -5,5 +5,6 @@ RECIPES = {
     "mobilenet_mnist": "MobileNetV2 on MNIST: features before and after fine-tuning the last 10 layers",
     "fashion_features": "Fashion-MNIST: pixels, scattering, VGG19, ResNet18, Lite0; classifiers, fine-tuning, collapse",
     "fashion_models": "Fashion-MNIST: networks from scratch against classical models; cost, calibration, failures",
+    "cifar10c_shift": "CIFAR-10-C or any twin: what corruptions do to a network, what tuning on them gives and costs",
     "pretrain": "train a backbone from scratch on a source data set and save it for --weights",
 }

@@ -1,0 +1,113 @@
+"""The page on corrupted images runs for real on small made pictures, honest and as published, made twins and files."""
+
+import numpy as np
+import pytest
+from cifar_files import write_cifar10, write_folder
+from conftest import write_idx_set
+from test_recipes import newest
+
+import tfxfer
+from tfxfer import corruptions, data, features, robustness
+from tfxfer.errors import InputError
+from tfxfer.recipes import cifar10c_shift
+
+SMALL = {"backbone": "efficientnet_lite0", "image_size": 32, "epochs": 3, "tune_epochs": 2, "batch_size": 32}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    write_idx_set(folder, train=300, test=120)
+    options = SMALL | {"corruption": "gaussian_noise", "severities": "5,4", "protocol": "as_published"}
+    options |= {"grid_images": 6, "surgery": "fog", "surgery_images": 20, "out": str(folder)}
+    metrics = cifar10c_shift.main(f"idx:{folder}", **options)
+    return metrics, tfxfer.load(newest(folder, "cifar10c_shift"))
+
+
+def test_both_protocols_stand_side_by_side(run):
+    metrics, found = run
+    for prefix in ("", "as_published/"):
+        for when in ("before", "after"):
+            for side in ("clean", "corrupted"):
+                assert 0 <= metrics[f"{prefix}{when}/{side}_accuracy"] <= 1
+    sizes = {name: side["sizes"] for name, side in found.facts["corrupted"].items()}
+    assert sizes["tfxfer"] == {"train": 96, "validation": 24, "test": 120}
+    assert sizes["as_published"] == {"train": 96, "validation": 24, "test": 240}
+    assert found.facts["data"]["sizes"]["test"] == 60
+    text = (found.dir / "report.html").read_text()
+    assert "WARNING: as published, the network is tested on 240 corrupted images" in text
+    assert "as published: LEAKS" in text
+    assert "0.9425" in text  # the published figure
+
+
+def test_what_is_tested_was_not_learned_from(run):
+    metrics, found = run
+    clean = data.load(found.facts["arguments"]["dataset"], image_size=32)
+    twin = data.Twin.of(clean)
+    corrupted = twin.divide((("gaussian_noise", 5), ("gaussian_noise", 4)))
+    bank = features.extract(found.model, corrupted.test, ("logits",))
+    assert np.mean(bank["logits"].argmax(1) == bank.labels) == pytest.approx(metrics["after/corrupted_accuracy"])
+    assert not set(corrupted.bases("train", "validation")) & set(found.banks["clean"].ids)
+    assert set(found.banks["corrupted"].ids % 10**9) == set(found.banks["clean"].ids)
+
+
+def test_the_grid_has_every_cell_and_its_means(run):
+    metrics, found = run
+    for when in ("before", "after"):
+        row = {key: value for key, value in metrics.items() if key.startswith(f"{when}/grid/")}
+        assert len(row) == 95 + 2
+        cells = [row[f"{when}/grid/{name}_{severity}"] for name in corruptions.BENCHMARK for severity in range(1, 6)]
+        assert row[f"{when}/grid/mean_15"] == pytest.approx(np.mean(cells))
+    for figure in ("planes", "grid", "surgery", "corruptions", "confusion", "training-head"):
+        assert (found.dir / "figures" / f"{figure}.png").exists()
+    contact = found.banks["contact"]
+    assert contact["image"].shape == (95, 28, 28, 1)
+    fog = robustness.ALL.index(("fog", 5))
+    whole = data.load(found.facts["arguments"]["dataset"], image_size=32)
+    image, base = whole.rows["test"].images[:1], whole.ids["test"][:1]
+    np.testing.assert_array_equal(contact["image"][fog], corruptions.corrupt(image, base, "fog", 5)[0])
+
+
+def test_each_stage_is_tuned_alone(run):
+    metrics, found = run
+    stages = tfxfer.model.stages(found.model)
+    assert {key for key in metrics if key.startswith("surgery/")} == {
+        f"surgery/fog/{name}" for name in (*stages, "none")
+    }
+
+
+def test_cifar10c_in_its_own_layout(tmp_path, monkeypatch):
+    """The official folder beside CIFAR-10's: 50,000 rows, of which those of a subset of the test images are used."""
+    images = write_cifar10(tmp_path)
+    blurred = {("gaussian_blur", 0): images, ("gaussian_blur", 40_000): 255 - images}
+    write_folder(tmp_path / "CIFAR-10-C", blurred)
+    options = SMALL | {"limit": 200, "severities": "1,5", "grid_images": 0, "surgery": "", "out": str(tmp_path / "out")}
+    metrics = cifar10c_shift.main(data_dir=str(tmp_path), **options)
+    found = tfxfer.load(newest(tmp_path / "out", "cifar10c_shift"))
+    assert found.facts["corrupted"]["tfxfer"]["sizes"] == {"train": 40, "validation": 10, "test": 50}
+    assert found.facts["data"]["name"] == "cifar10"
+    assert not any("grid" in key or "surgery" in key for key in metrics)
+    test = found.banks["test"]
+    assert len(test) == 50
+    for number, image in zip(test.ids, test["image"]):
+        base = number % 10**9 - 50_000
+        severity = (number // 10**9 - 1) % 5 + 1
+        np.testing.assert_array_equal(image, images[base] if severity == 1 else 255 - images[base])
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"corruption": "rain"}, "corruption 'rain'"),
+        ({"severities": "1,six"}, "severities '1,six'"),
+        ({"severities": "0"}, "severity 0"),
+        ({"protocol": "mine"}, "protocol 'mine'"),
+        ({"dataset": "digits", "limit": 50}, "images of 8 x 8 x 1"),
+    ],
+)
+def test_bad_arguments_leave_nothing(tmp_path, options, complaint):
+    with pytest.raises(InputError, match=complaint):
+        cifar10c_shift.main(
+            **({"dataset": "digits", "surgery": "", "grid_images": 0} | options), out=str(tmp_path / "out")
+        )
+    assert not list(tmp_path.rglob("*.json"))

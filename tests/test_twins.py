@@ -1,0 +1,131 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import make_pictures
+from PIL import Image
+
+from tfxfer import corruptions, data, features
+from tfxfer.errors import InputError
+from tfxfer.twins import Corrupt, Twin
+
+SPLITS = ("train", "validation", "test")
+
+
+def read(splits, split):
+    parts = list(splits.batches(split, 7))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def test_a_twin_has_the_same_images_corrupted(pictures):
+    twin = data.corrupt(pictures, "gaussian_noise", 3, seed=4)
+    for split in SPLITS:
+        found, plain = read(twin, split), read(pictures, split)
+        np.testing.assert_array_equal(found["label"], plain["label"])
+        np.testing.assert_array_equal(found["base"], plain["id"])
+        assert set(found["severity"]) == {3}
+        assert set(found["corruption"]) == {corruptions.NAMES.index("gaussian_noise")}
+        expected = corruptions.corrupt(tf.constant(plain["image"]), tf.constant(plain["id"]), "gaussian_noise", 3, 4)
+        np.testing.assert_array_equal(found["image"], expected)
+    assert len(np.unique(np.concatenate([*twin.ids.values(), *pictures.ids.values()]))) == 2 * 400
+    assert twin.fingerprint == data.corrupt(pictures, "gaussian_noise", 3, seed=4).fingerprint
+    others = [("gaussian_noise", 3, 5), ("gaussian_noise", 2, 4), ("fog", 3, 4)]
+    prints = {data.corrupt(pictures, *other[:2], seed=other[2]).fingerprint for other in others}
+    assert len(prints | {twin.fingerprint, pictures.fingerprint}) == 5
+
+
+def test_single_examples_and_training_see_the_same(pictures):
+    twin = data.corrupt(pictures, "motion_blur", (5, 2))
+    by_id = dict(zip((found := read(twin, "test"))["id"].tolist(), found["image"]))
+    assert int(twin.test.cardinality()) == 200
+    for example in twin.test.take(9):
+        np.testing.assert_array_equal(example["image"], by_id[int(example["id"])])
+    shuffled = next(iter(twin.batches("test", 50, seed=3)))
+    for number, image in zip(shuffled["id"].numpy().tolist(), shuffled["image"]):
+        np.testing.assert_array_equal(image, by_id[number])
+    assert sorted(set(shuffled["severity"].numpy())) == [2, 5]
+
+
+def test_mixed_cells_are_each_their_own(pictures):
+    cells = (("fog", 1), ("contrast", 5), ("jpeg_compression", 2))
+    twin = Twin.of(pictures)
+    found = read(twin.grid(cells, np.arange(10)), "test")
+    for i, cell in enumerate(cells):
+        some = slice(10 * i, 10 * i + 10)
+        base = pictures.rows["test"].images[:10]
+        expected = corruptions.corrupt(tf.constant(base), tf.constant(pictures.ids["test"][:10]), *cell)
+        np.testing.assert_array_equal(found["image"][some], expected)
+        assert set(found["severity"][some]) == {cell[1]}
+
+
+def test_folders_have_twins_too(tmp_path):
+    images, labels = make_pictures(24, classes=2)
+    for i, (image, label) in enumerate(zip(images, labels)):
+        (tmp_path / "ab"[label]).mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "ab"[label] / f"{i}.png")
+    splits = data.load(f"folder:{tmp_path}", image_size=32)
+    plain, blurred = read(splits, "test"), read(data.corrupt(splits, "gaussian_blur", 5), "test")
+    expected = corruptions.corrupt(tf.constant(plain["image"]), tf.constant(plain["id"]), "gaussian_blur", 5)
+    np.testing.assert_array_equal(blurred["image"], expected)
+
+
+def test_division_is_by_base_image_and_stratified(pictures):
+    cells = [("fog", severity) for severity in (1, 2, 3, 4, 5)]
+    splits = Twin.of(pictures).divide(cells, seed=1)
+    assert [splits.size(split) for split in SPLITS] == [200, 50, 250]
+    bases = {split: set(splits.bases(split)) for split in SPLITS}
+    assert not bases["test"] & (bases["train"] | bases["validation"])
+    assert set().union(*bases.values()) == set(pictures.ids["test"])
+    assert np.bincount(splits.rows["train"].labels).tolist() == [20] * 10
+    first = splits.rows["test"].facts
+    assert len(set(first["base"][:5])) == 1  # all of one image, then the next: any limit takes whole images
+    assert first["severity"][:5].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_a_leak_is_refused_with_its_size_but_by_name(pictures):
+    cells = [("fog", 1), ("fog", 5)]
+    leaky = Twin.of(pictures).divide(cells, leaky=True)
+    assert [leaky.size(split) for split in SPLITS] == [80, 20, 200]
+    assert leaky.leaky
+    shared = len(set(leaky.bases("train", "validation")) & set(leaky.bases("test")))
+    with pytest.raises(InputError, match=f"^{shared} base images are in training or validation of arrays, fog"):
+        replace(leaky, leaky=False)
+    honest = Twin.of(pictures).divide(cells)
+    planted = {name: rows.take(np.arange(len(rows.labels))) for name, rows in honest.rows.items()}
+    planted["train"].facts["base"][:3] = honest.rows["test"].facts["base"][:6:2]
+    with pytest.raises(InputError, match=r"^3 base images are in training or validation"):
+        replace(honest, rows=planted)
+    with pytest.raises(InputError, match=r"50 base images .* of arrays, fog and in the test of arrays"):
+        data.refuse_leak(honest, pictures)
+
+
+def test_extraction_goes_over_a_twin(pictures, small_cnn, tmp_path):
+    twin = data.corrupt(pictures, "pixelate", 5)
+    bank = features.extract(small_cnn, twin.test, ("embedding", "image"), out=tmp_path / "bank")
+    np.testing.assert_array_equal(np.asarray(bank["image"]), read(twin, "test")["image"])
+    again = features.extract(small_cnn, twin.test, ("embedding", "image"), out=tmp_path / "bank")
+    np.testing.assert_array_equal(again["embedding"][:], bank["embedding"][:])
+
+
+@pytest.mark.parametrize(
+    ("name", "severity", "complaint"),
+    [("rain", 1, "corruption 'rain'"), ("fog", 7, "severity 7"), ("fog", (1, 0), "sev")],
+)
+def test_bad_requests(pictures, name, severity, complaint):
+    with pytest.raises(InputError, match=complaint):
+        data.corrupt(pictures, name, severity)
+
+
+def test_a_twin_has_no_twin(pictures):
+    with pytest.raises(InputError, match="arrays, fog 1 is corrupted already"):
+        data.corrupt(data.corrupt(pictures, "fog", 1), "snow", 2)
+
+
+def test_small_images_are_refused():
+    with pytest.raises(InputError, match="images of 8 x 8 x 1: corruptions are for square ones of at least 28"):
+        data.corrupt(data.load("digits", limit=50), "fog", 1)
+
+
+def test_what_a_transform_does_follows_from_its_repr():
+    assert repr(Corrupt((("fog", 1),), 0)) == f"Corrupt(cells=(('fog', 1),), seed=0, revision={corruptions.REVISION})"

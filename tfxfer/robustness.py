@@ -1,0 +1,161 @@
+"""What pages about corrupted images share: both sides of a shift, every corruption, stages tuned alone."""
+
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfxfer import analysis, corruptions, data, features, model, prefix, strategies, studies, train
+from tfxfer.banks import Bank
+from tfxfer.cifar10c import Cell
+from tfxfer.data import Splits, Twin
+from tfxfer.errors import InputError
+from tfxfer.store import Store
+
+OFFICIAL = "cifar10_corrupted"
+ALL = tuple((name, severity) for name in corruptions.NAMES for severity in corruptions.SEVERITIES)
+LAYERS = ("embedding", "logits")
+SHOWN = 2000  # images of each side that are projected
+
+
+def cells(corruption: str, severities: str) -> tuple[Cell, ...]:
+    """A corruption at severities such as "1,2,5".
+
+    Raises:
+        InputError: unknown ones.
+    """
+    found = []
+    for text in severities.split(","):
+        if not text.strip().isdecimal():
+            raise InputError(f"severities {severities!r}: expected numbers from 1 to 5, such as 1,2,3,4,5")
+        corruptions.check(corruption, int(text), (32, 32, 3))
+        found.append((corruption, int(text)))
+    return tuple(dict.fromkeys(found))
+
+
+def load(
+    dataset: str, data_dir: str | None, wanted: Iterable[Cell], limit: int | None, image_size: int, seed: int
+) -> tuple[Splits, Twin]:
+    """A data set and the twin of its test images: CIFAR-10-C's files for `cifar10_corrupted`, else made here."""
+    official = dataset == OFFICIAL
+    clean = data.load("cifar10" if official else dataset, data_dir, limit, image_size=image_size, seed=seed)
+    return clean, Twin.published(clean, tuple(wanted), data_dir) if official else Twin.of(clean, seed=seed)
+
+
+def held_out(clean: Splits, corrupted: Splits) -> Splits:
+    """The data set with those test images alone whose twins are tested: the others' twins are learned from.
+
+    Raises:
+        InputError: images of the test are learned from as twins, unless `corrupted` is leaky by name.
+    """
+    rows = np.flatnonzero(np.isin(clean.ids["test"], corrupted.bases("test")))
+    found = replace(
+        clean,
+        rows=clean.rows | {"test": clean.rows["test"].take(rows)},
+        ids=clean.ids | {"test": clean.ids["test"][rows]},
+    )
+    if not corrupted.leaky:
+        data.refuse_leak(corrupted, found)
+    return found
+
+
+class Looker:
+    """Embeddings and logits by a network with the weights it has then, the frozen prefix's part from the cache.
+
+    Args:
+        net: as it will be trained: the prefix is what is frozen now.
+        images: how many there will be in all; where their prefix's outputs would not fit, the whole network runs.
+        cache: as `train.fit` takes it; with "memory" and "off" nothing is kept.
+    """
+
+    def __init__(self, net: keras.Model, images: int, cache: str, strategy: tf.distribute.Strategy | None):
+        self.store = Store() if cache in ("auto", "disk") and strategies.workers(strategy) == 1 else None
+        cut = features.Extractor(net, list(prefix.frontier(net).tensors), strategy=strategy)
+        self.cut = cut if self.store and self.store.fits(images * cut.row_bytes) else None
+        self.whole, self.onwards = features.Extractor(net, LAYERS, strategy=strategy), studies.Onwards(net, LAYERS)
+
+    def __call__(self, dataset: tf.data.Dataset) -> Bank:
+        """Of examples, such as a test split."""
+        return self.onwards(self.cut(dataset, out=self.store)) if self.cut else self.whole(dataset, out=self.store)
+
+
+def accuracy(bank: Bank) -> float:
+    return analysis.metrics.accuracy(bank.labels, bank["logits"].argmax(1))
+
+
+class Grid:
+    """Accuracy on the twins of images under all 19 corruptions x 5 severities: `<corruption>_<severity>`, means.
+
+    Each cell is in the cache as soon as it is done, so that an interrupted grid goes on where it stopped.
+
+    Args:
+        bases: ids of the images.
+    """
+
+    def __init__(self, twin: Twin, bases: np.ndarray):
+        rows = np.flatnonzero(np.isin(twin.bases, bases))
+        self.cell = functools.cache(lambda cell: twin.grid([cell], rows).test)  # making a pipeline takes its time
+
+    def __call__(self, look: Looker) -> dict[str, float]:
+        found = {}
+        for name in corruptions.NAMES:
+            row = {f"{name}_{each}": accuracy(look(self.cell((name, each)))) for each in corruptions.SEVERITIES}
+            print(f"  {name}: {' '.join(f'{value:.3f}' for value in row.values())}", flush=True)
+            found |= row
+        for title, names in (("mean_15", corruptions.BENCHMARK), ("mean_19", corruptions.NAMES)):
+            cells = [found[f"{name}_{each}"] for name in names for each in corruptions.SEVERITIES]
+            found[title] = float(np.mean(cells))
+        return found
+
+
+def planes(sides: dict[str, Bank]) -> dict[str, np.ndarray]:
+    """One PCA of all sides' embeddings together, so that they share axes: for each (at most `SHOWN`, 2)."""
+    shown = {name: bank["embedding"][:SHOWN] for name, bank in sides.items()}
+    points = analysis.project(np.concatenate(list(shown.values())), "pca")
+    return dict(zip(shown, np.split(points, np.cumsum([len(part) for part in shown.values()])[:-1]), strict=True))
+
+
+def surgery(
+    net: keras.Model, twin: Twin, bases: np.ndarray, names: Sequence[str], images: int, epochs: int, run, seed: int
+) -> dict[str, float]:
+    """Which single stage is best to tune (Lee et al. 2023, arXiv:2210.11466): from the network's weights, which it has
+    again afterwards, each stage trains alone, head and all others frozen, at severity 5 of each corruption.
+
+    Args:
+        bases: ids of images to learn from and to validate by: `images` of them, and as many.
+
+    Returns:
+        Validation accuracy: `<corruption>/<stage>`, and `<corruption>/none` of the network as it is.
+    """
+    rows = np.flatnonzero(np.isin(twin.bases, bases))[: 2 * images]
+    start, found = model.values(net), {}
+    for name in names:
+        some = twin.only(rows).divide([(name, 5)], 0.5, 0.5, seed)
+        found[f"{name}/none"] = accuracy(features.extract(net, some.validation, LAYERS))
+        for stage in model.stages(net):
+            model.unfreeze_stage(net, stage, train_batch_norm=True)
+            history = train.fit(net, some, epochs, **run.training(f"surgery-{name}-{stage}"))
+            found[f"{name}/{stage}"] = history["val_accuracy"][-1]
+            model.assign_values(net, start)
+    model.unfreeze_last(net, 0)
+    return found
+
+
+def contact_sheet(twin: Twin) -> Bank:
+    """The first image under all 95: `image` (95, height, width, channels), in the order of `ALL`."""
+    parts = [twin.grid([cell], np.array([0])).reader("test")(tf.constant([0])) for cell in ALL]
+    image, label, number = (np.concatenate([part[name] for part in parts]) for name in ("image", "label", "id"))
+    return Bank({"image": image}, label, number)
+
+
+def banks(planes: dict[str, dict[str, np.ndarray]], clean: Splits, corrupted: Splits, tuned: Bank, images: Bank):
+    """What a run keeps: both sides projected by the original and by the tuned network, and predictions to look at."""
+    found = {}
+    for side, splits in (("corrupted", corrupted), ("clean", clean)):
+        values = {name: planes[when][side] for name, when in (("original", "before"), ("tuned", "after"))}
+        found[side] = Bank(values, splits.rows["test"].labels[:SHOWN], splits.ids["test"][:SHOWN])
+    shown = tuned[: len(images)]
+    return found | {"test": Bank(images.values | {"logits": shown["logits"]}, shown.labels, shown.ids)}

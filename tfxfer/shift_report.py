@@ -1,0 +1,89 @@
+"""Sections of a report on corrupted images."""
+
+import numpy as np
+
+from tfxfer import page, published, shift_figures
+from tfxfer.corruptions import BENCHMARK, FAMILIES, NAMES, SEVERITIES
+from tfxfer.loaded import Loaded
+
+_ROWS = {"": "no image on both sides", "as_published/": "as published: LEAKS"}
+
+
+def sections(run: Loaded) -> list[str]:
+    """Accuracy before and after tuning, both sides projected, every corruption, single stages, samples."""
+    if "after/corrupted_accuracy" not in run.metrics:
+        return []
+    folder, facts = run.dir / "figures", run.facts
+    name = facts["arguments"]["corruption"].replace("_", " ")
+    sides = {side: run.banks[side] for side in ("corrupted", "clean")}
+    found = [
+        page.heading("Before and after tuning on corrupted images"),
+        page.table(("accuracy", "before, clean", "before, corrupted", "after, clean", "after, corrupted"), _rows(run)),
+        *map(page.note, _remarks(run)),
+        page.figure(folder, "planes", shift_figures.planes(sides, facts["classes"], name)),
+    ]
+    if "before/grid/mean_19" in run.metrics:
+        found += _grid(run)
+    if stages := _nested(run, "surgery/"):
+        best = {name: max(row.keys() - {"none"}, key=row.get) for name, row in stages.items()}
+        rows = [(name, best[name], f"{row[best[name]]:.3f}", f"{row['none']:.3f}") for name, row in stages.items()]
+        found += [
+            page.heading("One stage tuned alone"),
+            page.figure(folder, "surgery", shift_figures.surgery(stages)),
+            page.table(("corruption, severity 5", "best stage", "validation accuracy", "untuned"), rows),
+        ]
+    if "contact" in run.banks:
+        found.append(page.figure(folder, "corruptions", shift_figures.contact_sheet(run.banks["contact"]["image"])))
+    return found
+
+
+def _rows(run: Loaded) -> list[tuple[str, ...]]:
+    keys = [f"{when}/{side}_accuracy" for when in ("before", "after") for side in ("clean", "corrupted")]
+    own = {title: prefix for prefix, title in _ROWS.items() if prefix + keys[0] in run.metrics}
+    sets = {title: [run.metrics[prefix + key] for key in keys] for title, prefix in own.items()}
+    sets["published: leaks"] = [published.CIFAR10C_SHIFT.figures[key] for key in keys]
+    return [(title, *(f"{value:.4f}" for value in values)) for title, values in sets.items()]
+
+
+def _remarks(run: Loaded) -> list[str]:
+    sizes = {name: side["sizes"] for name, side in run.facts["corrupted"].items()}
+    own = sizes["tfxfer"]
+    found = [
+        f"Tuned on {own['train']:,} corrupted images, tested on {own['test']:,} made of other images, and on those "
+        f"{run.facts['data']['sizes']['test']:,} images themselves."
+    ]
+    if "as_published" in sizes:
+        found.append(
+            f"WARNING: as published, the network is tested on {sizes['as_published']['test']:,} corrupted images, of "
+            f"which it has learned from {sizes['as_published']['train']:,} and from other versions of more: what it "
+            "remembers counts as if it had understood."
+        )
+    return [*found, f"Published: {published.CIFAR10C_SHIFT.remark}"]
+
+
+def _grid(run: Loaded) -> list[str]:
+    grids = {when: _nested(run, f"{when}/grid/") for when in ("before", "after")}
+    grids = {when: {name: row[""] for name, row in found.items()} for when, found in grids.items()}
+    groups = {"mean over 15": BENCHMARK, "mean over 19": NAMES, **FAMILIES}
+    rows = []
+    for title, names in groups.items():
+        keys = [f"{name}_{severity}" for name in names for severity in SEVERITIES]
+        means = {when: float(np.mean([found[key] for key in keys])) for when, found in grids.items()}
+        drops = [1 - means[when] / run.metrics[f"{when}/clean_accuracy"] for when in means]
+        rows.append((title, *(f"{value:.4f}" for value in (*means.values(), *drops))))
+    return [
+        page.heading(f"All {len(NAMES)} corruptions"),
+        page.table(("", "before", "after", "drop from clean, before", "drop from clean, after"), rows),
+        page.note("Accuracy as a plain mean over five severities, as CIFAR-10-C is reported; the drop is relative."),
+        page.figure(run.dir / "figures", "grid", shift_figures.heat_maps(grids)),
+    ]
+
+
+def _nested(run: Loaded, prefix: str) -> dict[str, dict[str, float]]:
+    """Metrics `<prefix><name>/<part>`, or `<prefix><name>` with the part ""."""
+    found: dict[str, dict[str, float]] = {}
+    for key, value in run.metrics.items():
+        if key.startswith(prefix):
+            name, _, part = key.removeprefix(prefix).partition("/")
+            found.setdefault(name, {})[part] = value
+    return found

@@ -33,6 +33,8 @@ def sections(run: Loaded) -> list[str]:
             page.table(("corruption, severity 5", "best stage", "validation accuracy", "untuned"), rows),
         ]
     if "contact" in run.banks:
+        made = facts["arguments"]["dataset"] != "cifar10_corrupted"
+        found += [page.note("Made here; frost takes a procedural texture, not a photograph of ice.")] if made else []
         found.append(page.figure(folder, "corruptions", shift_figures.contact_sheet(run.banks["contact"]["image"])))
     return found
 

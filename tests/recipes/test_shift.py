@@ -7,11 +7,11 @@ from conftest import write_idx_set
 from test_recipes import newest
 
 import tfxfer
-from tfxfer import corruptions, data, features, robustness
+from tfxfer import corruptions, data, features, inference, model, robustness
 from tfxfer.errors import InputError
 from tfxfer.recipes import cifar10c_shift
 
-SMALL = {"backbone": "efficientnet_lite0", "image_size": 32, "epochs": 3, "tune_epochs": 2, "batch_size": 32}
+SMALL = {"backbone": "cnn", "weights": "none", "image_size": 28, "epochs": 3, "tune_epochs": 2, "batch_size": 32}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_both_protocols_stand_side_by_side(run):
 
 def test_what_is_tested_was_not_learned_from(run):
     metrics, found = run
-    clean = data.load(found.facts["arguments"]["dataset"], image_size=32)
+    clean = data.load(found.facts["arguments"]["dataset"], image_size=28)
     twin = data.Twin.of(clean)
     corrupted = twin.divide((("gaussian_noise", 5), ("gaussian_noise", 4)))
     bank = features.extract(found.model, corrupted.test, ("logits",))
@@ -63,9 +63,48 @@ def test_the_grid_has_every_cell_and_its_means(run):
     contact = found.banks["contact"]
     assert contact["image"].shape == (95, 28, 28, 1)
     fog = robustness.ALL.index(("fog", 5))
-    whole = data.load(found.facts["arguments"]["dataset"], image_size=32)
+    whole = data.load(found.facts["arguments"]["dataset"], image_size=28)
     image, base = whole.rows["test"].images[:1], whole.ids["test"][:1]
     np.testing.assert_array_equal(contact["image"][fog], corruptions.corrupt(image, base, "fog", 5)[0])
+
+
+def test_an_interrupted_grid_goes_on_from_the_cache(pictures, monkeypatch, tmp_path):
+    monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
+    for name in ("NAMES", "BENCHMARK"):
+        monkeypatch.setattr(robustness.corruptions, name, ("fog", "contrast"))
+    net = model.build("cnn", pictures, weights="none")
+    model.unfreeze_last(net, "dense")
+    grid, calls = robustness.Grid(data.Twin.of(pictures), pictures.ids["test"][:5]), []
+    over = inference.Forward.over
+
+    def counted(self, batches, what):
+        calls.append(what)
+        if len(calls) == 4 or len(calls) > 11:
+            raise KeyboardInterrupt
+        return over(self, batches, what)
+
+    monkeypatch.setattr(inference.Forward, "over", counted)
+    with pytest.raises(KeyboardInterrupt):
+        grid(robustness.Looker(net, 50, "auto", None))
+    first = grid(robustness.Looker(net, 50, "auto", None))
+    assert len(calls) == 4 + 7  # three of the ten cells were done
+    assert grid(robustness.Looker(net, 50, "auto", None)) == first  # and now all are
+    assert set(first) == {f"{name}_{s}" for name in ("fog", "contrast") for s in range(1, 6)} | {"mean_15", "mean_19"}
+
+
+def test_a_prefix_that_does_not_fit_is_computed_each_time(pictures, monkeypatch, tmp_path):
+    monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
+    net = model.build("cnn", pictures, weights="none")
+    model.unfreeze_last(net, "dense")
+    kept = robustness.Looker(net, 10**9, "auto", None)
+    assert kept.cut is None
+    given = kept(pictures.test)
+    other = robustness.Looker(net, 100, "auto", None)(pictures.test)
+    np.testing.assert_allclose(given["logits"][:], other["logits"], atol=1e-5)
+    net.get_layer("logits").kernel.assign_add(np.ones((128, 10)) * np.arange(10))
+    expected = features.extract(net, pictures.test, ("logits",))["logits"]
+    for look in (kept, robustness.Looker(net, 100, "off", None)):
+        np.testing.assert_allclose(look(pictures.test)["logits"][:], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_each_stage_is_tuned_alone(run):

@@ -85,7 +85,9 @@ def main(
                 study(f"{prefix}before", name)
             with run.phase(f"{prefix}tuning"):
                 options = run.training(f"{name}-tuned") | {"backbone_learning_rate": learning_rate / 10}
-                histories[f"{prefix}tuned"] = train.fit(net, corrupted[name], tune_epochs, learning_rate, **options)
+                histories[f"{prefix}tuned".replace("/", " ")] = train.fit(
+                    net, corrupted[name], tune_epochs, learning_rate, **options
+                )
             with run.phase(f"{prefix}after"):
                 bank = study(f"{prefix}after", name)
         run.save_model(net, studies.joined(histories))

@@ -18,6 +18,7 @@ from tfxfer.store import Store
 OFFICIAL = "cifar10_corrupted"
 ALL = tuple((name, severity) for name in corruptions.NAMES for severity in corruptions.SEVERITIES)
 LAYERS = ("embedding", "logits")
+SURGERY_EPOCHS = 4
 SHOWN = 2000  # images of each side that are projected
 
 
@@ -119,7 +120,7 @@ def planes(sides: dict[str, Bank]) -> dict[str, np.ndarray]:
 
 
 def surgery(
-    net: keras.Model, twin: Twin, bases: np.ndarray, names: Sequence[str], images: int, epochs: int, run, seed: int
+    net: keras.Model, twin: Twin, bases: np.ndarray, names: Sequence[str], images: int, rate: float, run, seed: int
 ) -> dict[str, float]:
     """Which single stage is best to tune (Lee et al. 2023, arXiv:2210.11466): from the network's weights, which it has
     again afterwards, each stage trains alone, head and all others frozen, at severity 5 of each corruption.
@@ -137,8 +138,9 @@ def surgery(
         found[f"{name}/none"] = accuracy(features.extract(net, some.validation, LAYERS))
         for stage in model.stages(net):
             model.unfreeze_stage(net, stage, train_batch_norm=True)
-            history = train.fit(net, some, epochs, **run.training(f"surgery-{name}-{stage}"))
-            found[f"{name}/{stage}"] = history["val_accuracy"][-1]
+            options = run.training(f"surgery-{name}-{stage}") | {"early_stopping": SURGERY_EPOCHS}
+            history = train.fit(net, some, SURGERY_EPOCHS, rate, **options)
+            found[f"{name}/{stage}"] = history["val_accuracy"][history.facts["weights_of_epoch"]]
             model.assign_values(net, start)
     model.unfreeze_last(net, 0)
     return found

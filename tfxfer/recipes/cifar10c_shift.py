@@ -98,8 +98,8 @@ def main(
             with run.phase("surgery"):
                 model.assign_values(net, start)
                 bases = corrupted["tfxfer"].bases("train", "validation")
-                names = surgery.split(",")
-                run.note("surgery", robustness.surgery(net, twin, bases, names, surgery_images, 3, run, seed))
+                names, rate = surgery.split(","), learning_rate / 10  # that of the stage above
+                run.note("surgery", robustness.surgery(net, twin, bases, names, surgery_images, rate, run, seed))
         kept = robustness.banks(planes, clean["tfxfer"], corrupted["tfxfer"], bank, shown)
         run.save(kept | ({"contact": robustness.contact_sheet(twin)} if grid_images else {}))
         report.write(run.dir)

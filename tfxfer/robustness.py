@@ -137,8 +137,8 @@ def surgery(
         some = twin.only(rows).divide([(name, 5)], 0.5, 0.5, seed)
         found[f"{name}/none"] = accuracy(features.extract(net, some.validation, LAYERS))
         for stage in model.stages(net):
-            model.unfreeze_stage(net, stage, train_batch_norm=True)
-            options = run.training(f"surgery-{name}-{stage}") | {"early_stopping": SURGERY_EPOCHS}
+            model.unfreeze_stage(net, stage)  # batch norm of this data would be new to the frozen stages behind it
+            options = run.training(f"surgery-{name}-{stage}") | {"early_stopping": SURGERY_EPOCHS, "batch_size": 16}
             history = train.fit(net, some, SURGERY_EPOCHS, rate, **options)
             found[f"{name}/{stage}"] = history["val_accuracy"][history.facts["weights_of_epoch"]]
             model.assign_values(net, start)

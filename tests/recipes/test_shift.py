@@ -40,6 +40,12 @@ def test_both_protocols_stand_side_by_side(run):
     assert "0.9425" in text  # the published figure
 
 
+def test_where_the_head_starts_to_overfit_is_said(run):
+    metrics, found = run
+    losses = found.history["head/val_loss"][:3]
+    assert metrics["head/overfits_after_epoch"] == np.argmin(losses) + 1
+
+
 def test_what_is_tested_was_not_learned_from(run):
     metrics, found = run
     clean = data.load(found.facts["arguments"]["dataset"], image_size=28)

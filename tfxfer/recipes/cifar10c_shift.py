@@ -62,6 +62,8 @@ def main(
             options = run.training("head") | {"cache": studies.activations(net, banks), "early_stopping": best}
             histories = {"head": train.fit(net, whole, epochs, learning_rate, **options)}
         run.note("head", studies.accuracies(studies.onwards(net, banks, ("logits",))))
+        losses = histories["head"]["val_loss"]
+        run.note("head", {"overfits_after_epoch": losses.index(min(losses)) + 1})
         start, tested = model.values(net), clean["tfxfer"].ids["test"]
         model.unfreeze_last(net, unfreeze, train_batch_norm=True)
         images = sum(side[name].size("test") for side in (corrupted, clean) for name in protocols)

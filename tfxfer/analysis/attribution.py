@@ -1,0 +1,145 @@
+"""Where a network looks: class activation maps by tf-keras-vis, and the check that they depend on its weights."""
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy import stats
+
+from tfxfer import model
+from tfxfer.errors import InputError
+
+METHODS = ("gradcam", "gradcam++", "layercam")
+LEAST = 7  # pixels a side that a map should have, to point at anything
+BATCH = 32
+
+
+def layer_to_explain(net: keras.Model, name: str | None = None) -> str:
+    """The layer whose maps are weighed: the backbone's last activation of at least 7 x 7, else its largest last one.
+
+    The very last layers of a small picture are 2 x 2 (48 pixels in MobileNetV2), which says nothing about where.
+
+    Raises:
+        InputError: `name` is no layer of the network, or gives no feature map; or no layer gives one.
+    """
+    if name is not None:
+        if name not in [layer.name for layer in net.layers] or len(net.get_layer(name).output.shape) != 4:
+            raise InputError(f"{net.name} has no layer {name!r} that gives a feature map")
+        return name
+    found = [layer for layer in model.backbone_layers(net) if _activates(layer) and len(layer.output.shape) == 4]
+    if not found:
+        raise InputError(f"{net.name} gives no feature map: there is nothing to weigh")
+    sides = [min(layer.output.shape[1:3]) for layer in found]
+    wanted = min(LEAST, max(sides))
+    return [layer.name for layer, side in zip(found, sides) if side >= wanted][-1]
+
+
+def _activates(layer: keras.Layer) -> bool:
+    activation = getattr(layer, "activation", None)
+    return isinstance(layer, keras.layers.ReLU) or (activation not in (None, keras.activations.linear))
+
+
+def explain(
+    net: keras.Model,
+    images: np.ndarray,
+    classes: Sequence[int] | None = None,
+    method: str = "gradcam",
+    layer: str | None = None,
+) -> np.ndarray:
+    """Class activation maps: how much each place speaks for a class.
+
+    Args:
+        net: from `model.build`, computing in float32.
+        images: uint8 (n, *net.input_shape[1:]).
+        classes: which class to explain for each image, (n,); by default the predicted one.
+        method: "gradcam" (Selvaraju et al. 2017, arXiv:1610.02391), "gradcam++" (Chattopadhay et al. 2018,
+            arXiv:1710.11063) or "layercam" (Jiang et al. 2021).
+        layer: whose maps; by default `layer_to_explain`.
+
+    Returns:
+        float32 (n, height, width) of the images' size, each image's from 0 to 1 (all 0 where nothing speaks for it).
+
+    Raises:
+        InputError: unknown method or layer, images that are not uint8, classes that do not fit.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.shape[1:] != tuple(net.input_shape[1:]) or not len(images):
+        raise InputError(
+            f"images {images.dtype} {images.shape}: expected uint8 (n, *{net.input_shape[1:]}), at least one"
+        )
+    if method not in METHODS:
+        raise InputError(f"method {method!r}: expected one of {', '.join(METHODS)}")
+    target = layer_to_explain(net, layer)
+    floats = _from_floats(net)
+    if classes is None:
+        classes = np.argmax(floats.predict(images.astype(np.float32), BATCH, verbose=0), axis=1)
+    classes = np.asarray(classes)
+    if classes.shape != (len(images),) or not 0 <= classes.min() <= classes.max() < net.output_shape[-1]:
+        raise InputError(f"classes {classes.shape}: expected one of 0 to {net.output_shape[-1] - 1} for each image")
+    visualise = _visualiser(method)(floats)
+    found = []
+    for first in range(0, len(images), BATCH):
+        some, wanted = images[first : first + BATCH], classes[first : first + BATCH]
+        cams = visualise(
+            lambda logits, wanted=wanted: tf.gather(logits, wanted, axis=1, batch_dims=1),
+            some.astype(np.float32),
+            penultimate_layer=target,
+            seek_penultimate_conv_layer=False,
+            expand_cam=False,
+            normalize_cam=False,
+        )
+        found.append(tf.image.resize(np.asarray(cams)[..., None], net.input_shape[1:3])[..., 0].numpy())
+    maps = np.maximum(np.concatenate(found), 0)
+    highest = maps.max((1, 2), keepdims=True)
+    return np.divide(maps, highest, out=np.zeros_like(maps), where=highest > 0).astype(np.float32)
+
+
+def _from_floats(net: keras.Model) -> keras.Model:
+    """A copy of the network from its first float tensor on: tf-keras-vis tapes float inputs alone, and layers that are
+    called once."""
+    part = keras.Model(net.get_layer("to_float").output, net.get_layer("logits").output)
+    copy = keras.models.clone_model(part, input_tensors=keras.Input(net.input_shape[1:], dtype="float32"))
+    copy.set_weights(part.get_weights())
+    return copy
+
+
+def _visualiser(method: str) -> Callable:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of SciPy's old names, at import
+        from tf_keras_vis.gradcam import Gradcam
+        from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
+        from tf_keras_vis.layercam import Layercam
+    return dict(zip(METHODS, (Gradcam, GradcamPlusPlus, Layercam), strict=True))[method]
+
+
+def sanity(net: keras.Model, images: np.ndarray, method: str = "gradcam", layer: str | None = None) -> dict[str, float]:
+    """Whether maps depend on the weights: layers are given random ones from the head downwards, stage by stage, and the
+    maps compared with the first (Adebayo et al. 2018, arXiv:1810.03292). A map that stays shows edges, not reasons.
+
+    Returns:
+        Mean rank correlation (Spearman's) with the maps of the network itself, after "head" and after each stage.
+    """
+    classes = np.argmax(net.predict(images, BATCH, verbose=0), axis=1)
+    first = explain(net, images, classes, method, layer)
+    changed, fresh = keras.models.clone_model(net), keras.models.clone_model(net)
+    changed.set_weights(net.get_weights())
+    found = {}
+    for name, members in [("head", [net.get_layer("logits")]), *reversed(model.stages(net).items())]:
+        for member in members:
+            changed.get_layer(member.name).set_weights(fresh.get_layer(member.name).get_weights())
+        found[name] = similarity(first, explain(changed, images, classes, method, layer))
+    return found
+
+
+def similarity(maps: np.ndarray, others: np.ndarray) -> float:
+    """Mean Spearman correlation of maps (n, height, width) in pairs, of those of `maps` that point somewhere; 0 for a
+    pair whose other map is the same everywhere. NaN if none points anywhere."""
+    ranks = [stats.rankdata(each.reshape(len(each), -1), axis=1) for each in (maps, others)]
+    a, b = (rank - rank.mean(1, keepdims=True) for rank in ranks)
+    pointing = (a != 0).any(1)
+    a, b = a[pointing], b[pointing]
+    scale = np.sqrt((a**2).sum(1) * (b**2).sum(1))
+    found = np.divide((a * b).sum(1), scale, out=np.zeros(len(a)), where=scale > 0)
+    return float(found.mean()) if len(found) else float("nan")

@@ -13,7 +13,18 @@ _HOME = {
     "hscore": "transferability",
     "leep": "transferability",
 }
-_MODULES = ("clusters", "collapse", "linear", "metrics", "moments", "probes", "projection", "transferability")
+_MODULES = (
+    "attribution",
+    "clusters",
+    "collapse",
+    "dataset",
+    "linear",
+    "metrics",
+    "moments",
+    "probes",
+    "projection",
+    "transferability",
+)
 
 __all__ = [*_HOME, *_MODULES]
 

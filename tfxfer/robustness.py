@@ -19,6 +19,7 @@ OFFICIAL = "cifar10_corrupted"
 ALL = tuple((name, severity) for name in corruptions.NAMES for severity in corruptions.SEVERITIES)
 LAYERS = ("embedding", "logits")
 SURGERY_EPOCHS = 4
+TUNED = 20_000  # images tuned on, as in the report
 SHOWN = 2000  # images of each side that are projected
 
 
@@ -44,6 +45,30 @@ def load(
     official = dataset == OFFICIAL
     clean = data.load("cifar10" if official else dataset, data_dir, limit, image_size=image_size, seed=seed)
     return clean, Twin.published(clean, tuple(wanted), data_dir) if official else Twin.of(clean, seed=seed)
+
+
+def sides(clean: Splits, twin: Twin, cells: tuple[Cell, ...], leaky: bool, seed: int) -> dict[str, Splits]:
+    """Corrupted images to tune on, to validate and to test by, for each way of choosing them.
+
+    Args:
+        leaky: adds "as_published", which tunes on 40% of the twins of test images and tests on all of them; and, where
+            training images have twins, "as_few": as many images tuned on, but made of others than are tested.
+
+    Returns:
+        "tfxfer": twins of training images (the first `TUNED`), tested on those of all test images; for CIFAR-10-C,
+        which has twins of test images only, these divided by image.
+    """
+    divided = twin.divide(cells, seed=seed)
+    if twin.images is None:
+        found = {"tfxfer": divided}
+    else:
+        (name, _), *_ = cells
+        made = data.corrupt(clean, name, [severity for _, severity in cells], twin.seed)
+        few = {part: np.arange(min(made.size(part), TUNED)) for part in ("train", "validation")}
+        rows = made.rows | {part: made.rows[part].take(some) for part, some in few.items()}
+        ids = made.ids | {part: made.ids[part][some] for part, some in few.items()}
+        found = {"tfxfer": replace(made, rows=rows, ids=ids)} | ({"as_few": divided} if leaky else {})
+    return found | ({"as_published": twin.divide(cells, seed=seed, leaky=True)} if leaky else {})
 
 
 def held_out(clean: Splits, corrupted: Splits) -> Splits:
@@ -120,21 +145,22 @@ def planes(sides: dict[str, Bank]) -> dict[str, np.ndarray]:
 
 
 def surgery(
-    net: keras.Model, twin: Twin, bases: np.ndarray, names: Sequence[str], images: int, rate: float, run, seed: int
+    net: keras.Model, whole: Splits, twin: Twin, tuned: Splits, names: Sequence[str], images: int, rate: float, run
 ) -> dict[str, float]:
     """Which single stage is best to tune (Lee et al. 2023, arXiv:2210.11466): from the network's weights, which it has
     again afterwards, each stage trains alone, head and all others frozen, at severity 5 of each corruption.
 
     Args:
-        bases: ids of images to learn from and to validate by: `images` of them, and as many.
+        tuned: says of which images twins may be learned from: `images` learn here, and as many validate.
 
     Returns:
         Validation accuracy: `<corruption>/<stage>`, and `<corruption>/none` of the network as it is.
     """
-    rows = np.flatnonzero(np.isin(twin.bases, bases))[: 2 * images]
+    twin = twin if twin.images is None else Twin.of(whole, "train", twin.seed)
+    rows = np.flatnonzero(np.isin(twin.bases, tuned.bases("train", "validation")))[: 2 * images]
     start, found = model.values(net), {}
     for name in names:
-        some = twin.only(rows).divide([(name, 5)], 0.5, 0.5, seed)
+        some = twin.only(rows).divide([(name, 5)], 0.5, 0.5)
         found[f"{name}/none"] = accuracy(features.extract(net, some.validation, LAYERS))
         for stage in model.stages(net):
             model.unfreeze_stage(net, stage)  # batch norm of this data would be new to the frozen stages behind it

@@ -6,7 +6,11 @@ from tfxfer import page, published, shift_figures
 from tfxfer.corruptions import BENCHMARK, FAMILIES, NAMES, SEVERITIES
 from tfxfer.loaded import Loaded
 
-_ROWS = {"": "no image on both sides", "as_published/": "as published: LEAKS"}
+_ROWS = {
+    "": "no image on both sides",
+    "as_few/": "the same, tuned on as few as below",
+    "as_published/": "as published: LEAKS",
+}
 
 
 def sections(run: Loaded) -> list[str]:
@@ -54,6 +58,9 @@ def _remarks(run: Loaded) -> list[str]:
         f"Tuned on {own['train']:,} corrupted images, tested on {own['test']:,} made of other images, and on those "
         f"{run.facts['data']['sizes']['test']:,} images themselves."
     ]
+    if "as_few" in sizes:
+        few = sizes["as_few"]
+        found.append(f"The same with {few['train']:,} corrupted images tuned on, tested on {few['test']:,}.")
     if "as_published" in sizes:
         found.append(
             f"WARNING: as published, the network is tested on {sizes['as_published']['test']:,} corrupted images, of "

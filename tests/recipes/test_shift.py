@@ -26,14 +26,15 @@ def run(tmp_path_factory):
 
 def test_both_protocols_stand_side_by_side(run):
     metrics, found = run
-    for prefix in ("", "as_published/"):
+    for prefix in ("", "as_few/", "as_published/"):
         for when in ("before", "after"):
             for side in ("clean", "corrupted"):
                 assert 0 <= metrics[f"{prefix}{when}/{side}_accuracy"] <= 1
     sizes = {name: side["sizes"] for name, side in found.facts["corrupted"].items()}
-    assert sizes["tfxfer"] == {"train": 96, "validation": 24, "test": 120}
+    assert sizes["tfxfer"] == {"train": 540, "validation": 60, "test": 240}
+    assert sizes["as_few"] == {"train": 96, "validation": 24, "test": 120}
     assert sizes["as_published"] == {"train": 96, "validation": 24, "test": 240}
-    assert found.facts["data"]["sizes"]["test"] == 60
+    assert found.facts["data"]["sizes"]["test"] == 120
     text = (found.dir / "report.html").read_text()
     assert "WARNING: as published, the network is tested on 240 corrupted images" in text
     assert "as published: LEAKS" in text
@@ -49,8 +50,7 @@ def test_where_the_head_starts_to_overfit_is_said(run):
 def test_what_is_tested_was_not_learned_from(run):
     metrics, found = run
     clean = data.load(found.facts["arguments"]["dataset"], image_size=28)
-    twin = data.Twin.of(clean)
-    corrupted = twin.divide((("gaussian_noise", 5), ("gaussian_noise", 4)))
+    corrupted = data.corrupt(clean, "gaussian_noise", (5, 4))
     bank = features.extract(found.model, corrupted.test, ("logits",))
     assert np.mean(bank["logits"].argmax(1) == bank.labels) == pytest.approx(metrics["after/corrupted_accuracy"])
     assert not set(corrupted.bases("train", "validation")) & set(found.banks["clean"].ids)

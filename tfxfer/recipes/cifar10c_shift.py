@@ -43,14 +43,14 @@ def main(
     arguments = dict(locals())
     from tfxfer import export, features, model, report, robustness, runs, studies, train
 
-    protocols = ["tfxfer", *(["as_published"] if runs.as_published(protocol) else [])]
+    leaky = runs.as_published(protocol)
     with runs.Run("cifar10c_shift", arguments, out) as run:
         run.seed(seed)
         cells = robustness.cells(corruption, severities)
         others = [(name, 5) for name in surgery.split(",") if name] + list(robustness.ALL if grid_images else ())
         with run.phase("data_and_model"):
             whole, twin = robustness.load(dataset, data_dir, {*cells, *others}, limit, image_size, seed)
-            corrupted = {name: twin.divide(cells, seed=seed, leaky=name != "tfxfer") for name in protocols}
+            corrupted = robustness.sides(whole, twin, cells, leaky, seed)
             clean = {name: robustness.held_out(whole, side) for name, side in corrupted.items()}
             net = model.build(backbone, whole, image_size, weights)
         run.describe(net, clean["tfxfer"])
@@ -58,7 +58,7 @@ def main(
         with run.phase("features"):
             banks = studies.gather(net, clean["tfxfer"], 0, cache, run.strategy)
         with run.phase("training_head"):
-            best = None if "as_published" in protocols else epochs  # the report takes the last epoch's head
+            best = None if leaky else epochs  # the report takes the last epoch's head
             options = run.training("head") | {"cache": studies.activations(net, banks), "early_stopping": best}
             histories = {"head": train.fit(net, whole, epochs, learning_rate, **options)}
         run.note("head", studies.accuracies(studies.onwards(net, banks, ("logits",))))
@@ -66,7 +66,7 @@ def main(
         run.note("head", {"overfits_after_epoch": losses.index(min(losses)) + 1})
         start, tested = model.values(net), clean["tfxfer"].ids["test"]
         model.unfreeze_last(net, unfreeze, train_batch_norm=True)
-        images = sum(side[name].size("test") for side in (corrupted, clean) for name in protocols)
+        images = sum(side.size("test") for side in (*corrupted.values(), *clean.values()))
         look = robustness.Looker(net, images + 95 * grid_images, cache, run.strategy)
         grid, planes = robustness.Grid(twin, tested[:grid_images]), {}
 
@@ -79,7 +79,7 @@ def main(
                     run.note(f"{when}/grid", grid(look))
             return sides["corrupted"]
 
-        for name in reversed(protocols):  # the network that stays is the one that was not told the answers
+        for name in reversed(corrupted):  # the network that stays is the one that was not told the answers
             prefix = "" if name == "tfxfer" else f"{name}/"
             model.assign_values(net, start)
             model.unfreeze_last(net, unfreeze, train_batch_norm=True)
@@ -99,9 +99,9 @@ def main(
         if surgery:
             with run.phase("surgery"):
                 model.assign_values(net, start)
-                bases = corrupted["tfxfer"].bases("train", "validation")
                 names, rate = surgery.split(","), learning_rate / 10  # that of the stage above
-                run.note("surgery", robustness.surgery(net, twin, bases, names, surgery_images, rate, run, seed))
+                given = net, whole, twin, corrupted["tfxfer"], names, surgery_images, rate, run
+                run.note("surgery", robustness.surgery(*given))
         kept = robustness.banks(planes, clean["tfxfer"], corrupted["tfxfer"], bank, shown)
         run.save(kept | ({"contact": robustness.contact_sheet(twin)} if grid_images else {}))
         report.write(run.dir)

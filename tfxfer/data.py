@@ -122,9 +122,8 @@ def _corrupted(name, data_dir, limit, validation, test, seed) -> Splits:
     bases = cifar10c.FIRST_ID + np.arange(len(labels))
     twin = Twin(like, labels, bases, None, files, known_as=known_as(origin))
     whole = twin.divide(cells, (1 - test) * (1 - validation), (1 - test) * validation, seed)
-    most = {"train": limit} | dict.fromkeys(("validation", "test"), limit and max(1, limit // 4))
-    rows = {split: whole.rows[split].take(np.arange(whole.size(split))[: most[split]]) for split in SPLITS}
-    return replace(whole, name=name, rows=rows, ids={split: whole.ids[split][: most[split]] for split in SPLITS})
+    quarter = slice(limit and max(1, limit // 4))
+    return replace(whole.only(train=slice(limit), validation=quarter, test=quarter), name=name)
 
 
 def _split(name, pool, pool_ids, test, test_ids, source, shape, limit, validation, seed) -> Splits:

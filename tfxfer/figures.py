@@ -21,6 +21,13 @@ def plain(names: list[str]) -> list[str]:
     return [name.replace("$", r"\$") for name in names]
 
 
+def frame(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest place to show of points (n, 2): one stray point must not squeeze the rest."""
+    low, high = np.percentile(points, [0.5, 99.5], axis=0)
+    margin = 0.08 * np.maximum(high - low, 1e-9)
+    return low - margin, high + margin
+
+
 def projections(banks: dict, classes: list[str], captions: dict[str, str]) -> Figure:
     """One row per bank, one column per projection found in it, classes by colour.
 
@@ -41,11 +48,10 @@ def projections(banks: dict, classes: list[str], captions: dict[str, str]) -> Fi
             for label, color in enumerate(colors):
                 points = bank[method][bank.labels == label]
                 ax.scatter(*points.T, s=9, color=color, linewidths=0, alpha=0.75)
-            low, high = np.percentile(bank[method], [0.5, 99.5], axis=0)  # one stray point must not squeeze the rest
-            margin = 0.08 * np.maximum(high - low, 1e-9)
-            outside = int(((bank[method] < low - margin) | (bank[method] > high + margin)).any(1).sum())
+            low, high = frame(bank[method])
+            outside = int(((bank[method] < low) | (bank[method] > high)).any(1).sum())
             ax.set(xticks=[], yticks=[], title=_TITLES[method] + (f" ({outside} outside)" if outside else ""))
-            ax.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
+            ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     columns = -(-len(names) // 30)
     style = {"loc": "outside right upper", "markerscale": 2.5, "frameon": False, "title": "class", "ncols": columns}
     figure.legend(axes[0, 0].collections, names, **style)

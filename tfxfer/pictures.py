@@ -31,7 +31,7 @@ class Picked:
     def __getitem__(self, key) -> np.ndarray:
         return np.asarray(self.images[self.rows[key]])
 
-    def pick(self, rows: np.ndarray) -> "Picked":
+    def pick(self, rows: np.ndarray | slice) -> "Picked":
         """Some of them, still unread."""
         return Picked(self.images, self.rows[rows], self.known_as)
 

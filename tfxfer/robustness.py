@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import keras
 import numpy as np
@@ -64,10 +63,8 @@ def sides(clean: Splits, twin: Twin, cells: tuple[Cell, ...], leaky: bool, seed:
     else:
         (name, _), *_ = cells
         made = data.corrupt(clean, name, [severity for _, severity in cells], twin.seed)
-        few = {part: np.arange(min(made.size(part), TUNED)) for part in ("train", "validation")}
-        rows = made.rows | {part: made.rows[part].take(some) for part, some in few.items()}
-        ids = made.ids | {part: made.ids[part][some] for part, some in few.items()}
-        found = {"tfxfer": replace(made, rows=rows, ids=ids)} | ({"as_few": divided} if leaky else {})
+        some = made.only(train=slice(TUNED), validation=slice(TUNED))
+        found = {"tfxfer": some} | ({"as_few": divided} if leaky else {})
     return found | ({"as_published": twin.divide(cells, seed=seed, leaky=True)} if leaky else {})
 
 
@@ -77,12 +74,7 @@ def held_out(clean: Splits, corrupted: Splits) -> Splits:
     Raises:
         InputError: images of the test are learned from as twins, unless `corrupted` is leaky by name.
     """
-    rows = np.flatnonzero(np.isin(clean.ids["test"], corrupted.bases("test")))
-    found = replace(
-        clean,
-        rows=clean.rows | {"test": clean.rows["test"].take(rows)},
-        ids=clean.ids | {"test": clean.ids["test"][rows]},
-    )
+    found = clean.only(test=np.flatnonzero(np.isin(clean.ids["test"], corrupted.bases("test"))))
     if not corrupted.leaky:
         data.refuse_leak(corrupted, found)
     return found
@@ -145,10 +137,10 @@ def planes(sides: dict[str, Bank]) -> dict[str, np.ndarray]:
 
 
 def surgery(
-    net: keras.Model, whole: Splits, twin: Twin, tuned: Splits, names: Sequence[str], images: int, rate: float, run
+    net: keras.Model, whole: Splits, twin: Twin, tuned: Splits, cells: Sequence[Cell], images: int, rate: float, run
 ) -> dict[str, float]:
     """Which single stage is best to tune (Lee et al. 2023, arXiv:2210.11466): from the network's weights, which it has
-    again afterwards, each stage trains alone, head and all others frozen, at severity 5 of each corruption.
+    again afterwards, each stage trains alone, head and all others frozen, under each of the corruptions.
 
     Args:
         tuned: says of which images twins may be learned from: `images` learn here, and as many validate.
@@ -159,8 +151,8 @@ def surgery(
     twin = twin if twin.images is None else Twin.of(whole, "train", twin.seed)
     rows = np.flatnonzero(np.isin(twin.bases, tuned.bases("train", "validation")))[: 2 * images]
     start, found = model.values(net), {}
-    for name in names:
-        some = twin.only(rows).divide([(name, 5)], 0.5, 0.5)
+    for name, severity in cells:
+        some = twin.only(rows).divide([(name, severity)], 0.5, 0.5)
         found[f"{name}/none"] = accuracy(features.extract(net, some.validation, LAYERS))
         for stage in model.stages(net):
             model.unfreeze_stage(net, stage)  # batch norm of this data would be new to the frozen stages behind it

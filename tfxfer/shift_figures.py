@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tfxfer.corruptions import FAMILIES, NAMES, SEVERITIES
-from tfxfer.figures import class_colors, plain
+from tfxfer.figures import class_colors, frame, plain
 
 
 def planes(banks: dict, classes: list[str], corruption: str) -> Figure:
@@ -18,14 +18,12 @@ def planes(banks: dict, classes: list[str], corruption: str) -> Figure:
     figure = Figure(figsize=(10.5, 8.4), layout="constrained")
     axes = figure.subplots(2, 2)
     for column, network in enumerate(("original", "tuned")):
-        points = np.concatenate([bank[network] for bank in banks.values()])
-        low, high = np.percentile(points, [0.5, 99.5], axis=0)
-        margin = 0.08 * np.maximum(high - low, 1e-9)
+        low, high = frame(np.concatenate([bank[network] for bank in banks.values()]))
         for ax, (side, bank) in zip(axes[:, column], banks.items(), strict=True):
             for label, color in enumerate(class_colors(len(classes))):
                 ax.scatter(*bank[network][bank.labels == label].T, s=9, color=color, linewidths=0, alpha=0.75)
-            ax.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
-            ax.set(xticks=[], yticks=[], title=f"{side} images, {network} network")
+            ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xticks=[], yticks=[])
+            ax.set(title=f"{side} images, {network} network")
     style = {"loc": "outside right upper", "markerscale": 2.5, "frameon": False, "title": "class"}
     figure.legend(axes[0, 0].collections, plain(classes), **style)
     figure.suptitle(f"What does {corruption} do to features? PCA; above and below share their axes")

@@ -28,7 +28,11 @@ def sections(run: Loaded) -> list[str]:
     ]
     if "before/grid/mean_19" in run.metrics:
         found += _grid(run)
-    if stages := _nested(run, "surgery/"):
+    stages: dict[str, dict[str, float]] = {}
+    for key, value in _under(run, "surgery/").items():
+        name, _, stage = key.partition("/")
+        stages.setdefault(name, {})[stage] = value
+    if stages:
         best = {name: max(row.keys() - {"none"}, key=row.get) for name, row in stages.items()}
         rows = [(name, best[name], f"{row[best[name]]:.3f}", f"{row['none']:.3f}") for name, row in stages.items()]
         found += [
@@ -71,8 +75,7 @@ def _remarks(run: Loaded) -> list[str]:
 
 
 def _grid(run: Loaded) -> list[str]:
-    grids = {when: _nested(run, f"{when}/grid/") for when in ("before", "after")}
-    grids = {when: {name: row[""] for name, row in found.items()} for when, found in grids.items()}
+    grids = {when: _under(run, f"{when}/grid/") for when in ("before", "after")}
     groups = {"mean over 15": BENCHMARK, "mean over 19": NAMES, **FAMILIES}
     rows = []
     for title, names in groups.items():
@@ -88,11 +91,5 @@ def _grid(run: Loaded) -> list[str]:
     ]
 
 
-def _nested(run: Loaded, prefix: str) -> dict[str, dict[str, float]]:
-    """Metrics `<prefix><name>/<part>`, or `<prefix><name>` with the part ""."""
-    found: dict[str, dict[str, float]] = {}
-    for key, value in run.metrics.items():
-        if key.startswith(prefix):
-            name, _, part = key.removeprefix(prefix).partition("/")
-            found.setdefault(name, {})[part] = value
-    return found
+def _under(run: Loaded, prefix: str) -> dict[str, float]:
+    return {key.removeprefix(prefix): value for key, value in run.metrics.items() if key.startswith(prefix)}

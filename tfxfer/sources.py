@@ -69,7 +69,7 @@ class Rows:
     labels: np.ndarray
     facts: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def take(self, index: np.ndarray) -> "Rows":
+    def take(self, index: np.ndarray | slice) -> "Rows":
         """Some of them, by row."""
         images = self.images.pick(index) if isinstance(self.images, Picked) else self.images[index]
         return Rows(images, self.labels[index], {name: column[index] for name, column in self.facts.items()})

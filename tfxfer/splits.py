@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -57,6 +57,12 @@ class Splits:
     train = property(lambda self: self._examples("train"))
     validation = property(lambda self: self._examples("validation"))
     test = property(lambda self: self._examples("test"))
+
+    def only(self, **index: np.ndarray | slice) -> "Splits":
+        """Some examples, by row, of the splits that are named; the others stay whole."""
+        rows = {split: self.rows[split].take(some) for split, some in index.items()}
+        ids = {split: self.ids[split][some] for split, some in index.items()}
+        return replace(self, rows=self.rows | rows, ids=self.ids | ids)
 
     def size(self, split: str) -> int:
         """Number of examples in "train", "validation" or "test"."""

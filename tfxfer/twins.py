@@ -81,7 +81,7 @@ class Twin:
         images: pixels (n, height, width, channels) or paths (n,) to make twins of, or None:
         files: then the twins themselves, for each cell (n, height, width, channels) in the images' order.
         seed: of what is random.
-        known_as: tells the files from others.
+        known_as: tells the files from others; which images are meant, their bases tell.
     """
 
     like: Splits
@@ -123,8 +123,7 @@ class Twin:
         """Of some of the images."""
         if self.images is None:
             files = {cell: Picked(array, rows) for cell, array in self.files.items()}
-            known = f"{self.known_as} {rows.tolist()}"
-            return replace(self, labels=self.labels[rows], bases=self.bases[rows], files=files, known_as=known)
+            return replace(self, labels=self.labels[rows], bases=self.bases[rows], files=files)
         return replace(self, labels=self.labels[rows], bases=self.bases[rows], images=self.images[rows])
 
     def table(self, cells: Sequence[Cell], rows: np.ndarray, by_cell: bool = False) -> tuple[Rows, np.ndarray]:

@@ -146,6 +146,7 @@ def test_cifar10c_in_its_own_layout(tmp_path, monkeypatch):
         ({"corruption": "rain"}, "corruption 'rain'"),
         ({"severities": "1,six"}, "severities '1,six'"),
         ({"severities": "0"}, "severity 0"),
+        ({"surgery": "fog,rain"}, "corruption 'rain'"),
         ({"protocol": "mine"}, "protocol 'mine'"),
         ({"dataset": "digits", "limit": 50}, "images of 8 x 8 x 1"),
     ],

@@ -47,7 +47,8 @@ def main(
     with runs.Run("cifar10c_shift", arguments, out) as run:
         run.seed(seed)
         cells = robustness.cells(corruption, severities)
-        others = [(name, 5) for name in surgery.split(",") if name] + list(robustness.ALL if grid_images else ())
+        alone = [cell for name in surgery.split(",") if name for cell in robustness.cells(name, "5")]
+        others = [*alone, *(robustness.ALL if grid_images else ())]
         with run.phase("data_and_model"):
             whole, twin = robustness.load(dataset, data_dir, {*cells, *others}, limit, image_size, seed)
             corrupted = robustness.sides(whole, twin, cells, leaky, seed)
@@ -96,11 +97,11 @@ def main(
         shown = features.extract(net, corrupted["tfxfer"].test, ("image",), limit=5000)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
-        if surgery:
+        if alone:
             with run.phase("surgery"):
                 model.assign_values(net, start)
-                names, rate = surgery.split(","), learning_rate / 10  # that of the stage above
-                given = net, whole, twin, corrupted["tfxfer"], names, surgery_images, rate, run
+                rate = learning_rate / 10  # that of the stage above
+                given = net, whole, twin, corrupted["tfxfer"], alone, surgery_images, rate, run
                 run.note("surgery", robustness.surgery(*given))
         kept = robustness.banks(planes, clean["tfxfer"], corrupted["tfxfer"], bank, shown)
         run.save(kept | ({"contact": robustness.contact_sheet(twin)} if grid_images else {}))

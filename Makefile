@@ -8,7 +8,10 @@ demo: .venv/installed
 	$(BIN)/python -m tfxfer.recipes.quickstart
 	@echo "Open $$(ls -td $(CURDIR)/saved_models/quickstart/2* | head -n 1)/report.html in a browser."
 
+# The report is tested in a real browser: Debian's, where apt may install it; without one its tests fail and say so.
 test: .venv/installed
+	@command -v chromium google-chrome > /dev/null || { apt-get update -q && apt-get install -qy chromium; } > /dev/null \
+		|| echo "no Chromium and none could be installed: the report's tests will fail"
 	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/installed

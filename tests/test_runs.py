@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tfxfer
-from tfxfer import features, runs
+from tfxfer import exhibits, features, runs
 from tfxfer.errors import InputError
 
 HISTORY = {"loss": [2.0, 1.0], "val_loss": [2.0, 1.5], "accuracy": [0.1, 0.6], "val_accuracy": [0.1, 0.4]}
@@ -15,9 +15,9 @@ def finish(out, pictures, net, recipe="trial"):
         run.describe(net, pictures)
         with run.phase("work"):
             run.metrics["test/accuracy"] = 0.5
-        bank = features.extract(net, pictures.test, ("image", "logits"))
+        bank = features.extract(net, pictures.test, ("logits",))
         run.save_model(net, HISTORY)
-        run.save({"test": bank})
+        run.save({"test": bank, "pictures": exhibits.pictures(pictures, bank["logits"])})
         assert not run.final.exists()
     return run
 

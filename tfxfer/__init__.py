@@ -10,16 +10,16 @@ __version__ = "0.1.0"
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # read when Keras is first imported
 
-_SUBMODULES = ("analysis", "backbones", "data", "export", "features", "model", "report", "runs", "train")
+_SUBMODULES = ("analysis", "backbones", "data", "exhibits", "export", "features", "model", "report", "runs", "train")
 
-__all__ = [*_SUBMODULES, "load"]
+__all__ = [*_SUBMODULES, "latest", "load"]
 
 
 def __getattr__(name: str):
     if name in _SUBMODULES:
         return importlib.import_module(f"tfxfer.{name}")
-    if name == "load":
-        return importlib.import_module("tfxfer.loaded").load
+    if name in ("latest", "load"):
+        return getattr(importlib.import_module("tfxfer.loaded"), name)
     raise AttributeError(f"module 'tfxfer' has no attribute {name!r}")
 
 

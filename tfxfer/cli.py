@@ -3,7 +3,6 @@
 import functools
 import importlib
 import inspect
-import os
 import re
 import sys
 import warnings
@@ -13,44 +12,11 @@ from typing import Annotated
 import typer
 
 import tfxfer
+from tfxfer import commands
 from tfxfer.errors import InputError
+from tfxfer.options import HELP, LEAST
+from tfxfer.quiet import import_tensorflow
 from tfxfer.recipes import RECIPES
-
-HELP = {
-    "dataset": "digits, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH or folder:PATH.",
-    "data_dir": "Folder that holds the data set's files.",
-    "backbone": "A backbone by name; `tfxfer` lists them.",
-    "backbones": "Feature sets to compare: backbones, comma-separated.",
-    "classifiers": "Classifiers on each feature set, comma-separated.",
-    "sweep": "Choose C and k of the classifiers by the validation images.",
-    "tune": "Which of the backbones are fine-tuned, comma-separated.",
-    "weights": "imagenet, none, or a weights file.",
-    "image_size": "Pixels a side that the backbone sees.",
-    "unfreeze": "How many of the backbone's last layers train, or from which stage on, or last, or all.",
-    "tune_epochs": "Passes over the training images when fine-tuning.",
-    "epochs": "Passes over the training images.",
-    "batch_size": "Images a step.",
-    "learning_rate": "Highest rate of the schedule.",
-    "augment": "Random small shifts, rotations and zooms while training.",
-    "seed": "Of splits, initial weights, order and projections.",
-    "limit": "Use this many training images, and at most a quarter of it each to validate and test.",
-    "out": "Folder for runs.",
-    "corruption": "One of CIFAR-10-C's 19, such as gaussian_blur.",
-    "severities": "Of the corruption, comma-separated, 1 to 5.",
-    "grid_images": "Test images for the grid of all corruptions and severities; 0 leaves it out.",
-    "surgery": "Corruptions for which each stage is tuned alone, comma-separated; empty leaves it out.",
-    "surgery_images": "Images that a single stage learns from, and as many to validate by.",
-    "cache": "Activations of frozen layers: auto, memory, disk (kept for later runs) or off.",
-    "views": "With --augment, cache so many fixed random views of each image; 0 augments anew in each epoch.",
-    "strategy": "none, mirrored (all devices of this machine), multiworker (TF_CONFIG) or tpu.",
-    "precision": "float32, bfloat16, or auto, which times both.",
-    "resume": "An unfinished run to continue with its own options: its name, its path, or last.",
-    "protocol": "tfxfer, or as_published to repeat the report's choices exactly.",
-}
-
-
-LEAST = {"image_size": 1, "epochs": 1, "tune_epochs": 1, "batch_size": 1, "limit": 1, "seed": 0, "views": 0}
-LEAST |= {"grid_images": 0, "surgery_images": 1}
 
 
 def layer_count(text: str | int) -> int | str:
@@ -74,7 +40,7 @@ def command(main: Callable[..., dict[str, float]]) -> Callable[..., None]:
 
     @functools.wraps(main)
     def run(context: typer.Context, **options) -> None:
-        _import_tensorflow()
+        import_tensorflow()
         if options.get("resume"):  # what was not typed comes from the run that is resumed
             options = {k: v for k, v in options.items() if context.get_parameter_source(k).name != "DEFAULT"}
         main(**options)
@@ -112,45 +78,7 @@ def main() -> None:
         module = importlib.import_module(f"tfxfer.recipes.{name}")
         app.command(name, help=inspect.getdoc(module), short_help=summary)(command(module.main))
 
-    @app.command(short_help="list or remove the activations kept on disk")
-    def cache(
-        clear: Annotated[bool, typer.Option("--clear", help="Remove all of them.")] = False,
-        remove: Annotated[str | None, typer.Option(metavar="KEY", help="Remove the one whose key starts so.")] = None,
-    ) -> None:
-        """List the activations kept on disk for later runs, or remove them."""
-        from tfxfer.cache import manage
-        from tfxfer.store import Store
-
-        print(manage(Store(), clear, remove))
-
-    @app.command(short_help="rank backbones for a data set, before any is trained")
-    def rank(
-        dataset: Annotated[str, typer.Option(help=HELP["dataset"])] = "digits",
-        data_dir: Annotated[str | None, typer.Option(help=HELP["data_dir"])] = None,
-        backbones: Annotated[
-            str | None,
-            typer.Option(
-                metavar="NAME,NAME,...",
-                help="By default all with ImageNet weights for any size, and those without parameters.",
-            ),
-        ] = None,
-        weights: Annotated[str, typer.Option(help=HELP["weights"])] = "imagenet",
-        image_size: Annotated[
-            int, typer.Option(min=1, help="Pixels a side for networks that take RGB; others see their native size.")
-        ] = 96,
-        limit: Annotated[int, typer.Option(min=1, help="At most this many training images.")] = 2000,
-        seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of splits and random weights.")] = 0,
-    ) -> None:
-        """Rank backbones for a data set by LogME of their frozen features, with H-score and LEEP beside it.
-
-        A few minutes for thousands of images: each backbone sees the training images once, nothing is trained.
-        """
-        _import_tensorflow()
-        from tfxfer.rank import rank, table
-
-        names = None if backbones is None else [name.strip() for name in backbones.split(",")]
-        print(table(*rank(dataset, data_dir, names, weights, image_size, limit, seed)))
-
+    commands.add(app)
     _exit(app)
 
 
@@ -183,20 +111,6 @@ def _exit(app: typer.Typer) -> None:
         print("interrupted", file=sys.stderr)
         status = 130
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _import_tensorflow() -> None:
-    """Imports TensorFlow with its start-up messages, which no log level reaches, kept off the terminal."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below 3, every missing GPU is reported as an error
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        import tensorflow  # noqa: F401
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
 
 
 def _complain(error: object) -> int:

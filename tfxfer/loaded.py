@@ -40,6 +40,19 @@ class Loaded:
         return {path.stem: Bank.load(path) for path in sorted((self.dir / "banks").glob("*.npz"))}
 
 
+def latest(recipe: str, out: str | Path = "saved_models") -> Path:
+    """The folder of a recipe's last finished run.
+
+    Raises:
+        InputError: there is none.
+    """
+    home = Path(out).expanduser() / recipe
+    found = [path for path in home.glob("[0-9]*") if (path / "run.json").exists()]
+    if not found:
+        raise InputError(f"{home} holds no finished run of {recipe}: run the recipe first, or give another out")
+    return max(found, key=lambda path: (path / "run.json").stat().st_mtime)
+
+
 def load(run_dir: str | Path) -> Loaded:
     """Reads a run's directory.
 

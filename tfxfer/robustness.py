@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import analysis, corruptions, data, features, model, prefix, strategies, studies, train
+from tfxfer import analysis, corruptions, data, exhibits, features, model, prefix, strategies, studies, train
 from tfxfer.banks import Bank
 from tfxfer.cifar10c import Cell
 from tfxfer.data import Splits, Twin
@@ -171,11 +171,18 @@ def contact_sheet(twin: Twin) -> Bank:
     return Bank({"image": image}, label, number)
 
 
-def banks(planes: dict[str, dict[str, np.ndarray]], clean: Splits, corrupted: Splits, tuned: Bank, images: Bank):
-    """What a run keeps: both sides projected by the original and by the tuned network, and predictions to look at."""
+def both_sides(shown: Bank, clean: Splits) -> Bank:
+    """Pictures of corrupted images and, behind them, of the first clean ones."""
+    others = exhibits.images(clean, "test", np.arange(min(SHOWN, clean.size("test"))))
+    columns = ((shown["image"], others["image"]), (shown.labels, others.labels), (shown.ids, others.ids))
+    image, labels, ids = map(np.concatenate, columns)
+    return Bank({"image": image}, labels, ids)
+
+
+def banks(planes: dict[str, dict[str, np.ndarray]], clean: Splits, corrupted: Splits) -> dict[str, Bank]:
+    """Both sides projected by the original and by the tuned network."""
     found = {}
     for side, splits in (("corrupted", corrupted), ("clean", clean)):
         values = {name: planes[when][side] for name, when in (("original", "before"), ("tuned", "after"))}
         found[side] = Bank(values, splits.rows["test"].labels[:SHOWN], splits.ids["test"][:SHOWN])
-    shown = tuned[: len(images)]
-    return found | {"test": Bank(images.values | {"logits": shown["logits"]}, shown.labels, shown.ids)}
+    return found

@@ -130,6 +130,12 @@ def classify(banks: Banks, methods: Sequence[str], seed: int) -> dict[str, float
     return found
 
 
+def flat(pictures: Bank) -> Bank:
+    """Pixels in [0, 1] as features: "embedding", float32 (n, d)."""
+    x = pictures["image"].reshape(len(pictures), -1).astype(np.float32) / 255
+    return Bank({"embedding": x}, pictures.labels, pictures.ids)
+
+
 def collapse(banks: Banks, net: keras.Model | None = None) -> dict[str, float]:
     """`analysis.neural_collapse` of the features that may be learned from; with a network, of its head too."""
     x, y = pool(banks)

@@ -123,6 +123,12 @@ def test_scattering(run):
     assert row["feature_difference"] < 1e-4
 
 
+def test_report(run):
+    row = run("report", "--repeats 1")["report"]
+    assert has(row, "opening")
+    assert 4e6 < row["ours_bytes"] < 7e6  # plotly itself has 4.8 MB
+
+
 def test_probes(run):
     found = run("probes", "--dataset mnist --images 60 --test-images 20 --repeats 2")["probes"]
     for method in ("lda", "logistic", "svm", "random_forest", "knn"):

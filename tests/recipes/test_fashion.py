@@ -3,6 +3,7 @@
 import inspect
 import json
 
+import browser
 import numpy as np
 import pytest
 from conftest import write_idx_set
@@ -43,7 +44,7 @@ def test_feature_sets_are_compared(feature_run):
     assert metrics["pixels/lda/test_accuracy"] > 0.5
     assert all(isinstance(value, float) for value in metrics.values())
     assert json.loads((run.dir / "metrics.json").read_text()) == pytest.approx(metrics, nan_ok=True)
-    assert set(run.banks) == {*names, "test"}
+    assert set(run.banks) == {*names, "test", "pictures", "explained"}
     assert set(run.history) >= {f"efficientnet_lite0 {part}/val_accuracy" for part in ("last_layer", "tuned")}
 
 
@@ -69,8 +70,9 @@ def test_published_figures_stand_beside_ours(feature_run):
     for figure in ("0.8151", "-1.46e+09", "1.05e+09"):
         assert (figure in text) == (figure != "-1.46e+09")  # of pixels, not of the network that is not here
     assert published.FASHION_FEATURES.remark.split(".")[0] in text
-    for name in ("projections", "training-efficientnet_lite0-tuned", "confusion"):
+    for name in ("projections", "training-efficientnet_lite0-tuned", "confusion", "explained", "sanity"):
         assert (run.dir / "figures" / f"{name}.png").exists()
+    browser.check(run.dir / "report.html")
 
 
 def test_a_page_that_broke_off_is_resumed(tmp_path, pictures_dir, monkeypatch):
@@ -145,8 +147,10 @@ def test_the_report_of_models(model_run):
         published.FASHION_MODELS.remark,
     ):
         assert part in text
-    for name in ("complexity", "reliability", "shifts", "confusion", "training-cnn"):
+    figures = ("complexity", "reliability", "shifts", "confusion", "training-cnn", "dataset", "samples", "explained")
+    for name in figures:
         assert (run.dir / "figures" / f"{name}.png").exists()
+    browser.check(run.dir / "report.html")
 
 
 def test_defaults_are_the_experiments():

@@ -3,6 +3,7 @@
 import inspect
 import json
 
+import browser
 import keras
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tfxfer.recipes import mobilenet_mnist, pretrain, quickstart
 KEYS = {f"{when}/{what}" for when in ("before", "after") for what in ("probe_accuracy", "silhouette", "knn_purity")}
 KEYS |= {"test/accuracy"}
 SECONDS = {"data_and_model", "features_before", "study_before", "training", "features_after", "study_after", "export"}
+SECONDS |= {"study_data", "explanations"}
 FILES = {"run.json", "metrics.json", "history.csv", "report.html", "model.keras", "saved_model", "figures", "banks"}
 
 
@@ -26,7 +28,10 @@ def newest(out, recipe):
 
 def test_quickstart(tmp_path):
     metrics = quickstart.main(limit=400, epochs=5, out=str(tmp_path))
-    assert set(metrics) == KEYS | {f"seconds/{phase}" for phase in SECONDS}
+    assert {key for key in metrics if key.split("/")[0] in ("before", "after", "test", "seconds")} == KEYS | {
+        f"seconds/{phase}" for phase in SECONDS
+    }
+    assert {key.split("/")[0] for key in metrics} == {"before", "after", "test", "seconds", "layers", "sanity", "data"}
     assert all(isinstance(value, float) for value in metrics.values())
     assert metrics["before/probe_accuracy"] > 0.7  # ImageNet features of digits it has never seen
     assert metrics["test/accuracy"] > 0.6
@@ -42,8 +47,10 @@ def test_quickstart(tmp_path):
     right = test["logits"].argmax(1) == test.labels
     assert metrics["test/accuracy"] == pytest.approx(right.mean())
     served = tf.saved_model.load(str(folder / "saved_model")).signatures["serving_default"]
-    probabilities = served(image=tf.constant(test["image"]))["probabilities"]
+    np.testing.assert_array_equal(run.banks["pictures"].ids, test.ids)
+    probabilities = served(image=tf.constant(run.banks["pictures"]["image"]))["probabilities"]
     np.testing.assert_allclose(probabilities, tf.nn.softmax(test["logits"]), atol=1e-4)
+    browser.check(folder / "report.html")
     frozen = keras.models.load_model(folder / "model.keras").get_layer("stem_conv").get_weights()[0]
     bundled = tfxfer.backbones.create("efficientnet_lite0", (48, 48, 3), "imagenet").get_layer("stem_conv")
     np.testing.assert_array_equal(frozen, bundled.get_weights()[0])
@@ -68,6 +75,9 @@ def test_pretrained_weights_go_into_mobilenet_mnist(tmp_path):
     assert any(layer.name == "augment_shift" for layer in net.layers)
     assert net.get_layer("Conv_1_bn").momentum == 0.999  # as Keras has it, like the report
     assert run.facts["arguments"]["protocol"] == "as_published"
+    assert run.banks["explained"]["gradcam"].shape[0] > 0
+    for folder in (source, run.dir):
+        browser.check(folder / "report.html")
 
 
 def _body(net):

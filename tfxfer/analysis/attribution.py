@@ -9,6 +9,7 @@ import tensorflow as tf
 from scipy import stats
 
 from tfxfer import model
+from tfxfer.data import Splits
 from tfxfer.errors import InputError
 
 METHODS = ("gradcam", "gradcam++", "layercam")
@@ -74,26 +75,52 @@ def explain(
     target = layer_to_explain(net, layer)
     floats = _from_floats(net)
     if classes is None:
-        classes = np.argmax(floats.predict(images.astype(np.float32), BATCH, verbose=0), axis=1)
+        classes = _predicted(floats, images.astype(np.float32))
     classes = np.asarray(classes)
     if classes.shape != (len(images),) or not 0 <= classes.min() <= classes.max() < net.output_shape[-1]:
         raise InputError(f"classes {classes.shape}: expected one of 0 to {net.output_shape[-1] - 1} for each image")
-    visualise = _visualiser(method)(floats)
+    return _maps(_visualiser(method)(floats), images, classes, target)
+
+
+def _maps(visualise: Callable, images: np.ndarray, classes: np.ndarray, layer: str) -> np.ndarray:
     found = []
     for first in range(0, len(images), BATCH):
         some, wanted = images[first : first + BATCH], classes[first : first + BATCH]
         cams = visualise(
             lambda logits, wanted=wanted: tf.gather(logits, wanted, axis=1, batch_dims=1),
             some.astype(np.float32),
-            penultimate_layer=target,
+            penultimate_layer=layer,
             seek_penultimate_conv_layer=False,
             expand_cam=False,
             normalize_cam=False,
         )
-        found.append(tf.image.resize(np.asarray(cams)[..., None], net.input_shape[1:3])[..., 0].numpy())
+        found.append(tf.image.resize(np.asarray(cams)[..., None], images.shape[1:3])[..., 0].numpy())
     maps = np.maximum(np.concatenate(found), 0)
     highest = maps.max((1, 2), keepdims=True)
     return np.divide(maps, highest, out=np.zeros_like(maps), where=highest > 0).astype(np.float32)
+
+
+def enlarge(net: keras.Model, splits: Splits, size: int, scaling: str | None = None) -> keras.Model:
+    """The same network, with copies of its weights, that sees images at `size` pixels a side: its maps are finer.
+
+    Args:
+        net: from `model.build`, of a named backbone.
+        scaling: as the network was built with.
+
+    Raises:
+        InputError: its weights fit one size only, or `scaling` is another.
+    """
+    larger = model.build(net.name, splits, size, "none", scaling=scaling)
+    if _scale(larger) != _scale(net):
+        raise InputError(f"{net.name} was built with another scaling than {scaling or 'its own'}: pass that one")
+    if [weight.shape for weight in larger.weights] != [weight.shape for weight in net.weights]:
+        raise InputError(f"{net.name}'s dense layers fit its own image size only: leave the size for explanations out")
+    larger.set_weights(net.get_weights())
+    return larger
+
+
+def _scale(net: keras.Model) -> list[dict]:
+    return [layer.get_config() for layer in net.layers if layer.name == "scale"]
 
 
 def _from_floats(net: keras.Model) -> keras.Model:
@@ -103,6 +130,13 @@ def _from_floats(net: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(part, input_tensors=keras.Input(net.input_shape[1:], dtype="float32"))
     copy.set_weights(part.get_weights())
     return copy
+
+
+def _predicted(net: keras.Model, images: np.ndarray) -> np.ndarray:
+    # not Model.predict, which compiles by XLA: on CPUs ten times as slow for convolutions
+    forward = tf.function(lambda some: tf.argmax(net(some, training=False), axis=1), reduce_retracing=True)
+    rows = range(0, len(images), BATCH)
+    return np.concatenate([forward(tf.constant(images[first : first + BATCH])).numpy() for first in rows])
 
 
 def _visualiser(method: str) -> Callable:
@@ -121,15 +155,14 @@ def sanity(net: keras.Model, images: np.ndarray, method: str = "gradcam", layer:
     Returns:
         Mean rank correlation (Spearman's) with the maps of the network itself, after "head" and after each stage.
     """
-    classes = np.argmax(net.predict(images, BATCH, verbose=0), axis=1)
+    classes, layer = _predicted(net, images), layer_to_explain(net, layer)
     first = explain(net, images, classes, method, layer)
-    changed, fresh = keras.models.clone_model(net), keras.models.clone_model(net)
-    changed.set_weights(net.get_weights())
-    found = {}
+    changed, fresh = _from_floats(net), keras.models.clone_model(net)
+    visualise, found = _visualiser(method)(changed), {}
     for name, members in [("head", [net.get_layer("logits")]), *reversed(model.stages(net).items())]:
         for member in members:
             changed.get_layer(member.name).set_weights(fresh.get_layer(member.name).get_weights())
-        found[name] = similarity(first, explain(changed, images, classes, method, layer))
+        found[name] = similarity(first, _maps(visualise, images, classes, layer))
     return found
 
 

@@ -7,11 +7,13 @@ import numpy as np
 import tensorflow as tf
 from sklearn.model_selection import StratifiedKFold
 
+from tfxfer.analysis.linear import PCA
 from tfxfer.analysis.probes import fit
 from tfxfer.errors import InputError
 from tfxfer.splits import SPLITS, Splits
 
 BATCH = 256
+DIMENSIONS = 128  # principal components in which labels are doubted: with more, the fits take minutes
 LEARNED = ("train", "validation")  # test images are counted, and compared with these, but do not enter the figures
 
 
@@ -80,7 +82,7 @@ def suspicious(x: np.ndarray, labels: np.ndarray, folds: int = 5, seed: int = 0)
     """How little a probe that has not seen an image believes its label (Northcutt et al. 2021, arXiv:1911.00068).
 
     Args:
-        x: features, float (n, d).
+        x: features, float (n, d), of which the first 128 principal components count.
         labels: int64 (n,), of at least two classes, each with at least `folds` images.
         folds: each image's probabilities come from a logistic regression fitted to the other folds.
 
@@ -97,6 +99,8 @@ def suspicious(x: np.ndarray, labels: np.ndarray, folds: int = 5, seed: int = 0)
         raise InputError(
             f"{size.min()} images of a class, {len(found)} classes: expected {folds} of each of at least 2"
         )
+    if x.shape[1] > DIMENSIONS:
+        x = PCA(min(DIMENSIONS, len(x))).fit_transform(x)
     probabilities = np.zeros((len(labels), labels.max() + 1))
     for inside, outside in StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, labels):
         probe = fit(x[inside], labels[inside], "logistic", seed, classes=probabilities.shape[1])

@@ -41,7 +41,7 @@ def main(
 ) -> dict[str, float]:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     arguments = dict(locals())
-    from tfxfer import export, features, model, report, robustness, runs, studies, train
+    from tfxfer import exhibits, export, model, report, robustness, runs, studies, train
 
     leaky = runs.as_published(protocol)
     with runs.Run("cifar10c_shift", arguments, out) as run:
@@ -94,7 +94,9 @@ def main(
             with run.phase(f"{prefix}after"):
                 bank = study(f"{prefix}after", name)
         run.save_model(net, studies.joined(histories))
-        shown = features.extract(net, corrupted["tfxfer"].test, ("image",), limit=5000)
+        shown = exhibits.pictures(corrupted["tfxfer"], bank["logits"])
+        with run.phase("explanations"):
+            explained = exhibits.explain(run, net, corrupted["tfxfer"], shown)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
         if alone:
@@ -103,7 +105,8 @@ def main(
                 rate = learning_rate / 10  # that of the stage above
                 given = net, whole, twin, corrupted["tfxfer"], alone, surgery_images, rate, run
                 run.note("surgery", robustness.surgery(*given))
-        kept = robustness.banks(planes, clean["tfxfer"], corrupted["tfxfer"], bank, shown)
+        kept = robustness.banks(planes, clean["tfxfer"], corrupted["tfxfer"]) | explained
+        kept |= {"test": bank.only("logits"), "pictures": robustness.both_sides(shown, clean["tfxfer"])}
         run.save(kept | ({"contact": robustness.contact_sheet(twin)} if grid_images else {}))
         report.write(run.dir)
     return run.metrics

@@ -34,7 +34,7 @@ def main(
 ) -> dict[str, float]:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     arguments = dict(locals())
-    from tfxfer import data, export, features, model, report, runs, studies, train
+    from tfxfer import data, exhibits, export, model, report, runs, studies, train
 
     with runs.Run("fashion_features", arguments, out) as run:
         run.seed(seed)
@@ -69,9 +69,10 @@ def main(
         if best:
             _, net, test = best
             run.save_model(net, studies.joined(histories))
-            shown = features.extract(net, splits.test, ("image",))
-            panels["test"] = features.Bank(shown.values | {"logits": test["logits"]}, test.labels, test.ids)
-            export.saved_model(net, run.dir, shown["image"][:200])
+            panels |= {"test": test.only("logits"), "pictures": exhibits.pictures(splits, test["logits"])}
+            with run.phase("explanations"):
+                panels |= exhibits.explain(run, net, splits, panels["pictures"])
+            export.saved_model(net, run.dir, panels["pictures"]["image"][:200])
         run.save(panels)
         report.write(run.dir)
     return run.metrics

@@ -9,6 +9,8 @@ python -m tfxfer.recipes.fashion_models
 
 from tfxfer import cli, resume
 
+STUDIED = 10_000  # training images whose labels are doubted
+
 
 @resume.resumable
 def main(
@@ -26,12 +28,13 @@ def main(
     limit: int | None = None,
     strategy: str = "none",
     precision: str = "float32",
+    explain_size: int | None = None,
     resume: str | None = None,
     out: str = "saved_models",
 ) -> dict[str, float]:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     arguments = dict(locals())
-    from tfxfer import data, export, features, model, report, runs, shifts, studies, train, trials
+    from tfxfer import data, exhibits, export, features, model, report, runs, shifts, studies, train, trials
 
     with runs.Run("fashion_models", arguments, out) as run:
         run.seed(seed)
@@ -42,6 +45,8 @@ def main(
             s: features.extract(next(iter(nets.values())), getattr(splits, s), ("image",)) for s in studies.SPLITS
         }
         test = pixels["test"]
+        with run.phase("study_data"):
+            seen = exhibits.study(run, splits, studies.flat(pixels["train"][:STUDIED]), seed)
         digits = None if dataset in ("digits", "mnist") else shifts.digits(splits.image_shape)
         others = shifts.variants(test["image"], test.ids, seed), digits
         histories, banks, validation = {}, {}, {}
@@ -64,9 +69,12 @@ def main(
             study(name, predict, facts)
         best = run.facts["best"] = max(validation, key=validation.get)
         run.save_model(nets[best], studies.joined(histories))
+        shown = exhibits.pictures(splits, banks[best]["probabilities"])
+        with run.phase("explanations"):
+            seen |= exhibits.explain(run, nets[best], splits, shown, explain_size)
         with run.phase("export"):
-            export.saved_model(nets[best], run.dir, test["image"][:200])
-        run.save(banks | {"test": features.Bank(test.values | banks[best].values, test.labels, test.ids)})
+            export.saved_model(nets[best], run.dir, shown["image"][:200])
+        run.save(banks | seen | {"test": banks[best], "pictures": shown})
         report.write(run.dir)
     return run.metrics
 

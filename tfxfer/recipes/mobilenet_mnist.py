@@ -35,13 +35,14 @@ def main(
     views: int = 0,
     strategy: str = "none",
     precision: str = "float32",
+    explain_size: int | None = None,
     resume: str | None = None,
     out: str = "saved_models",
     recipe: str = "mobilenet_mnist",
 ) -> dict[str, float]:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     arguments = dict(locals())
-    from tfxfer import analysis, data, export, features, model, report, runs, train
+    from tfxfer import analysis, data, exhibits, export, features, model, report, runs, train
 
     published = runs.as_published(protocol)  # [0, 1], constant rate, Keras's own BN momentum
     with runs.Run(recipe, arguments, out) as run:
@@ -58,23 +59,29 @@ def main(
                 known = features.extract(net, splits.train, limit=PROBE_IMAGES, strategy=run.strategy)
                 arrays = (known["embedding"], known.labels, test["embedding"], test.labels)
                 figures, points = analysis.separation(*arrays, seed)
-            run.metrics |= {f"{when}/{name}": value for name, value in figures.items()}
-            return replace(test, values={**test.values, **points})
+                run.note(when, figures)
+                run.note(f"layers/{when}", exhibits.collapse_by_depth(net, splits))
+            return known, replace(test, values={**test.values, **points})
 
         with run.phase("features_before"):
             before = features.extract(net, splits.test, limit=FEATURE_IMAGES, strategy=run.strategy)
-        before = study("before", before)
+        known, before = study("before", before)
+        with run.phase("study_data"):
+            banks = exhibits.study(run, splits, known, seed)
         with run.phase("training"):
             schedule = "constant" if published else "cosine"
             history = train.fit(net, splits, epochs, learning_rate, schedule=schedule, **run.training())
         run.save_model(net, history)
         with run.phase("features_after"):
-            test = features.extract(net, splits.test, ("image", "embedding", "logits"), strategy=run.strategy)
+            test = features.extract(net, splits.test, ("embedding", "logits"), strategy=run.strategy)
         run.metrics["test/accuracy"] = analysis.metrics.accuracy(test.labels, test["logits"].argmax(1))
-        after = study("after", test[:FEATURE_IMAGES])
+        _, after = study("after", test[:FEATURE_IMAGES])
+        shown = exhibits.pictures(splits, test["logits"])
+        with run.phase("explanations"):
+            banks |= exhibits.explain(run, net, splits, shown, explain_size, scaling)
         with run.phase("export"):
-            export.saved_model(net, run.dir, test["image"][:200])
-        run.save({"before": before, "after": after, "test": test.only("image", "logits")})
+            export.saved_model(net, run.dir, shown["image"][:200])
+        run.save(banks | {"before": before, "after": after, "test": test.only("logits"), "pictures": shown})
         report.write(run.dir)
     return run.metrics
 

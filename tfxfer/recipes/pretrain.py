@@ -29,7 +29,7 @@ def main(
 ) -> dict[str, float]:
     """Runs the training and returns its metrics; the run's directory is the last line printed."""
     arguments = dict(locals())
-    from tfxfer import analysis, data, export, features, model, report, runs, train
+    from tfxfer import analysis, data, exhibits, export, features, model, report, runs, train
 
     with runs.Run("pretrain", arguments, out) as run:
         run.seed(seed)
@@ -43,11 +43,14 @@ def main(
         run.save_model(net, history)
         model.save_backbone(net, run.dir / "backbone.weights.h5")
         with run.phase("test"):
-            test = features.extract(net, splits.test, ("image", "logits"), strategy=run.strategy)
+            test = features.extract(net, splits.test, ("logits",), strategy=run.strategy)
         run.metrics["test/accuracy"] = analysis.metrics.accuracy(test.labels, test["logits"].argmax(1))
+        shown = exhibits.pictures(splits, test["logits"])
+        with run.phase("explanations"):
+            banks = exhibits.explain(run, net, splits, shown)
         with run.phase("export"):
-            export.saved_model(net, run.dir, test["image"][:200])
-        run.save({"test": test})
+            export.saved_model(net, run.dir, shown["image"][:200])
+        run.save(banks | {"test": test, "pictures": shown})
         report.write(run.dir)
         run.say(f"weights for --weights: {run.final / 'backbone.weights.h5'}")
     return run.metrics

@@ -30,6 +30,7 @@ def main(
     views: int = 0,
     strategy: str = "none",
     precision: str = "float32",
+    explain_size: int | None = None,
     resume: str | None = None,
     out: str = "saved_models",
 ) -> dict[str, float]:

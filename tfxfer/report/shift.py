@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from tfxfer import page, published, shift_figures
+from tfxfer import published
 from tfxfer.corruptions import BENCHMARK, FAMILIES, NAMES, SEVERITIES
 from tfxfer.loaded import Loaded
+from tfxfer.report import figures, page, projections
+from tfxfer.report.charts import Heat, Panel, Series, class_colors
 
 _ROWS = {
     "": "no image on both sides",
@@ -24,8 +26,10 @@ def sections(run: Loaded) -> list[str]:
         page.heading("Before and after tuning on corrupted images"),
         page.table(("accuracy", "before, clean", "before, corrupted", "after, clean", "after, corrupted"), _rows(run)),
         *map(page.note, _remarks(run)),
-        page.figure(folder, "planes", shift_figures.planes(sides, facts["classes"], name)),
+        page.note("Each network has one PCA, fitted to both of its sides, so that they share their axes."),
+        projections.planes(run),
     ]
+    page.save(folder, "planes", figures.planes(sides, facts["classes"], name))
     if "before/grid/mean_19" in run.metrics:
         found += _grid(run)
     stages: dict[str, dict[str, float]] = {}
@@ -37,13 +41,18 @@ def sections(run: Loaded) -> list[str]:
         rows = [(name, best[name], f"{row[best[name]]:.3f}", f"{row['none']:.3f}") for name, row in stages.items()]
         found += [
             page.heading("One stage tuned alone"),
-            page.figure(folder, "surgery", shift_figures.surgery(stages)),
+            page.chart(
+                folder,
+                "surgery",
+                "Which stage is best to tune? Changes of pixels early, changes of classes late; dotted: untuned",
+                [Panel("", _surgery(stages), "the stage that trains, all others frozen", "validation accuracy")],
+            ),
             page.table(("corruption, severity 5", "best stage", "validation accuracy", "untuned"), rows),
         ]
     if "contact" in run.banks:
         made = facts["arguments"]["dataset"] != "cifar10_corrupted"
         found += [page.note("Made here; frost takes a procedural texture, not a photograph of ice.")] if made else []
-        found.append(page.figure(folder, "corruptions", shift_figures.contact_sheet(run.banks["contact"]["image"])))
+        found.append(page.figure(folder, "corruptions", figures.contact_sheet(run.banks["contact"]["image"])))
     return found
 
 
@@ -87,8 +96,47 @@ def _grid(run: Loaded) -> list[str]:
         page.heading(f"All {len(NAMES)} corruptions"),
         page.table(("", "before", "after", "drop from clean, before", "drop from clean, after"), rows),
         page.note("Accuracy as a plain mean over five severities, as CIFAR-10-C is reported; the drop is relative."),
-        page.figure(run.dir / "figures", "grid", shift_figures.heat_maps(grids)),
+        page.chart(
+            run.dir / "figures",
+            "grid",
+            "Accuracy under every corruption (the last four are the extras)",
+            heat_maps(grids),
+        ),
     ]
+
+
+def heat_maps(grids: dict[str, dict[str, float]]) -> list[Heat]:
+    """Accuracy by corruption and severity, one map for each network, and the change from the first to the last.
+
+    Args:
+        grids: network -> "<corruption>_<severity>" -> accuracy.
+    """
+    maps = {
+        title: np.array([[found[f"{name}_{severity}"] for severity in SEVERITIES] for name in NAMES])
+        for title, found in grids.items()
+    }
+    first, *_, last = maps.values()
+    low = float(min(values.min() for values in maps.values()))
+    reach = float(max(np.abs(last - first).max(), 1e-3))
+    rows, columns = [name.replace("_", " ") for name in NAMES], [str(severity) for severity in SEVERITIES]
+    found = [
+        Heat(title, values, rows, columns, np.char.mod("%.2f", values), low, 1.0, "viridis")
+        for title, values in maps.items()
+    ]
+    change = last - first
+    return [*found, Heat("change", change, rows, columns, np.char.mod("%+.2f", change), -reach, reach, "RdBu")]
+
+
+def _surgery(found: dict[str, dict[str, float]]) -> list[Series]:
+    """Validation accuracy with one stage tuned alone, a line for each corruption, stages from the input on."""
+    family = {name: title for title, names in FAMILIES.items() for name in names}
+    series = []
+    for (name, row), color in zip(found.items(), class_colors(len(found)), strict=True):
+        stages = [stage for stage in row if stage != "none"]
+        label = f"{name.replace('_', ' ')} ({family[name]})"
+        series.append(Series(label, stages, [row[stage] for stage in stages], color=color))
+        series.append(Series("", stages, [row["none"]] * len(stages), "dotted", color))
+    return series
 
 
 def _under(run: Loaded, prefix: str) -> dict[str, float]:

@@ -1,12 +1,14 @@
 """Sections of a report that compare feature sets or models: tables beside the published figures, and their pictures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
-from tfxfer import figures, page, published
+from tfxfer import published
 from tfxfer.analysis import metrics
 from tfxfer.loaded import Loaded
+from tfxfer.report import page
+from tfxfer.report.charts import Panel, Series
 from tfxfer.shifts import SHIFTS
 
 _COLLAPSE = {
@@ -25,15 +27,15 @@ _NAMES |= {"knn": "kNN", "mlp": "MLP"}
 
 def feature_sets(run: Loaded) -> list[str]:
     """Classifiers on each set, training on top of it, collapse, and the sets that could not be had."""
-    methods = [name for name in _NAMES if _with(run, f"/{name}/test_accuracy")]
-    sets = _with(run, "/nc1")
+    methods = [name for name in _NAMES if having(run, f"/{name}/test_accuracy")]
+    sets = having(run, "/nc1")
     if not sets:
         return []
     sections = [page.heading("Feature sets and classifiers")]
     for part, text in (("test", "Accuracy on the test images"), ("train", "Accuracy on the images learned from")):
         columns = {f"{method}/{part}_accuracy": _NAMES[method] for method in methods}
         sections += [page.note(f"{text}."), _table(run, sets, columns)] if columns else []
-    if trained := _with(run, "/last_layer/test_accuracy"):
+    if trained := having(run, "/last_layer/test_accuracy"):
         columns = {"last_layer/test_accuracy": "head alone", "tuned/test_accuracy": "last stage tuned"}
         sections += [page.note("Trained further, accuracy on the test images."), _table(run, trained, columns)]
     sections += [
@@ -48,7 +50,7 @@ def feature_sets(run: Loaded) -> list[str]:
 
 def models(run: Loaded) -> list[str]:
     """Accuracy, calibration, size and time of each model; recall by class; what shifted images do to it."""
-    found = _with(run, "/ece")
+    found = having(run, "/ece")
     if not found:
         return []
     folder = run.dir / "figures"
@@ -73,13 +75,18 @@ def models(run: Loaded) -> list[str]:
     sections = [
         page.heading("Models"),
         _table(run, found, columns),
-        page.figure(folder, "complexity", figures.complexity(rows)),
+        page.chart(folder, "complexity", "What does accuracy cost? Up and to the left is better", _cost(rows)),
         page.note("Recall of each class."),
         page.table(
             ("class", *found, *(["published"] if theirs else [])), list(zip(classes, *recalls.values(), *theirs))
         ),
         page.heading("Calibration"),
-        page.figure(folder, "reliability", figures.reliability(probabilities, labels)),
+        page.chart(
+            folder,
+            "reliability",
+            "Is confidence what it claims? Below the line models are too sure; size is the number of images",
+            [_reliability(name, values, labels) for name, values in probabilities.items()],
+        ),
         page.heading("Pictures unlike those learned from"),
         page.note(
             "Accuracy and mean confidence (probability of the predicted class) on the test images inverted, in light "
@@ -91,11 +98,47 @@ def models(run: Loaded) -> list[str]:
     columns = {f"{kind}/{what}": f"{kind} {what}" for kind in kinds for what in ("accuracy", "confidence")}
     columns |= {f"digits/{what}": f"digits {what}" for what in ("confidence", "auroc")}
     shifted = {name: {key: run.metrics.get(f"{name}/{key}", np.nan) for key in columns} for name in found}
-    sections += [_table(run, found, columns), page.figure(folder, "shifts", figures.shifted(shifted, kinds))]
+    bars = [
+        Panel(
+            what, [Series(kind, found, [row[f"{kind}/{what}"] for row in shifted.values()], "bars") for kind in kinds]
+        )
+        for what in ("accuracy", "confidence")
+    ]
+    title = "Pictures unlike those learned from: accuracy falls, does confidence?"
+    sections += [_table(run, found, columns), page.chart(folder, "shifts", title, bars)]
     return sections + _remarks(run)
 
 
-def _with(run: Loaded, ending: str) -> list[str]:
+def _cost(models: dict[str, dict[str, float]]) -> list[Panel]:
+    """Test accuracy against stored numbers and against seconds of fitting."""
+    return [
+        Panel(
+            "",
+            [
+                Series(name, [max(row[key], 1e-2)], [row["test_accuracy"]], "markers", text=[name])
+                for name, row in models.items()
+            ],
+            label,
+            "test accuracy",
+            log="x",
+        )
+        for key, label in (("parameters", "stored numbers"), ("fit_seconds", "seconds to fit"))
+    ]
+
+
+def _reliability(name: str, probabilities: np.ndarray, labels: np.ndarray) -> Panel:
+    """Accuracy by confidence; on the diagonal confidence is what it claims to be."""
+    bins = metrics.reliability(probabilities, labels)
+    error = metrics.expected_calibration_error(probabilities, labels)
+    confidence, accuracy, count = ([row[key] for row in bins] for key in ("confidence", "accuracy", "count"))
+    series = [
+        Series("", [0, 1], [0, 1], "line", "grey"),
+        Series(name, confidence, accuracy, "markers", 0, size=[n / max(count) for n in count]),
+    ]
+    return Panel(f"{name}: error {error:.3f}", series, "confidence", "accuracy", span=(0, 1))
+
+
+def having(run: Loaded, ending: str) -> list[str]:
     """Names before this ending in the metrics' keys, in their order."""
     return [key.removesuffix(ending) for key in run.metrics if key.endswith(ending) and "/" not in key[: -len(ending)]]
 
@@ -134,12 +177,3 @@ def _remarks(run: Loaded) -> list[str]:
     reasons = [page.note(f"Left out: {name}. {reason}") for name, reason in run.facts.get("left_out", {}).items()]
     theirs = published.RECIPES.get(run.facts["recipe"])
     return reasons + ([page.note(f"Published: {theirs.remark}")] if theirs else [])
-
-
-def pairs(matrix: np.ndarray, classes: Sequence[str]) -> str:
-    """The pairs of classes most often confused."""
-    rows = [
-        (row["true"], row["predicted"], f"{row['images']:.0f}", f"{row['share']:.3f}")
-        for row in metrics.confused_pairs(matrix, classes)
-    ]
-    return page.table(("class", "taken for", "images", "share of the class"), rows)

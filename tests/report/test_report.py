@@ -1,3 +1,4 @@
+import base64
 import dataclasses
 import html.parser
 import io
@@ -5,9 +6,11 @@ import io
 import matplotlib.image
 import numpy as np
 import pytest
+from PIL import Image
 from test_runs import finish
 
-from tfxfer import features, figures, report, runs
+from tfxfer import features, report, runs
+from tfxfer.report import charts, examples, figures, predictions, training
 
 NASTY = '<script>alert("x")</script>'
 
@@ -17,15 +20,19 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, content):
         super().__init__()
-        self.tags, self.links, self.text = [], [], ""
+        self.tags, self.links, self.text, self.hidden = [], [], "", False
         self.feed(content)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.links += [value for name, value in attrs if name in ("src", "href", "srcset", "action")]
+        self.hidden = tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self.hidden = False
 
     def handle_data(self, data):
-        self.text += data
+        self.text += "" if self.hidden else data
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def test_report_is_one_file_that_asks_for_nothing(run_dir):
     path = report.write(run_dir)
     page = Page(path.read_text())
     assert all(link.startswith("data:image/png;base64,") for link in page.links)
-    assert page.tags.count("img") == len(page.links) == 3
+    assert page.tags.count("img") == len(page.links) == 1  # mistakes; the others are drawn by the page
     assert "0.5000 ± 0.0500 (standard error)" in page.text
     assert "100 test" in page.text
     assert sorted(p.name for p in (run_dir / "figures").iterdir()) == ["confusion.png", "mistakes.png", "training.png"]
@@ -50,8 +57,9 @@ def test_names_are_escaped(tmp_path, pictures, small_cnn):
     small_cnn.classes = [NASTY, *small_cnn.classes[1:]]
     splits = dataclasses.replace(pictures, classes=tuple(small_cnn.classes), name=NASTY)
     page = Page(report.write(finish(tmp_path, splits, small_cnn).final).read_text())
-    assert "script" not in page.tags
-    assert NASTY in page.text
+    assert page.text.count(NASTY) > 5
+    # the page's own two, and data: examples, curves' panels, confusion matrix
+    assert page.tags.count("script") == 2 + 1 + 2 + 1
 
 
 def test_before_and_after_stand_side_by_side(tmp_path, pictures, small_cnn):
@@ -84,7 +92,7 @@ def test_projection_panels_show_every_class_in_its_color():
 
 @pytest.mark.parametrize("classes", [2, 10, 15, 30])
 def test_colors_differ(classes):
-    assert len({tuple(color) for color in figures.class_colors(classes)}) == classes
+    assert len(set(charts.class_colors(classes))) == classes
 
 
 def test_awkward_class_names_are_shown_as_they_are():
@@ -92,13 +100,13 @@ def test_awkward_class_names_are_shown_as_they_are():
     bank = features.Bank({"pca": np.eye(3)[:, :2] * 1.0}, np.arange(3), np.arange(3))
     figure = figures.projections({"before": bank}, names, {"before": "untrained"})
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["_hidden", r"\$\foo\$", "plain"]
-    for drawn in (figure, figures.confusion(np.eye(3, dtype=int), names)):
+    for drawn in (figure, charts.on_paper("", [predictions.confusion(np.eye(3, dtype=int), names)])):
         drawn.savefig(io.BytesIO(), format="png")
 
 
 def test_many_classes_fit_a_picture():
-    figure = figures.confusion(np.eye(300, dtype=int), [f"class {i}" for i in range(300)])
-    assert max(figure.get_size_inches()) < 60
+    heat = predictions.confusion(np.eye(300, dtype=int), [f"class {i}" for i in range(300)])
+    assert max(charts.on_paper("", [heat]).get_size_inches()) < 60
 
 
 def test_mistakes_are_the_most_confident_ones():
@@ -113,5 +121,26 @@ def test_mistakes_are_the_most_confident_ones():
 
 def test_curves_mark_the_best_epoch():
     history = {"loss": [3, 2, 1], "val_loss": [3, 2, 2.5], "accuracy": [0.1, 0.5, 0.9], "val_accuracy": [0.1, 0.5, 0.4]}
-    figure = figures.curves(history)
-    assert [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linestyle() == ":"] == [2]
+    loss, accuracy = training.curves(history)
+    assert loss.marks == accuracy.marks == {2: "lowest validation loss: overfitting from here"}
+    falling = training.curves(history | {"val_loss": [3, 2, 1], "seconds": [4.0, 1.0, 1.0]})
+    assert falling[0].marks == {3: "lowest validation loss"}
+    assert falling[2].series[0].x == [4.0, 5.0, 6.0]
+
+
+def test_sheets_hold_every_picture_in_its_place():
+    rng = np.random.default_rng(0)
+    images = np.repeat(np.repeat(rng.integers(0, 256, (1500, 2, 2, 1), np.uint8), 8, 1), 8, 2)
+    first, second = (Image.open(io.BytesIO(base64.b64decode(sheet))) for sheet in examples.sheets(images))
+    assert first.size == second.size == (32 * 16, 32 * 16)
+    shown = np.asarray(second.convert("L"))[14 * 16 :, 27 * 16 :][:16, :16]  # number 1499
+    assert np.abs(shown.astype(int) - images[1499, ..., 0]).mean() < 12
+
+
+def test_large_pictures_are_made_small(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (40, 100, 50, 3), np.uint8)
+    (sheet,) = examples.sheets(images)
+    assert Image.open(io.BytesIO(base64.b64decode(sheet))).size == (32 * 32, 32 * 64)
+    monkeypatch.setattr(examples, "BYTES", 1)
+    (sheet,) = examples.sheets(images)
+    assert Image.open(io.BytesIO(base64.b64decode(sheet))).size == (32 * 12, 32 * 24)  # as small as it gets

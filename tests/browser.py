@@ -1,0 +1,48 @@
+"""A report opened from disk in headless Chromium, without a network; an error on its console fails the test."""
+
+import contextlib
+import shutil
+
+from playwright.sync_api import Page, sync_playwright
+
+
+@contextlib.contextmanager
+def opened(path, width=1200, phone=False, scheme="light"):
+    """The page, at a width in CSS pixels; a phone has a touch screen."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    assert chromium, "no Chromium: `make test` installs Debian's package where it may; else install a Chromium"
+    faults, asked = [], []
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        options = {"is_mobile": True, "has_touch": True} if phone else {}
+        viewport = {"width": 390 if phone else width, "height": 844 if phone else 900}
+        context = browser.new_context(offline=True, viewport=viewport, color_scheme=scheme, **options)
+        page = context.new_page()
+        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        yield page
+        browser.close()
+    assert faults == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def scroll(page: Page) -> None:
+    """Through the whole page, so that every chart is drawn."""
+    height = page.evaluate("document.documentElement.scrollHeight")
+    for y in range(0, height, 500):
+        page.evaluate(f"scrollTo(0, {y})")
+        page.wait_for_timeout(30)
+    page.wait_for_function("[...document.querySelectorAll('.plot, .map')].every((div) => 'drawn' in div.dataset)")
+
+
+def check(path) -> None:
+    """What every report must stand: all charts drawn, no error, nothing asked for, no wider than a phone."""
+    with opened(path) as page:
+        scroll(page)
+        assert page.locator(".plot").count() == page.locator(".plot .main-svg").count() / 3
+    with opened(path, phone=True, scheme="dark") as page:
+        scroll(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,0 +1,12 @@
+"""Runs a notebook and writes it with its outputs: a process of its own, whose sockets are not the tests'."""
+
+import sys
+
+import nbformat
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+
+source, target, folder = sys.argv[1:]
+manager = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{folder}/kernel")
+book = NotebookClient(nbformat.read(source, 4), timeout=900, km=manager).execute(cwd=folder)
+nbformat.write(book, target)

@@ -1,0 +1,152 @@
+"""The report as a person meets it: in a real browser, from disk, with the network off."""
+
+from io import BytesIO
+
+import browser
+import numpy as np
+import pytest
+from conftest import make_pictures
+from PIL import Image
+
+from tfxfer import features, report, runs
+
+NASTY = '<img src=x onerror=alert(1)></script><script>alert("x")</script>'
+
+
+def project(folder, classes, n=120, seed=0, side=28):
+    """A run of n test images, three classes, projected before and after; every tenth prediction is wrong."""
+    images, labels = make_pictures(n, 3, side, seed=seed)
+    ids = np.arange(1000, 1000 + n)
+    predicted = (labels + (np.arange(n) % 10 == 0)) % 3
+    points = {"before": np.stack([np.arange(n) % 12, np.arange(n) // 12], 1), "after": np.eye(3)[labels][:, :2]}
+    with runs.Run("trial", {}, folder) as run:
+        data = {"name": NASTY, "origin": NASTY, "sizes": {"train": 0, "validation": 0, "test": n}}
+        run.facts |= {"data": data, "classes": classes}
+        banks = {name: features.Bank({"pca": xy.astype(np.float32)}, labels, ids) for name, xy in points.items()}
+        banks["test"] = features.Bank({"logits": np.eye(3)[predicted] * 4}, labels, ids)
+        run.save(banks | {"pictures": features.Bank({"image": images[..., None]}, labels, ids)})
+    return report.write(run.final), labels, predicted, points["before"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return project(tmp_path_factory.mktemp("browser"), ["cat", "dog", NASTY])
+
+
+def selected(page, side):
+    """Places of the selected points of one map, by class; null for a class of which all are."""
+    return page.evaluate(f"document.querySelectorAll('.map')[{side}].data.map((trace) => trace.selectedpoints ?? null)")
+
+
+def test_every_chart_is_drawn_and_nothing_is_asked_for(made):
+    browser.check(made[0])
+
+
+def test_a_box_in_one_map_selects_the_same_images_in_the_other(made):
+    path, labels, _, points = made
+    with browser.opened(path) as page:
+        browser.scroll(page)
+        left = page.locator(".map").first
+        left.scroll_into_view_if_needed()
+        assert selected(page, 1) == [None] * 3
+        box = left.locator(".nsewdrag").bounding_box()
+        axes = page.evaluate(
+            "(({xaxis, yaxis}) => [xaxis.range, yaxis.range])(document.querySelector('.map')._fullLayout)"
+        )
+
+        def at(x, y):
+            (x0, x1), (y0, y1) = axes
+            return box["x"] + box["width"] * (x - x0) / (x1 - x0), box["y"] + box["height"] * (y1 - y) / (y1 - y0)
+
+        page.mouse.move(*at(1.5, 5.5))
+        page.mouse.down()
+        page.mouse.move(*at(4.5, 2.5), steps=5)
+        page.mouse.up()
+        page.wait_for_function("document.querySelectorAll('.map')[1].data[0].selectedpoints")
+        inside = (points[:, 0] > 1.5) & (points[:, 0] < 4.5) & (points[:, 1] > 2.5) & (points[:, 1] < 5.5)
+        assert inside.sum() == 9
+        for side in (0, 1):
+            for label, places in enumerate(selected(page, side)):
+                np.testing.assert_array_equal(
+                    np.flatnonzero(labels == label)[places], np.flatnonzero(inside & (labels == label))
+                )
+        shown = page.locator(".explorer .thumb").all_inner_texts()
+        assert sorted(int(text.split("· ")[-1]) for text in shown) == (1000 + np.flatnonzero(inside)).tolist()
+        page.locator(".explorer .all").click()
+        page.wait_for_function("!document.querySelectorAll('.map')[1].data[0].selectedpoints")
+        assert page.locator(".explorer .thumb").count() == 0
+
+
+def test_a_class_is_selected_by_its_name(made):
+    path, labels, *_ = made
+    with browser.opened(path, phone=True) as page:
+        browser.scroll(page)
+        page.get_by_role("button", name="dog", exact=True).tap()
+        page.wait_for_function("document.querySelectorAll('.map')[1].data[1].selectedpoints")
+        for side in (0, 1):
+            assert [len(places) for places in selected(page, side)] == [0, int((labels == 1).sum()), 0]
+        assert f"{(labels == 1).sum()} images: dog" in page.locator(".explorer .count").inner_text()
+
+
+def test_hovering_shows_the_image_its_label_prediction_and_id(made):
+    path, labels, predicted, _ = made
+    with browser.opened(path) as page:
+        browser.scroll(page)
+        left = page.locator(".map").first
+        left.scroll_into_view_if_needed()
+        dot = left.locator(".points path").first.bounding_box()
+        page.mouse.move(dot["x"] + dot["width"] / 2, dot["y"] + dot["height"] / 2, steps=3)
+        page.wait_for_selector("#hover:not([hidden])")
+        row = np.flatnonzero(labels == 0)[0]
+        names = ["cat", "dog", NASTY]
+        assert (
+            page.locator("#hover").inner_text()
+            == f"cat → {names[predicted[row]]} {np.e**4 / (np.e**4 + 2):.2f} · {1000 + row}"
+        )
+        style = page.locator("#hover .image").get_attribute("style")
+        assert "blob:" in style
+
+
+def test_a_click_on_the_confusion_matrix_shows_those_images(made):
+    path, labels, predicted, _ = made
+    with browser.opened(path) as page:
+        browser.scroll(page)
+        chart = page.locator("[data-name=confusion] .plot")
+        chart.scroll_into_view_if_needed()
+        box = chart.locator(".nsewdrag").bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 6)  # true cat, predicted dog
+        page.wait_for_selector("#cell .thumb")
+        wrong = np.flatnonzero((labels == 0) & (predicted == 1))
+        assert len(wrong) > 0
+        assert f"cat taken for dog: {len(wrong)} images" in page.locator("#cell .count").inner_text()
+        shown = page.locator("#cell .thumb").all_inner_texts()
+        assert sorted(int(text.split("· ")[-1]) for text in shown) == (1000 + wrong).tolist()
+
+
+def test_the_page_turns_dark_and_back(made):
+    with browser.opened(made[0], scheme="dark") as page:
+        browser.scroll(page)
+        back = "getComputedStyle(document.body).backgroundColor"
+        ink = "document.querySelector('.plot')._fullLayout.font.color"
+        assert (page.evaluate(back), page.evaluate(ink)) == ("rgb(21, 24, 28)", "#e4e7eb")
+        page.locator("#theme").click()
+        assert (page.evaluate(back), page.evaluate(ink)) == ("rgb(255, 255, 255)", "#1b1f24")
+
+
+def test_thumbnails_are_the_images(made):
+    """The sprite's place, as the browser draws it, is the image: the bright square of the class stands out."""
+    with browser.opened(made[0]) as page:
+        browser.scroll(page)
+        page.get_by_role("button", name="dog", exact=True).click()
+        thumb = page.locator(".explorer .thumb .image").first
+        thumb.scroll_into_view_if_needed()
+        shot = np.asarray(Image.open(BytesIO(thumb.screenshot())).convert("L").resize((28, 28), Image.Resampling.BOX))
+    square = shot[0:7, 7:14]  # class 1 is at place 1 of the grid
+    assert square[1:-1, 1:-1].mean() > shot.mean() + 80
+
+
+def test_ten_thousand_points_are_one_small_file(tmp_path):
+    path, *_ = project(tmp_path, ["a", "b", "c"], n=10_000)
+    assert path.stat().st_size < 15e6
+    with browser.opened(path) as page:
+        page.wait_for_function("document.querySelectorAll('.map .gl-canvas-focus').length == 2")

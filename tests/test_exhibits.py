@@ -1,0 +1,126 @@
+"""What a run keeps to be looked at."""
+
+import numpy as np
+import pytest
+
+from tfxfer import analysis, data, exhibits, features, model, runs
+from tfxfer.errors import InputError
+
+
+@pytest.fixture
+def run(tmp_path):
+    with runs.Run("trial", {}, tmp_path) as open_run:
+        yield open_run
+        open_run.save({})
+
+
+def test_pictures_are_the_first_ones_and_the_surest_mistakes(pictures, monkeypatch):
+    monkeypatch.setattr(exhibits, "SHOWN", 10)
+    monkeypatch.setattr(exhibits, "MISTAKES", 3)
+    labels = pictures.rows["test"].labels
+    scores = np.eye(10)[labels] * 9.0
+    for sure, row in enumerate((90, 40, 5, 70, 80), start=1):
+        scores[row] = np.eye(10)[(labels[row] + 1) % 10] * sure
+    bank = exhibits.pictures(pictures, scores)
+    rows = [*range(10), 70, 80]  # of the three surest mistakes 5 is among the first
+    np.testing.assert_array_equal(bank.ids, pictures.ids["test"][rows])
+    np.testing.assert_array_equal(bank["image"], pictures.rows["test"].images[rows])
+    np.testing.assert_array_equal(bank.labels, labels[rows])
+
+
+def test_no_mistakes_are_none(pictures):
+    perfect = np.eye(10)[pictures.rows["test"].labels]
+    assert len(exhibits.pictures(pictures, perfect)) == 100
+
+
+@pytest.mark.parametrize("size", [None, 64])
+def test_explanations_show_right_and_wrong_predictions(run, pictures, lite0, size):
+    shown = exhibits.pictures(pictures, np.eye(10)[pictures.rows["test"].labels])
+    bank = exhibits.explain(run, lite0, pictures, shown, size)["explained"]
+    right = bank["predicted"] == bank.labels
+    assert 0 < right.sum() <= exhibits.PANELS
+    assert (~right).sum() == exhibits.PANELS
+    assert len(set(zip(bank.labels[~right], bank["predicted"][~right]))) == exhibits.PANELS  # no pair of classes twice
+    for method in analysis.attribution.METHODS:
+        assert bank[method].shape == bank["image"].shape[:3]
+        assert bank[method].min() >= 0
+    assert run.facts["explained"]["size"] == (size or 48)
+    assert run.facts["explained"]["side"] >= 7
+    stages = [key for key in run.metrics if key.startswith("sanity/")]
+    assert stages[0] == "sanity/head"
+    assert len(stages) == 1 + len(model.stages(lite0))
+
+
+def test_a_larger_network_is_the_same_network(pictures, lite0):
+    """At its own size it gives the same logits; at another, those of a network built so with the same weights."""
+    images = pictures.rows["test"].images[:8]
+    same = analysis.attribution.enlarge(lite0, pictures, 48)
+    np.testing.assert_allclose(same(images), lite0(images), rtol=1e-5, atol=1e-5)
+    other = model.build("efficientnet_lite0", pictures, image_size=64)
+    other.get_layer("logits").set_weights(lite0.get_layer("logits").get_weights())
+    np.testing.assert_allclose(
+        analysis.attribution.enlarge(lite0, pictures, 64)(images), other(images), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_what_cannot_be_enlarged(run, pictures, small_cnn):
+    shown = exhibits.pictures(pictures, np.eye(10)[pictures.rows["test"].labels])
+    with pytest.raises(InputError, match="fit its own image size only"):
+        exhibits.explain(run, small_cnn, pictures, shown, 64)
+    net = model.build("mobilenet_v2", pictures, 32, "none", scaling="unit")
+    with pytest.raises(InputError, match="another scaling"):
+        analysis.attribution.enlarge(net, pictures, 64)
+    assert analysis.attribution.enlarge(net, pictures, 64, "unit").input_shape == net.input_shape
+
+
+def test_a_network_without_maps_is_not_explained(run, pictures):
+    net = model.build("pixels", pictures)
+    shown = exhibits.pictures(pictures, np.eye(10)[pictures.rows["test"].labels])
+    assert exhibits.explain(run, net, pictures, shown) == {}
+    assert "no feature map" in run.facts["left_out"]["explanations"]
+
+
+def test_collapse_by_depth_is_that_of_the_stages_features(pictures, small_cnn):
+    found = exhibits.collapse_by_depth(small_cnn, pictures)
+    stages = model.stages(small_cnn)
+    assert list(found) == [f"{stage}/{figure}" for stage in stages for figure in ("nc1", "cdnv")]
+    for stage, members in stages.items():
+        bank = features.extract(small_cnn, pictures.train, (members[-1].name,))
+        x = bank[members[-1].name]
+        pooled = x.mean((1, 2)) if x.ndim == 4 else x
+        expected = analysis.neural_collapse(pooled, bank.labels)
+        assert found[f"{stage}/nc1"] == pytest.approx(expected["nc1"], rel=1e-3)
+        assert found[f"{stage}/cdnv"] == pytest.approx(expected["cdnv"], rel=1e-3)
+
+
+def test_the_study_finds_what_was_planted(run):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 100, (120, 6, 6)).astype(np.uint8)
+    labels = np.arange(120) % 2
+    images[labels == 1, :3] += 120
+    test = images[:1].copy(), labels[:1]  # a training image in the test
+    labels = labels.copy()
+    labels[7] = 0  # a wrong label
+    splits = data.from_arrays((images, labels), test, validation=0.1)
+    known = features.Bank(
+        {"embedding": splits.rows["train"].images.reshape(-1, 36) / 255.0},
+        splits.rows["train"].labels,
+        splits.ids["train"],
+    )
+    banks = exhibits.study(run, splits, known)
+    learned = np.concatenate([splits.rows[split].images for split in ("train", "validation")])
+    assert run.metrics["data/mean"] == pytest.approx(learned.mean())
+    assert run.metrics["data/median"] == np.sort(learned, axis=None)[learned.size // 2 - 1]
+    assert run.metrics["data/std"] == pytest.approx(learned.std())
+    assert run.metrics["data/duplicate_groups"] == run.metrics["data/leaking_groups"] == 1
+    assert {member["split"] for member in run.facts["dataset"]["duplicates"][0]} >= {"test"}
+    assert len(banks["samples"]) == 2 * exhibits.SAMPLES
+    planted = 7 in splits.ids["train"]
+    assert (banks["suspicious"].ids[0] == 7) == planted
+    worst = banks["suspicious"]
+    rows = [list(splits.ids["train"]).index(number) for number in worst.ids]
+    np.testing.assert_array_equal(worst["image"], splits.rows["train"].images[rows])
+
+
+def test_the_study_without_features_doubts_no_labels(run, pictures):
+    assert set(exhibits.study(run, pictures)) == {"samples"}

@@ -1,0 +1,78 @@
+"""The commands `tfxfer cache`, `rank`, `report` and `compare`."""
+
+from typing import Annotated
+
+import typer
+
+from tfxfer.options import HELP
+from tfxfer.quiet import import_tensorflow
+
+
+def add(app: typer.Typer) -> None:
+    """Adds them to the command line."""
+    app.command(short_help="list or remove the activations kept on disk")(cache)
+    app.command(short_help="rank backbones for a data set, before any is trained")(rank)
+    app.command(short_help="make a run's report and figures anew")(report)
+    app.command(short_help="put runs side by side, with the significance of their differences")(compare)
+
+
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all of them.")] = False,
+    remove: Annotated[str | None, typer.Option(metavar="KEY", help="Remove the one whose key starts so.")] = None,
+) -> None:
+    """List the activations kept on disk for later runs, or remove them."""
+    from tfxfer.cache import manage
+    from tfxfer.store import Store
+
+    print(manage(Store(), clear, remove))
+
+
+def rank(
+    dataset: Annotated[str, typer.Option(help=HELP["dataset"])] = "digits",
+    data_dir: Annotated[str | None, typer.Option(help=HELP["data_dir"])] = None,
+    backbones: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME,...",
+            help="By default all with ImageNet weights for any size, and those without parameters.",
+        ),
+    ] = None,
+    weights: Annotated[str, typer.Option(help=HELP["weights"])] = "imagenet",
+    image_size: Annotated[
+        int, typer.Option(min=1, help="Pixels a side for networks that take RGB; others see their native size.")
+    ] = 96,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many training images.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of splits and random weights.")] = 0,
+) -> None:
+    """Rank backbones for a data set by LogME of their frozen features, with H-score and LEEP beside it.
+
+    A few minutes for thousands of images: each backbone sees the training images once, nothing is trained.
+    """
+    import_tensorflow()
+    from tfxfer.rank import rank, table
+
+    names = None if backbones is None else [name.strip() for name in backbones.split(",")]
+    print(table(*rank(dataset, data_dir, names, weights, image_size, limit, seed)))
+
+
+def report(run: Annotated[str, typer.Argument(help="A finished run's folder.")]) -> None:
+    """Make report.html, the figures and TensorBoard's projector anew from what a run wrote; nothing is computed."""
+    import_tensorflow()
+    from tfxfer.report import write
+
+    print(write(run))
+
+
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="Folders of finished runs, at least two.")],
+    out: Annotated[str, typer.Option(help="Folder whose `comparisons` the report goes to.")] = "saved_models",
+) -> None:
+    """Print runs side by side, and write a report with their curves.
+
+    Accuracy on the same test images is compared by McNemar's test. The report's path is the last line.
+    """
+    import_tensorflow()
+    from tfxfer.report.compare import compare
+
+    path, text = compare(runs, out)
+    print(text, path, sep="\n")

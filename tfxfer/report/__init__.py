@@ -1,0 +1,102 @@
+"""The report of a run: PNG figures and one self-contained report.html, made from what the run wrote."""
+
+import html
+import os
+from pathlib import Path
+
+import numpy as np
+
+from tfxfer import loaded
+from tfxfer.report import (
+    comparison,
+    dataset,
+    examples,
+    explained,
+    page,
+    predictions,
+    projections,
+    projector,
+    shift,
+    training,
+)
+
+_MEASURES = {
+    "probe_accuracy": "accuracy of a logistic-regression probe on the features",
+    "silhouette": "silhouette of the classes, -1 to 1",
+    "knn_purity": "share of the 10 nearest neighbours of the same class",
+}
+
+
+def write(run_dir: str | Path) -> Path:
+    """Writes `figures/*.png`, `report.html` and the embedding projector's files in `logs/` into a run's directory,
+    replacing what is there.
+
+    Args:
+        run_dir: holds run.json, metrics.json, history.csv and banks/.
+
+    Returns:
+        Path of report.html. It opens without a network: everything is inside.
+    """
+    run = loaded.load(run_dir)
+    parts = (comparison.feature_sets, comparison.models, shift.sections, projections.sections, training.sections)
+    parts += (predictions.sections, explained.sections, dataset.sections)
+    sections = [
+        examples.table(run),
+        _summary(run),
+        *(section for part in parts for section in part(run)),
+        _details(run),
+    ]
+    subject = run.facts["arguments"].get("backbone")
+    title = f"{run.facts['recipe']}: {f'{subject} on ' if subject else ''}{run.facts['data']['name']}"
+    projector.write(run)
+    return save(run.dir / "report.html", page.page(title, sections))
+
+
+def save(path: Path, content: str) -> Path:
+    """Writes a file beside its place and renames it."""
+    beside = path.with_name(f".partial-{path.name}")
+    beside.write_text(content, encoding="utf-8")
+    os.replace(beside, path)
+    return path
+
+
+def _summary(run: loaded.Loaded) -> str:
+    facts, test = run.facts, run.metrics.get("test/accuracy")
+    sizes = ", ".join(f"{n:,} {split}" for split, n in facts["data"]["sizes"].items())
+    data, net = facts["data"], facts.get("model")
+    lead = f"{data['name']} from {data['origin']} ({sizes}). "
+    if run.history and net:
+        epochs = len(next(iter(run.history.values())))
+        lead += f"The head and {net['unfrozen']} of the backbone's {net['layers']} layers trained for {epochs} epochs. "
+    if test is not None:
+        n = facts["data"]["sizes"]["test"]
+        lead += (
+            f"Accuracy on the {n:,} test images: {test:.4f} ± {np.sqrt(test * (1 - test) / n):.4f} (standard error)."
+        )
+    rows = [
+        (f"{what} ({name})", f"{run.metrics[f'before/{name}']:.4f}", f"{run.metrics[f'after/{name}']:.4f}")
+        for name, what in _MEASURES.items()
+        if f"before/{name}" in run.metrics and f"after/{name}" in run.metrics
+    ]
+    table = (
+        page.table(("what fine-tuning changes in the features of test images", "before", "after"), rows) if rows else ""
+    )
+    return f'<p class="lead">{html.escape(lead)}</p>{table}'
+
+
+def _details(run: loaded.Loaded) -> str:
+    seconds = [(k.removeprefix("seconds/"), f"{v:.1f}") for k, v in run.metrics.items() if k.startswith("seconds/")]
+    facts = _flat({k: v for k, v in run.facts.items() if k not in ("classes", "timings", "dataset")})
+    return (
+        f"<h2>How it was made</h2><p><code>{html.escape(run.facts['command'])}</code></p>"
+        f"{page.table(('phase', 'seconds'), seconds)}"
+        "<details><summary>Arguments, data, versions, machine</summary>"
+        f"{page.table(('what', 'value'), facts)}</details>"
+    )
+
+
+def _flat(value: dict, prefix: str = "") -> list[tuple[str, str]]:
+    rows = []
+    for key, item in value.items():
+        rows += _flat(item, f"{prefix}{key}/") if isinstance(item, dict) else [(prefix + key, str(item))]
+    return rows

@@ -1,0 +1,153 @@
+"""Figures of images and projections on paper, by matplotlib: a function each, arrays in, a Figure out."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tfxfer.analysis.projection import METHODS
+from tfxfer.corruptions import NAMES
+from tfxfer.report.charts import class_colors, plain
+
+_TITLES = {"pca": "PCA", "tsne": "t-SNE (after PCA to 50)", "lle": "LLE"}
+
+
+def frame(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest place to show of points (n, 2): one stray point must not squeeze the rest."""
+    low, high = np.percentile(points, [0.5, 99.5], axis=0)
+    margin = 0.08 * np.maximum(high - low, 1e-9)
+    return low - margin, high + margin
+
+
+def projections(banks: dict, classes: list[str], captions: dict[str, str]) -> Figure:
+    """One row per bank, one column per projection found in it, classes by colour.
+
+    Args:
+        banks: name -> mapping with `labels` (n,) and projections (n, 2) under their method's name.
+        classes: names, in the labels' order.
+        captions: bank name -> what its row shows.
+    """
+    methods = [m for m in METHODS if all(m in bank.values for bank in banks.values())]
+    shape = (len(banks), len(methods))
+    figure = Figure(figsize=(4.2 * shape[1] + 1.6, 4.1 * shape[0]), layout="constrained")
+    axes = figure.subplots(*shape, squeeze=False)
+    colors = class_colors(len(classes))
+    names = plain(classes)
+    for row, (name, bank) in zip(axes, banks.items(), strict=True):
+        row[0].set_ylabel(captions[name], fontsize=11)
+        for ax, method in zip(row, methods, strict=True):
+            for label, color in enumerate(colors):
+                points = bank[method][bank.labels == label]
+                ax.scatter(*points.T, s=9, color=color, linewidths=0, alpha=0.75)
+            low, high = frame(bank[method])
+            outside = int(((bank[method] < low) | (bank[method] > high)).any(1).sum())
+            ax.set(xticks=[], yticks=[], title=_TITLES[method] + (f" ({outside} outside)" if outside else ""))
+            ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    columns = -(-len(names) // 30)
+    style = {"loc": "outside right upper", "markerscale": 2.5, "frameon": False, "title": "class", "ncols": columns}
+    figure.legend(axes[0, 0].collections, names, **style)
+    figure.suptitle("Do classes separate? Each panel is fitted to its own features: compare clusters, not positions")
+    return figure
+
+
+def mistakes(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> Figure:
+    """The most confident wrong predictions, at most 16.
+
+    Args:
+        images: uint8 (n, height, width, 1 or 3); labels (n,); probabilities (n, classes).
+    """
+    classes = plain(classes)
+    predicted, sure = probabilities.argmax(1), probabilities.max(1)
+    wrong = np.flatnonzero(predicted != labels)
+    wrong = wrong[np.argsort(-sure[wrong])][:16]
+    rows = max(1, -(-len(wrong) // 8))
+    figure = Figure(figsize=(12, 1.95 * rows + 0.5), layout="constrained")
+    for ax in (axes := figure.subplots(rows, 8, squeeze=False).ravel()):
+        ax.axis("off")
+    for ax, i in zip(axes, wrong, strict=False):
+        ax.imshow(images[i].squeeze(), cmap="gray", vmin=0, vmax=255)
+        ax.set_title(f"{classes[labels[i]]}\ntaken for {classes[predicted[i]]}\np = {sure[i]:.2f}", fontsize=9)
+    figure.suptitle("Most confident mistakes" if len(wrong) else "No mistakes among these test images")
+    return figure
+
+
+def planes(banks: dict, classes: list[str], corruption: str) -> Figure:
+    """2 x 2: above the corrupted images, below the clean ones; left the original network, right the tuned one.
+
+    Each network has one PCA, fitted to both of its sides, so the panels of a column share their axes.
+
+    Args:
+        banks: "corrupted" and "clean" -> mapping with `labels` (n,), "original" and "tuned" (n, 2).
+    """
+    figure = Figure(figsize=(10.5, 8.4), layout="constrained")
+    axes = figure.subplots(2, 2)
+    for column, network in enumerate(("original", "tuned")):
+        low, high = frame(np.concatenate([bank[network] for bank in banks.values()]))
+        for ax, (side, bank) in zip(axes[:, column], banks.items(), strict=True):
+            for label, color in enumerate(class_colors(len(classes))):
+                ax.scatter(*bank[network][bank.labels == label].T, s=9, color=color, linewidths=0, alpha=0.75)
+            ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xticks=[], yticks=[])
+            ax.set(title=f"{side} images, {network} network")
+    style = {"loc": "outside right upper", "markerscale": 2.5, "frameon": False, "title": "class"}
+    figure.legend(axes[0, 0].collections, plain(classes), **style)
+    figure.suptitle(f"What does {corruption} do to features? PCA; above and below share their axes")
+    return figure
+
+
+def contact_sheet(images: np.ndarray) -> Figure:
+    """One image under 19 corruptions (across) and five severities (down).
+
+    Args:
+        images: uint8 (95, height, width, 1 or 3), severities within corruptions.
+    """
+    figure = Figure(figsize=(19, 5.6), layout="constrained")
+    for number, (ax, image) in enumerate(zip(figure.subplots(5, len(NAMES)).T.ravel(), images, strict=True)):
+        ax.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+        ax.axis("off")
+        if number % 5 == 0:
+            ax.set_title(NAMES[number // 5].replace("_", "\n"), fontsize=10)
+    figure.suptitle("The corruptions: severity grows downwards")
+    return figure
+
+
+def explained(images: np.ndarray, maps: dict[str, np.ndarray], captions: list[str], title: str) -> Figure:
+    """Original, heat map and overlay of each image, a row of pairs for each method.
+
+    Args:
+        images: uint8 (n, height, width, 1 or 3).
+        maps: method -> float (n, height, width) in [0, 1].
+        captions: n of them.
+    """
+    captions, rows = plain(captions), 1 + 2 * len(maps)
+    figure = Figure(figsize=(1.35 * len(images) + 0.8, 1.35 * rows + 0.9), layout="constrained")
+    axes = figure.subplots(rows, len(images), squeeze=False)
+    for ax in axes.ravel():
+        ax.set(xticks=[], yticks=[])
+    for column, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        axes[0, column].set_title(caption, fontsize=8)
+        for row in (0, *range(2, rows, 2)):
+            axes[row, column].imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+        for number, found in enumerate(maps.values()):
+            axes[1 + 2 * number, column].imshow(found[column], cmap="inferno", vmin=0, vmax=1)
+            axes[2 + 2 * number, column].imshow(found[column], cmap="inferno", vmin=0, vmax=1, alpha=0.5)
+    for number, name in enumerate(maps):
+        axes[1 + 2 * number, 0].set_ylabel(name, fontsize=8)
+    figure.suptitle(title)
+    return figure
+
+
+def samples(images: np.ndarray, labels: np.ndarray, classes: list[str]) -> Figure:
+    """Some images of each class, a column for each.
+
+    Args:
+        images: uint8 (n, height, width, 1 or 3); labels (n,).
+    """
+    rows = max(1, *np.bincount(labels))
+    figure = Figure(figsize=(1.1 * len(classes) + 0.3, 1.05 * rows + 0.8), layout="constrained")
+    axes = figure.subplots(rows, len(classes), squeeze=False)
+    for ax in axes.ravel():
+        ax.axis("off")
+    for label, name in enumerate(plain(classes)):
+        axes[0, label].set_title(name, fontsize=9)
+        for ax, image in zip(axes[:, label], images[labels == label], strict=False):
+            ax.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+    figure.suptitle("Samples of each class")
+    return figure

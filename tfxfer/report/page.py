@@ -1,0 +1,101 @@
+"""Pieces of a report's page, and the page: one HTML file that asks for nothing outside of itself."""
+
+import base64
+import html
+import io
+import json
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+from plotly.offline import get_plotlyjs
+
+from tfxfer.report import charts
+from tfxfer.report.charts import Heat, Panel
+
+_ASSETS = resources.files("tfxfer.report") / "assets"
+
+
+def page(title: str, sections: list[str]) -> str:
+    """A whole HTML document."""
+    style, script = ((_ASSETS / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    title = html.escape(title)
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head><body>'
+        '<button id="theme" type="button" title="dark or light">◐</button>'
+        f"<h1>{title}</h1>{''.join(sections)}"
+        "<noscript><p>The charts need JavaScript; they are in figures/ too, as PNG.</p></noscript>"
+        f"<script>{get_plotlyjs()}</script><script>{script}</script></body></html>\n"
+    )
+
+
+def heading(text: str) -> str:
+    return f"<h2>{html.escape(text)}</h2>"
+
+
+def note(text: str) -> str:
+    """A paragraph in small print."""
+    return f'<p class="note">{html.escape(text)}</p>'
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple]) -> str:
+    """A table; columns headed "published" are set apart."""
+
+    def line(cells, tag):
+        kinds = [' class="published"' if name == "published" else "" for name in head]
+        return "<tr>" + "".join(f"<{tag}{k}>{html.escape(str(c))}</{tag}>" for c, k in zip(cells, kinds)) + "</tr>"
+
+    body = "".join(line(row, "td") for row in rows)
+    return f'<div class="table"><table><thead>{line(head, "th")}</thead><tbody>{body}</tbody></table></div>'
+
+
+def figure(folder: Path, name: str, drawn: Figure) -> str:
+    """Saves a figure as <folder>/<name>.png and returns it with the picture inside."""
+    encoded = base64.b64encode(save(folder, name, drawn)).decode()
+    alt = html.escape(drawn.get_suptitle() or drawn.axes[0].get_title())
+    return f'<figure class="{html.escape(name)}"><img alt="{alt}" src="data:image/png;base64,{encoded}"></figure>'
+
+
+def chart(folder: Path, name: str, title: str, panels: Sequence[Panel | Heat]) -> str:
+    """Saves a chart as <folder>/<name>.png and returns it to be drawn by the page, a plot for each panel."""
+    save(folder, name, charts.on_paper(title, panels))
+    drawn = [json.loads(charts.on_page(panel).to_json()) for panel in panels]
+    kept = [{"data": each["data"], "layout": _without_template(each["layout"])} for each in drawn]
+    plots = "".join(f'<div class="plot">{data(each)}</div>' for each in kept)
+    caption = f"<figcaption>{html.escape(title)}</figcaption>"
+    return f'<figure class="chart" data-name="{html.escape(name)}">{caption}<div class="plots">{plots}</div></figure>'
+
+
+def data(value: object, name: str = "") -> str:
+    """Something for the page's script to read; it cannot end the element that it stands in."""
+    text = json.dumps(value, allow_nan=False).replace("<", "\\u003c")
+    return f'<script type="application/json"{f" id={name!r}" if name else ""}>{text}</script>'
+
+
+def packed(values: np.ndarray) -> str:
+    """float32 numbers as base64, little-endian."""
+    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode()
+
+
+def picture(pixels: np.ndarray, quality: int = 80) -> str:
+    """uint8 (height, width, 1 or 3) as the address of a WebP picture inside the page."""
+    file = io.BytesIO()
+    Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(file, "WEBP", quality=quality)
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def save(folder: Path, name: str, drawn: Figure) -> bytes:
+    """Saves a figure as <folder>/<name>.png and returns the file's content."""
+    file = io.BytesIO()
+    drawn.savefig(file, format="png", dpi=130)
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.png").write_bytes(file.getvalue())
+    return file.getvalue()
+
+
+def _without_template(layout: dict) -> dict:
+    return {key: value for key, value in layout.items() if key != "template"}  # 7 KB each; the page has its own

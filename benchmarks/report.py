@@ -27,7 +27,6 @@ from plotly.subplots import make_subplots
 
 from tfxfer import data, features, report, runs
 
-
 _DRAWN = {  # plotly draws both of its subplots on one canvas
     "plain": "document.querySelector('.gl-canvas-focus')",
     "ours": "document.querySelectorAll('.map .gl-canvas-focus, .map .scatterlayer .points').length == 2",

@@ -11,11 +11,13 @@ import tensorflow as tf
 
 from tfxfer import cifar10c, sources
 from tfxfer.errors import InputError
+from tfxfer.permuted import permute_pixels
+from tfxfer.relabelling import relabel
 from tfxfer.sources import Rows
 from tfxfer.splits import SPLITS, Splits, refuse_leak, stratified
 from tfxfer.twins import Twin, corrupt, known_as
 
-__all__ = ["Splits", "Twin", "corrupt", "from_arrays", "load", "refuse_leak"]
+__all__ = ["Splits", "Twin", "corrupt", "from_arrays", "load", "permute_pixels", "refuse_leak", "relabel"]
 
 
 def load(

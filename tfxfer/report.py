@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from tfxfer import comparison, figures, loaded, page, shift_report
+from tfxfer import comparison, figures, groups_report, loaded, page, shift_report
 from tfxfer.analysis import metrics, projection
 
 _MEASURES = {
@@ -29,6 +29,7 @@ def write(run_dir: str | Path) -> Path:
     """
     run = loaded.load(run_dir)
     compared = [*comparison.feature_sets(run), *comparison.models(run), *shift_report.sections(run)]
+    compared += groups_report.sections(run)
     sections = [_summary(run), *compared, *_projections(run), *_training(run), *_predictions(run), _details(run)]
     subject = run.facts["arguments"].get("backbone")
     title = f"{run.facts['recipe']}: {f'{subject} on ' if subject else ''}{run.facts['data']['name']}"

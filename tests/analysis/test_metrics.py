@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from tfxfer.analysis import metrics
 from tfxfer.errors import InputError
@@ -93,3 +94,31 @@ def test_knn_purity_by_brute_force():
     distance = np.linalg.norm(x[:, None] - x[None], axis=-1) + np.diag(np.full(40, np.inf))
     nearest = np.argsort(distance, axis=1)[:, :10]
     assert metrics.knn_purity(x, labels) == pytest.approx(np.mean(labels[nearest] == labels[:, None]))
+
+
+def test_a_paired_difference_by_hand():
+    """8 right by the first alone, 2 by the second alone, of 40: Agresti and Min's interval, computed here."""
+    labels = np.zeros(40, int)
+    first = np.array([0] * 8 + [1] * 2 + [0] * 20 + [1] * 10)
+    second = np.array([1] * 8 + [0] * 2 + [0] * 20 + [1] * 10)
+    found = metrics.paired_difference(labels, first, second)
+    assert found["difference"] == pytest.approx(6 / 40)
+    p12, p21, n = 8.5 / 42, 2.5 / 42, 42
+    error = 1.96 * np.sqrt((p12 + p21 - (p12 - p21) ** 2) / n)
+    assert (found["low"], found["high"]) == pytest.approx((p12 - p21 - error, p12 - p21 + error), abs=1e-4)
+    turned = metrics.paired_difference(labels, second, first)
+    assert (turned["low"], turned["high"]) == pytest.approx((-found["high"], -found["low"]))
+    same = metrics.paired_difference(labels, first, first)
+    assert same["difference"] == 0
+    assert same["low"] < 0 < same["high"]
+
+
+def test_a_paired_difference_is_scipys_bootstrap():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, 2000)
+    first, second = (np.where(rng.random(2000) < p, labels, (labels + 1) % 5) for p in (0.8, 0.75))
+    found = metrics.paired_difference(labels, first, second)
+    gains = (first == labels).astype(float) - (second == labels)
+    interval = stats.bootstrap((gains,), np.mean, n_resamples=4000, rng=rng).confidence_interval
+    assert found["difference"] == pytest.approx(gains.mean())
+    assert (found["low"], found["high"]) == pytest.approx((interval.low, interval.high), abs=0.0015)

@@ -14,6 +14,25 @@ def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
     return float(metrics.accuracy_score(labels, predicted))
 
 
+def paired_difference(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> dict[str, float]:
+    """How much more often the first of two models is right, both on the same examples.
+
+    What both get right or wrong cancels, so the interval is narrower than that of two accuracies apart. It is Wald's
+    with half an example added to each of the four cells (Agresti and Min 2005, doi:10.1002/sim.1781).
+
+    Args:
+        labels, first, second: integers (n,): the true classes, and those that each model predicts.
+
+    Returns:
+        `difference` of the accuracies, and `low` and `high`, which enclose it with 95% confidence.
+    """
+    right, also = np.asarray(first) == labels, np.asarray(second) == labels
+    gained, lost, n = float((right & ~also).sum()), float((also & ~right).sum()), len(labels)
+    centre = (gained - lost) / (n + 2)
+    error = 1.959964 * np.sqrt((gained + lost + 1) - (gained - lost) ** 2 / (n + 2)) / (n + 2)
+    return {"difference": (gained - lost) / n, "low": float(centre - error), "high": float(centre + error)}
+
+
 def per_class(labels: np.ndarray, predicted: np.ndarray, classes: list[str]) -> list[dict[str, str | float]]:
     """Precision, recall, F1 and support of each class, in the classes' order; 0 where a figure is undefined."""
     columns = metrics.precision_recall_fscore_support(

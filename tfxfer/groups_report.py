@@ -76,14 +76,12 @@ def _scratch(run: Loaded) -> list[str]:
         (depth, *(f"{run.metrics[f'sweep/{depth}/{name}']:.4f}" for name in ("val_accuracy", "accuracy")))
         for depth in depths
     ]
-    labels, classes = run.banks["test"].labels, run.facts["classes"]
-    matrices = {
-        name: metrics.confusion(labels, run.banks[bank]["logits"].argmax(1), len(classes))
-        for name, bank in (("scratch", "scratch"), ("tuned", "test"))
-    }
-    drawn = figures.confusion(matrices["scratch"], classes)
-    drawn.axes[0].set_title("From scratch: which classes are taken for which? Test images")
-    folder = run.dir / "figures"
+    classes, folder, matrices, drawn = run.facts["classes"], run.dir / "figures", {}, []
+    for name in ("scratch", "tuned"):
+        bank = run.banks[name]
+        matrices[name] = metrics.confusion(bank.labels, bank["logits"].argmax(1), len(classes))
+        drawn.append(figures.confusion(matrices[name], classes))
+        drawn[-1].axes[0].set_title(f"Taken for which? {_NETWORKS[name].capitalize()}; all test images")
     return [
         page.heading("From scratch, or pretrained?"),
         page.table(("network", "test accuracy", "published"), rows),
@@ -95,7 +93,7 @@ def _scratch(run: Loaded) -> list[str]:
         ),
         page.note(f"How many layers to unfreeze, by validation alone; the best: {run.facts['best_depth']}."),
         page.table(("layers unfrozen", "validation accuracy", "training accuracy"), sweep),
-        page.figure(folder, "confusion-scratch", drawn),
+        *(page.figure(folder, f"confusion-{name}", one) for name, one in zip(matrices, drawn)),
         page.figure(folder, "confusion-difference", _difference(matrices["tuned"], matrices["scratch"], classes)),
         *_remark(run),
     ]

@@ -13,14 +13,14 @@ from tfxfer import data, features, published, spatial
 from tfxfer.errors import InputError
 from tfxfer.recipes import fashion_groups
 
-SMALL = {"backbones": "dropout_cnn,pixels,efficientnet_lite0", "image_size": 32, "epochs": 4, "tune_epochs": 2}
+SMALL = {"backbones": "dropout_cnn,pixels,efficientnet_lite0", "image_size": 32, "epochs": 3, "tune_epochs": 1}
 SUBSET = "ignore:fashion_mnist in"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
-    write_idx_set(folder, train=400, test=120)
+    write_idx_set(folder, train=300, test=120)
     return folder
 
 

@@ -51,6 +51,7 @@ def main(
                 backbone, splits, image_size, weights, scaling=figures if published else None, augment=augment
             )
             scratch = model.build(backbone, splits, image_size, "none", scaling=figures, augment=augment)
+            tried = studies.depths(depths, net)
         run.describe(None, splits)
         run.facts["networks"] = {"scratch": model.describe(scratch), "pretrained": model.describe(net)}
         run.note("data", {"mean": mean.mean() / 255, "std": std.mean() / 255})
@@ -59,37 +60,35 @@ def main(
 
         def test(name, network):
             with run.phase(f"test_{name}"):
-                banks[name] = features.extract(network, splits.test, ("image", "logits"), strategy=run.strategy)
-            predicted[name] = banks[name]["logits"].argmax(1)
-            run.note(name, {"accuracy": analysis.metrics.accuracy(banks[name].labels, predicted[name])})
+                banks[name] = features.extract(network, splits.test, ("logits",), strategy=run.strategy)
+            run.note(name, {"accuracy": analysis.metrics.accuracy(banks[name].labels, studies.predicted(banks[name]))})
 
-        predicted = {}
         model.unfreeze_last(scratch, "all", train_batch_norm=True)
         with run.phase("training_scratch"):
             histories["scratch"] = train.fit(scratch, splits, epochs, learning_rate, **fixed, **run.training("scratch"))
         test("scratch", scratch)
         with run.phase("sweep"):
-            tried = [cli.layer_count(depth.strip()) for depth in depths.split(",")]
             found = train.sweep(net, splits, tried, sweep_epochs, learning_rate, **fixed, **run.training("sweep"))
         for row, history in zip(found.rows, found.histories, strict=True):
             run.note(f"sweep/{row['depth']}", {name: row[name] for name in ("val_accuracy", "accuracy", "seconds")})
             histories[f"depth {row['depth']}"] = history
         run.facts["best_depth"] = found.best["depth"]
         test("frozen", net)
-        model.unfreeze_last(net, "all", train_batch_norm=True)
+        model.unfreeze_last(net, "all")  # but batch norm: the statistics of a small data set would undo what is there
         with run.phase("tuning_all_layers"):
             rate = learning_rate / 10
             histories["tuned"] = train.fit(net, splits, tune_epochs, rate, **fixed, **run.training("tuned"))
         run.save_model(net, studies.joined(histories))
         test("tuned", net)
-        final = banks.pop("tuned")
         run.metrics["test/accuracy"] = run.metrics["tuned/accuracy"]
-        for name in banks:
-            pair = final.labels, predicted["tuned"], predicted[name]
-            run.note(f"tuned_less_{name}", analysis.metrics.paired_difference(*pair))
+        for name in ("scratch", "frozen"):
+            pair = studies.predicted(banks["tuned"]), studies.predicted(banks[name])
+            run.note(f"tuned_less_{name}", analysis.metrics.paired_difference(banks[name].labels, *pair))
+        shown = features.extract(net, splits.test, ("image",), limit=studies.SHOWN)
         with run.phase("export"):
-            export.saved_model(net, run.dir, final["image"][:200])
-        run.save({name: bank.only("logits") for name, bank in banks.items()} | {"test": final})
+            export.saved_model(net, run.dir, shown["image"][:200])
+        final = banks["tuned"][: len(shown)]
+        run.save(banks | {"test": features.Bank(shown.values | final.values, final.labels, final.ids)})
         report.write(run.dir)
     return run.metrics
 

@@ -33,6 +33,7 @@ def main(
     seed: int = 0,
     seeds: int = 1,
     limit: int | None = None,
+    skip_bad: bool = False,
     cache: str = "auto",
     strategy: str = "none",
     precision: str = "float32",
@@ -51,7 +52,7 @@ def main(
         learner = spatial.Learner(weights, image_size, unfreeze, **options)
         for number in range(seed, seed + seeds):
             run.seed(number)
-            whole = data.load(dataset, data_dir, limit, image_size=28, seed=number)
+            whole = data.load(dataset, data_dir, limit, image_size=28, seed=number, skip_bad=skip_bad)
             tasks = spatial.tasks(whole, GROUPS, names)
             if not found:
                 run.describe(None, tasks[0].splits)

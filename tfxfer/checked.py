@@ -15,7 +15,7 @@ from rich.progress import track
 
 from tfxfer.decoding import decode
 from tfxfer.errors import InputError
-from tfxfer.pictures import marks
+from tfxfer.pictures import mark
 from tfxfer.splits import SPLITS, Splits
 from tfxfer.store import Store
 
@@ -67,19 +67,23 @@ def look(paths: np.ndarray, origin: str) -> tuple[list[bytes], dict[str, str]]:
         reasons why, by path.
     """
     place = Store().root / "pictures" / f"{hashlib.sha256(origin.encode()).hexdigest()}.npy"
-    known, now = _recall(place), marks(paths)
-    new = [row for row, mark in enumerate(now) if mark not in known]
-    faults = {}
+    known, now, faults = _recall(place), {}, {}
+    for path in paths.tolist():
+        try:
+            now[path] = mark(path)
+        except InputError as error:  # a link to nowhere
+            faults[path] = _reason(path, error)
+    new, before = [path for path, each in now.items() if each not in known], len(known)
     with ThreadPoolExecutor() as threads:
-        found = track(threads.map(_pixels, paths[new]), "checking files", len(new), disable=not sys.stdout.isatty())
-        for row, (digest, reason) in zip(new, found):
+        found = track(threads.map(_pixels, new), "checking files", len(new), disable=not sys.stdout.isatty())
+        for path, (digest, reason) in zip(new, found):
             if reason:
-                faults[str(paths[row])] = reason
+                faults[path] = reason
             else:
-                known[now[row]] = digest
-    if len(new) > len(faults):
+                known[now[path]] = digest
+    if len(known) > before:
         _remember(place, known)
-    return [known.get(mark, b"") for mark in now], faults
+    return [known.get(now.get(path), b"") for path in paths.tolist()], faults
 
 
 def _pixels(path: str) -> tuple[bytes, str]:
@@ -87,8 +91,12 @@ def _pixels(path: str) -> tuple[bytes, str]:
     try:
         picture = decode(path)
     except InputError as error:
-        return b"", str(error).removeprefix(f"{path}: ")
+        return b"", _reason(path, error)
     return hashlib.blake2b(picture.tobytes(), digest_size=16, salt=repr(picture.size).encode()[:16]).digest(), ""
+
+
+def _reason(path: str, error: InputError) -> str:
+    return str(error).removeprefix(f"{path}: ")
 
 
 def _duplicates(splits: Splits, digests: dict[str, bytes]) -> dict[str, object]:

@@ -76,21 +76,18 @@ class Files:
         return Files(self.paths[rows], self.size)
 
 
-def marks(paths: np.ndarray) -> list[bytes]:
-    """16 bytes for each file that tell it from others, and from what it was before it changed: of path, size and time.
+def mark(path: str) -> bytes:
+    """16 bytes that tell a file from others, and from what it was before it changed: of path, size and time of change.
 
     Raises:
-        InputError: a file is gone.
+        InputError: it is gone.
     """
-    found = []
-    for path in paths:
-        try:
-            facts = os.stat(path)
-        except OSError as error:
-            raise InputError(f"{path}: {error.strerror}") from None
-        known = repr((str(path), facts.st_size, facts.st_mtime_ns))
-        found.append(hashlib.blake2b(known.encode(), digest_size=16).digest())
-    return found
+    try:
+        facts = os.stat(path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    known = repr((str(path), facts.st_size, facts.st_mtime_ns))
+    return hashlib.blake2b(known.encode(), digest_size=16).digest()
 
 
 def fingerprint(images: "np.ndarray | Picked | Files") -> bytes:
@@ -100,6 +97,6 @@ def fingerprint(images: "np.ndarray | Picked | Files") -> bytes:
         digest.update(images.known_as.encode() if images.known_as else fingerprint(images.images))
         images = images.rows
     elif isinstance(images, Files):
-        images = np.frombuffer(b"".join([b"decoder %d" % decoding.REVISION, *marks(images.paths)]), np.uint8)
+        images = np.frombuffer(b"".join([b"decoder %d" % decoding.REVISION, *map(mark, images.paths)]), np.uint8)
     digest.update(np.ascontiguousarray(images).view(np.uint8).data)
     return digest.digest()

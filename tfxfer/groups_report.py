@@ -106,7 +106,8 @@ def _difference(tuned: np.ndarray, scratch: np.ndarray, classes: list[str]) -> F
     side, most = min(max(4.5, 0.55 * len(classes) + 2), 40), max(np.abs(share).max(), 0.01)
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     ax = figure.subplots()
-    figure.colorbar(ax.imshow(share, cmap="RdBu", vmin=-most, vmax=most), ax=ax, shrink=0.8)
+    image = ax.imshow(share, cmap="RdBu", vmin=-most, vmax=most)
+    figure.colorbar(image, ax=ax, shrink=0.8, label="share of the true class; numbers are images")
     for i, j in np.argwhere(tuned != scratch) if len(classes) <= 50 else ():
         color = "w" if abs(share[i, j]) > most / 2 else "k"
         ax.text(j, i, f"{tuned[i, j] - scratch[i, j]:+d}", ha="center", va="center", fontsize=8, color=color)

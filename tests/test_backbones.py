@@ -13,7 +13,7 @@ from keras.src.legacy.saving import legacy_h5_format
 from keras.src.utils import file_utils
 from sklearn.datasets import load_sample_image
 
-from tfxfer import architectures, backbones, data, hub, model
+from tfxfer import architectures, backbones, data, hub, model, resnet
 from tfxfer.errors import InputError
 
 
@@ -267,10 +267,32 @@ def test_resnet18_from_a_presets_folder(tmp_path, pictures):
         backbones.create("resnet18", (48, 48, 3), str(tmp_path / "empty"))
 
 
-def test_resnet18_needs_keras_hub(monkeypatch):
+@pytest.mark.parametrize("size", [33, 48])
+def test_resnet18_is_keras_hubs(size):
+    """The same layers in the same order with the same settings, and the same output from the same weights."""
+    from keras_hub.models import ResNetBackbone
+
+    theirs = ResNetBackbone(**hub.RESNET18, image_shape=(size, size, 3))
+    ours = resnet.resnet18(input_shape=(size, size, 3))
+    for a, b in zip(ours.layers[1:], theirs.layers[1:], strict=True):
+        assert type(a) is type(b)
+        assert a.get_config() == b.get_config()
+    rng = np.random.default_rng(0)
+    values = [w if w.ndim == 4 else np.abs(w + rng.normal(0, 0.1, w.shape)) for w in theirs.get_weights()]
+    ours.set_weights(values)
+    theirs.set_weights(values)
+    images = rng.normal(size=(2, size, size, 3)).astype(np.float32)
+    expected = theirs(images).numpy()
+    assert np.isfinite(expected).all()
+    assert expected.std() > 0.1
+    np.testing.assert_array_equal(ours(images), expected)
+
+
+def test_resnet18s_weights_need_keras_hub(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_hub.models", None)
-    with pytest.raises(InputError, match=r"resnet18 needs keras-hub .*: pip install 'tfxfer\[hub\]'"):
-        backbones.create("resnet18", (48, 48, 3), "none")
+    with pytest.raises(InputError, match=r"resnet18's weights need keras-hub .*: pip install 'tfxfer\[hub\]'"):
+        backbones.create("resnet18", (48, 48, 3), "imagenet")
+    assert backbones.create("resnet18", (48, 48, 3), "none").count_params() == 11_186_112
 
 
 def test_vgg19_fc2_takes_vgg19s_own_file(tmp_path, pictures):

@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import make_pictures, write_idx_set
-from PIL import Image
 
 from tfxfer import data
 from tfxfer.errors import InputError
-from tfxfer.splits import _decode, stratified
+from tfxfer.splits import stratified
 
 SPLITS = ("train", "validation", "test")
 
@@ -106,56 +105,6 @@ def test_shuffled_epochs_differ_and_repeat_with_the_seed(digits):
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first[0], first[1])
     assert not np.array_equal(first[0], other[0])
-
-
-def test_folder_is_decoded_and_resized(tmp_path):
-    rng = np.random.default_rng(0)
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        for i in range(12):
-            pixels = np.full((20 + i, 30, 3), rng.integers(0, 256, 3), np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
-    with pytest.raises(InputError, match="image_size is None, give pixels a side"):
-        data.load(f"folder:{tmp_path}")
-    splits = data.load(f"folder:{tmp_path}", image_size=16)
-    assert splits.image_shape == (16, 16, 3)
-    assert sum(splits.size(name) for name in SPLITS) == 24
-    paths = data.sources.find(f"folder:{tmp_path}").train.images
-    for example in splits.train:
-        color = np.asarray(Image.open(paths[int(example["id"])]))[0, 0]
-        np.testing.assert_array_equal(example["image"], np.broadcast_to(color, (16, 16, 3)))
-    assert next(iter(splits.batches("train", 5)))["image"].shape == (5, 16, 16, 3)
-
-
-def test_damaged_files_are_named(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        for i in range(8):
-            Image.effect_noise((30, 30), 99).save(tmp_path / name / f"{i}.{'png' if i % 2 else 'jpg'}")
-
-    def complaint():
-        with pytest.raises(InputError, match="expected a whole JPEG or PNG, mend it or take it out") as caught:
-            data.load(f"folder:{tmp_path}", image_size=16)
-        return str(caught.value)
-
-    jpeg, png = tmp_path / "a/0.jpg", tmp_path / "b/1.png"
-    jpeg.write_bytes(jpeg.read_bytes()[:-200])
-    assert complaint().startswith(f"{jpeg}: jpeg::Uncompress failed")
-    png.write_bytes(png.read_bytes()[:-200])
-    assert "(and 1 more files)" in complaint()
-    jpeg.write_bytes(b"text")
-    assert complaint().startswith(f"{jpeg}: Unknown image file format")
-
-
-def test_folder_resizing_agrees_with_pillow(tmp_path):
-    """Bilinear with antialiasing, as Pillow's, to a grey level or two of rounding."""
-    rng = np.random.default_rng(0)
-    (tmp_path / "a").mkdir()
-    coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3)).astype(np.uint8))
-    coarse.resize((64, 48), Image.Resampling.BICUBIC).save(tmp_path / "a/0.png")
-    ours = _decode(tf.constant(str(tmp_path / "a/0.png")), (16, 16, 3)).numpy()
-    pillow = np.asarray(Image.open(tmp_path / "a/0.png").resize((16, 16), Image.Resampling.BILINEAR))
-    assert np.abs(ours.astype(int) - pillow).max() <= 2
 
 
 def test_fingerprint_sees_pixels_labels_and_class_names():

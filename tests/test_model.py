@@ -212,3 +212,27 @@ def test_survives_saving(lite0, pictures, tmp_path):
     images = pictures.rows["test"].images[:4]
     np.testing.assert_allclose(again(images), lite0(images), atol=1e-5)
     assert names(model.backbone_layers(again)) == names(model.backbone_layers(lite0))
+
+
+def test_scaling_by_the_data_set_is_in_the_graph(tmp_path):
+    """Mean 0 and deviation 1 of training images, by channel, and the same after saving; a constant channel is 0."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 8, 8, 3)) // [1, 2, 256] + [0, 90, 7]
+    test = np.full((9, 8, 8, 3), 255, np.uint8)
+    splits = data.from_arrays((images.astype(np.uint8), np.arange(60) % 3), (test, np.arange(9) % 3))
+    net = model.build("pixels", splits, scaling="dataset")
+    net.save(tmp_path / "net.keras")
+    learned = splits.rows["train"].images
+    expected = (learned - learned.mean((0, 1, 2))) / [*learned.std((0, 1, 2))[:2], 1]
+    for one in (net, keras.models.load_model(tmp_path / "net.keras")):
+        found = keras.Model(one.input, one.get_layer("scaled").output)(learned).numpy()
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        np.testing.assert_allclose(found.std((0, 1, 2)), [1, 1, 0], atol=1e-5)
+
+
+def test_scaling_by_a_grey_data_set(pictures):
+    net = model.build("resnet18", pictures, 32, "none", scaling="dataset")
+    learned = pictures.rows["train"].images.astype(float)
+    scale = net.get_layer("scale").get_config()
+    np.testing.assert_allclose(np.ravel(scale["mean"]), [learned.mean()] * 3, rtol=1e-6)
+    np.testing.assert_allclose(np.ravel(scale["variance"]), [learned.var()] * 3, rtol=1e-6)

@@ -1,5 +1,4 @@
 import io
-import os
 import tarfile
 
 import numpy as np
@@ -7,7 +6,6 @@ import pytest
 import requests
 import tensorflow_datasets as tfds
 from conftest import make_pictures, write_idx, write_idx_set
-from PIL import Image
 from sklearn.datasets import load_digits
 
 from tfxfer import formats, sources
@@ -119,40 +117,6 @@ def test_unknown_names_and_paths(name, complaint):
 def test_data_dir_must_exist(tmp_path):
     with pytest.raises(InputError, match="is no folder: give the folder"):
         sources.find("mnist", tmp_path / "nothing")
-
-
-def write_folder(root, classes=("cat", "dog"), n=3):
-    for label, name in enumerate(classes):
-        (root / name).mkdir(parents=True)
-        for i in range(n):
-            Image.new("RGB", (9 + i, 7), (label * 50, i, 0)).save(root / name / f"{i}.{'png' if i % 2 else 'jpg'}")
-
-
-def test_folder_lists_classes_and_files_in_order(tmp_path):
-    write_folder(tmp_path)
-    (tmp_path / ".cache").mkdir()
-    (tmp_path / "__MACOSX").mkdir()
-    (tmp_path / "cat" / "._0.jpg").write_text("a Mac's")
-    (tmp_path / "cat" / "notes.txt").write_text("not an image")
-    with pytest.warns(UserWarning, match="1 files that are not .jpg, .jpeg or .png are left out"):
-        found = sources.find(f"folder:{tmp_path}")
-    assert found.classes == ("cat", "dog")
-    assert found.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert [path.split("/")[-1] for path in found.train.images[:3]] == ["0.jpg", "1.png", "2.jpg"]
-
-
-def test_folder_faults_are_named(tmp_path):
-    with pytest.raises(InputError, match="0 class folders found, expected at least 2"):
-        sources.find(f"folder:{tmp_path}")
-    write_folder(tmp_path)
-    strange = tmp_path / "dog" / os.fsdecode(b"\xff.png")
-    strange.touch()
-    with pytest.raises(InputError, match="a name that is not UTF-8"):
-        sources.find(f"folder:{tmp_path}")
-    strange.unlink()
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"empty: no \.jpg"):
-        sources.find(f"folder:{tmp_path}")
 
 
 # --- TFDS: files of the real names and layout, made here; its checksums replaced by theirs ---

@@ -90,7 +90,7 @@ TABLE = {
         _stages("conv1 conv2 conv3 conv4 conv5"),
     ),
     "resnet18": Backbone(
-        "ResNet18, 11 million parameters, from keras-hub (extra hub), ImageNet weights from the internet",
+        "ResNet18, 11 million parameters, ImageNet weights from the internet by keras-hub (extra hub)",
         "tfxfer.hub:resnet18",
         224,
         512,

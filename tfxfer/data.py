@@ -1,21 +1,21 @@
 """Named data sets as tf.data: stratified, seeded splits of uint8 images, labels and ids."""
 
 import math
-import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
-from tfxfer import cifar10c, sources
+from tfxfer import checked, cifar10c, sources
 from tfxfer.errors import InputError
+from tfxfer.permuted import permute_pixels
+from tfxfer.pictures import Files
+from tfxfer.relabelling import relabel
 from tfxfer.sources import Rows
 from tfxfer.splits import SPLITS, Splits, refuse_leak, stratified
 from tfxfer.twins import Twin, corrupt, known_as
 
-__all__ = ["Splits", "Twin", "corrupt", "from_arrays", "load", "refuse_leak"]
+__all__ = ["Splits", "Twin", "corrupt", "from_arrays", "load", "permute_pixels", "refuse_leak", "relabel"]
 
 
 def load(
@@ -27,11 +27,17 @@ def load(
     validation: float = 0.1,
     test: float = 0.25,
     seed: int = 0,
+    skip_bad: bool = False,
 ) -> Splits:
     """Loads a data set and splits it.
 
-    A published test set stays as it is. Where a source has one pool (digits, folders), `test` of it is set aside; then
-    `validation` of the training rows. Both draws are stratified and depend on `seed` alone.
+    A published test set stays as it is, and so do a folder's own test and validation. Where a source has one pool
+    (digits, most folders), `test` of it is set aside; then `validation` of the training rows. Both draws are stratified
+    and depend on `seed` alone.
+
+    Of a folder, names are listed first; then every file that will be used is decoded once, in parallel, to find what
+    cannot be read and what is there twice, and this is remembered in the cache for as long as files stay as they are.
+    Pixels are read again when they are asked for: no more than some batches are in memory.
 
     Args:
         name: `digits`, `mnist`, `fashion_mnist`, `cifar10`, `idx:PATH` or `folder:PATH`; or `cifar10_corrupted`, with
@@ -42,6 +48,8 @@ def load(
         validation: share of the training rows, in (0, 1).
         test: share of a source without a test set, in (0, 1).
         seed: of the splits.
+        skip_bad: folders only: leave out files that cannot be read, with a warning; the splits' `notes` name them. The
+            other images stay where they were.
 
     Raises:
         InputError: unknown name, files missing or broken, or too few images for the classes.
@@ -52,24 +60,17 @@ def load(
     if name.partition("/")[0] == "cifar10_corrupted":
         return _corrupted(name, data_dir, limit, validation, test, seed)
     source = sources.find(name, data_dir)
-    files = source.train.images.dtype != np.uint8
-    if files and (image_size is None or image_size < 1):
+    if source.train.images.dtype == np.uint8:
+        return _split(name, source, limit, validation, test, seed)
+    if image_size is None or image_size < 1:
         raise InputError(
             f"{name}: images of any size need a common one: image_size is {image_size}, give pixels a side"
         )
-    shape = (image_size, image_size, 3) if files else source.train.images.shape[1:]
-    pool, pool_ids = source.train, np.arange(len(source.train.labels))
-    if source.test is not None:
-        test_rows, test_ids = source.test, len(pool_ids) + np.arange(len(source.test.labels))
-        chosen = stratified(test_rows.labels, seed)
-    else:
-        test_rows, test_ids = pool, pool_ids
-        chosen = stratified(pool.labels, seed)
-        chosen, rest = np.split(chosen, [math.ceil(test * len(chosen))])
-        pool, pool_ids = pool.take(rest), rest
-    return _split(
-        name, pool, pool_ids, test_rows.take(chosen), test_ids[chosen], source, shape, limit, validation, seed
+    parts = {part: getattr(source, part) for part in SPLITS}
+    source = replace(
+        source, **{part: rows and replace(rows, images=Files(rows.images, image_size)) for part, rows in parts.items()}
     )
+    return _complete(checked.readable(_split(name, source, limit, validation, test, seed), skip_bad))
 
 
 def from_arrays(
@@ -104,12 +105,7 @@ def from_arrays(
     classes = tuple(classes or map(str, range(max(rows.labels.max() for rows in pools) + 1)))
     if not all(0 <= rows.labels.min() <= rows.labels.max() < len(classes) for rows in pools):
         raise InputError(f"labels outside 0 to {len(classes) - 1}, the range of the {len(classes)} classes")
-    source = sources.Source(*pools, classes, "arrays")
-    ids = np.arange(sum(len(rows.labels) for rows in pools))
-    n, chosen = len(pools[0].labels), stratified(pools[1].labels, seed)
-    shape = pools[0].images.shape[1:]
-    test_rows = pools[1].take(chosen)
-    return _split("arrays", pools[0], ids[:n], test_rows, ids[n:][chosen], source, shape, limit, validation, seed)
+    return _split("arrays", sources.Source(*pools, classes, "arrays"), limit, validation, None, seed)
 
 
 def _corrupted(name, data_dir, limit, validation, test, seed) -> Splits:
@@ -126,43 +122,47 @@ def _corrupted(name, data_dir, limit, validation, test, seed) -> Splits:
     return replace(whole.only(train=slice(limit), validation=quarter, test=quarter), name=name)
 
 
-def _split(name, pool, pool_ids, test, test_ids, source, shape, limit, validation, seed) -> Splits:
+def _split(name, source, limit, validation, test, seed) -> Splits:
     if limit is not None and limit < len(source.classes):
         raise InputError(
             f"limit {limit} is less than one image for each of the {len(source.classes)} classes: raise it"
         )
     if len(source.classes) < 2:
         raise InputError(f"{source.origin}: holds the one class {source.classes[0]}, expected at least 2")
-    every = stratified(pool.labels, seed)
-    kept, rest = np.split(every, [math.ceil(validation * len(every))])
     quarter = None if limit is None else max(1, limit // 4)
-    chosen = {"train": rest[:limit], "validation": kept[:quarter], "test": np.arange(len(test_ids))[:quarter]}
-    rows = {part: (test if part == "test" else pool).take(index) for part, index in chosen.items()}
-    ids = {part: (test_ids if part == "test" else pool_ids)[index] for part, index in chosen.items()}
-    if missing := set(range(len(source.classes))) - set(rows["train"].labels.tolist()):
-        names = ", ".join(source.classes[label] for label in sorted(missing))
+    found, first = {}, 0
+    for part in SPLITS:  # in whose order ids count
+        if own := getattr(source, part):
+            found[part] = own, first + np.arange(len(own.labels))
+            first += len(own.labels)
+    for part, share in (("test", test), ("validation", validation)):
+        pool = found.get(part, found["train"])
+        order = stratified(pool[0].labels, seed)
+        if part in found:
+            found[part] = _take(pool, order)
+        else:
+            aside, rest = np.split(order, [math.ceil(share * len(order))])
+            found |= {part: _take(pool, aside), "train": _take(pool, rest)}
+    if source.validation is not None:  # else it has an order already
+        found["train"] = _take(found["train"], stratified(found["train"][0].labels, seed))
+    found = {part: _take(found[part], slice(limit if part == "train" else quarter)) for part in SPLITS}
+    rows, ids = ({part: pair[i] for part, pair in found.items()} for i in (0, 1))
+    shape = tuple(rows["train"].images.shape[1:])
+    return _complete(Splits(name, source.classes, shape, source.origin, seed, rows, ids))
+
+
+def _take(pair: tuple[Rows, np.ndarray], index: np.ndarray | slice) -> tuple[Rows, np.ndarray]:
+    return pair[0].take(index), pair[1][index]
+
+
+def _complete(splits: Splits) -> Splits:
+    """The splits, if there is something to learn of each class, and something to test."""
+    classes = splits.classes
+    if missing := set(range(len(classes))) - set(splits.rows["train"].labels.tolist()):
+        names = ", ".join(classes[label] for label in sorted(missing))
         raise InputError(
-            f"{source.origin}: no training image of class {names}: add images, raise limit, or leave the class out"
+            f"{splits.origin}: no training image of class {names}: add images, raise limit, or leave the class out"
         )
-    if not all(len(column) for column in ids.values()):
-        raise InputError(f"{source.origin}: {len(pool_ids) + len(test_ids)} images are too few for three splits")
-    if pool.images.dtype != np.uint8:
-        _check_files(np.concatenate([part.images for part in rows.values()]))
-    return Splits(name, source.classes, tuple(shape), source.origin, seed, rows, ids)
-
-
-def _check_files(paths: np.ndarray) -> None:
-    """Decodes every file once, in parallel: a damaged one would otherwise end the training in which it is met."""
-
-    def fault(path: str) -> str | None:
-        try:
-            tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
-        except tf.errors.OpError as error:
-            reason = re.sub(r"{{.*?}}|\[Op:.*", "", error.message).strip()
-            return f"{path}: {reason}"
-
-    with ThreadPoolExecutor() as threads:
-        faults = list(filter(None, threads.map(fault, np.sort(paths))))
-    if faults:
-        more = f" (and {len(faults) - 1:,} more files)" if len(faults) > 1 else ""
-        raise InputError(f"{faults[0]}{more}: expected a whole JPEG or PNG, mend it or take it out")
+    if not all(splits.size(part) for part in SPLITS):
+        raise InputError(f"{splits.origin}: {len(splits.bases(*SPLITS)):,} images are too few for three splits")
+    return splits

@@ -17,7 +17,8 @@ from tfxfer.errors import InputError
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # B, G, R; keras.applications.imagenet_utils
 TORCH_MEAN, TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SCALINGS = ("tf", "caffe", "torch", "unit", "none")
+SCALINGS = ("tf", "caffe", "torch", "unit", "dataset", "none")
+Scaling = str | tuple[np.ndarray, np.ndarray]  # "dataset" as mean and standard deviation of pixels 0-255
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Source:
     dropout: float = 0.0
 
 
-def describe(backbone, image_size: int | None, weights: str, scaling: str | None) -> Source:
+def describe(backbone, image_size: int | None, weights: str, scaling: Scaling | None) -> Source:
     """Finds out what `model.build` needs to know of its backbone; arguments and errors are `build`'s."""
 
     def scale(x):
@@ -83,7 +84,11 @@ def _functional(own: keras.Model) -> keras.Model:
     return keras.Model(own.inputs[0], own.outputs[0], name=own.name)
 
 
-def _scale(x, scaling: str):
+def _scale(x, scaling: Scaling):
+    if isinstance(scaling, tuple):
+        mean, std = (np.broadcast_to(figure, x.shape[-1]) for figure in scaling)
+        variance = np.where(std > 0, std, 1) ** 2  # a channel that is always the same becomes 0
+        return layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), name="scale")(x)
     if scaling == "tf":
         return layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(x)
     if scaling == "unit":

@@ -1,10 +1,11 @@
-"""Networks of keras-hub, an extra: `pip install 'tfxfer[hub]'`."""
+"""Weights from keras-hub, an extra: `pip install 'tfxfer[hub]'`."""
 
 import keras
 
+from tfxfer import resnet
 from tfxfer.errors import InputError
 
-# He et al. 2016, arXiv:1512.03385, table 1
+# what keras-hub calls the architecture of `resnet.resnet18`
 RESNET18 = {
     "input_conv_filters": [64],
     "input_conv_kernel_sizes": [7],
@@ -18,31 +19,33 @@ RESNET18 = {
 def resnet18(
     *, input_shape: tuple[int, int, int] = (224, 224, 3), include_top: bool = False, weights: str | None = None
 ) -> keras.Model:
-    """ResNet18 of keras-hub, pixels scaled by ImageNet's mean and standard deviation ("torch").
+    """ResNet18, pixels scaled by ImageNet's mean and standard deviation ("torch").
 
     Args:
-        weights: None, "imagenet" (the preset `resnet_18_imagenet`, downloaded from Kaggle) or a preset's folder.
+        weights: None, or of keras-hub: "imagenet" (the preset `resnet_18_imagenet`, downloaded from Kaggle) or a
+            preset's folder.
 
     Raises:
         InputError: keras-hub is not installed, or the preset cannot be had or is not of a ResNet18.
     """
+    net = resnet.resnet18(input_shape=input_shape)
+    if weights is None:
+        return net
     try:
         from keras_hub.models import ResNetBackbone
     except ImportError as error:
-        raise InputError(f"resnet18 needs keras-hub ({error}): pip install 'tfxfer[hub]'") from None
-    if weights is None:
-        net = ResNetBackbone(**RESNET18, image_shape=input_shape)
-        return keras.Model(net.input, net.output, name="resnet18")
+        raise InputError(f"resnet18's weights need keras-hub ({error}): pip install 'tfxfer[hub]'") from None
     preset = "resnet_18_imagenet" if weights == "imagenet" else str(weights)
     try:
-        net = ResNetBackbone.from_preset(preset, image_shape=input_shape)
+        found = ResNetBackbone.from_preset(preset, image_shape=input_shape)
     except Exception as error:  # whatever the download or the preset's files make of it
         ways = "give --weights FOLDER with a preset saved by keras-hub, or another backbone"
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"resnet18's preset {preset} cannot be had ({type(error).__name__}: {reason}): {ways}"
         ) from None
-    own = net.get_config()
+    own = found.get_config()
     if wrong := [name for name, value in RESNET18.items() if own[name] != value]:
         raise InputError(f"{preset} is no ResNet18: its {wrong[0]} is {own[wrong[0]]}, not {RESNET18[wrong[0]]}")
-    return keras.Model(net.input, net.output, name="resnet18")
+    net.set_weights(found.get_weights())
+    return net

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from tfxfer import backbones, grafting
+from tfxfer import backbones, channels, grafting
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
 
@@ -25,7 +25,7 @@ def build(
     image_size: int | None = None,
     weights: str = "imagenet",
     *,
-    scaling: str | None = None,
+    scaling: grafting.Scaling | None = None,
     augment: bool | Sequence[layers.Layer] = False,
 ) -> keras.Model:
     """Builds the graph; only the head (`logits`) is trainable afterwards.
@@ -37,8 +37,9 @@ def build(
         image_size: pixels a side that the backbone sees; by default its native size.
         weights: "imagenet", "none" or a file's path. A Keras model brings its own.
         scaling: what becomes of pixels 0-255: "tf" [-1, 1], "caffe" (BGR, mean subtracted), "torch" (ImageNet's mean
-            and standard deviation), "unit" [0, 1], "none". By default as the backbone was trained; a Keras model does
-            not say, so it has to be given.
+            and standard deviation), "unit" [0, 1], "dataset" (mean 0 and deviation 1 in each channel of the training
+            images, which one pass finds out), or what `channels.mean_and_std` gave, "none". By default as the backbone
+            was trained; a Keras model does not say, so it has to be given.
         augment: True for small random shifts, rotations and zooms, or Keras layers of one's own that take float
             pixels 0-255. Active in training only.
 
@@ -49,25 +50,27 @@ def build(
     Raises:
         InputError: unknown names, weights that cannot be had or do not fit, images too small.
     """
-    if scaling is not None and scaling not in grafting.SCALINGS:
+    if isinstance(scaling, str) and scaling not in grafting.SCALINGS:
         raise InputError(f"scaling {scaling!r}: expected one of {', '.join(grafting.SCALINGS)}")
     if image_size is not None and image_size < 1:
         raise InputError(f"image_size {image_size}: expected pixels a side, at least 1")
+    if isinstance(scaling, str) and scaling == "dataset":
+        scaling = channels.mean_and_std(splits)
     source = grafting.describe(backbone, image_size, weights, scaling)
-    name, size, channels = source.name, source.size, source.channels or splits.image_shape[-1]
-    if splits.image_shape[-1] not in (1, channels):
-        raise InputError(f"{name} takes {channels} channels, the data has {splits.image_shape[-1]}")
+    name, size, depth = source.name, source.size, source.channels or splits.image_shape[-1]
+    if splits.image_shape[-1] not in (1, depth):
+        raise InputError(f"{name} takes {depth} channels, the data has {splits.image_shape[-1]}")
 
     image = keras.Input(splits.image_shape, dtype="uint8", name="image")
     x = layers.Rescaling(1.0, name="to_float")(image)
-    shape = (*(splits.image_shape[:2] if size is None else (size, size)), channels)
+    shape = (*(splits.image_shape[:2] if size is None else (size, size)), depth)
     if splits.image_shape[:2] != shape[:2]:
         shrinks = max(splits.image_shape[:2]) > size
         x = layers.Resizing(size, size, antialias=shrinks, name="resize")(x)
     for layer in grafting.augmentation() if augment is True else augment or ():
         x = layer(x)
-    if splits.image_shape[-1] < channels:
-        x = layers.Concatenate(name="to_rgb")([x] * channels)
+    if splits.image_shape[-1] < depth:
+        x = layers.Concatenate(name="to_rgb")([x] * depth)
     x = source.scale(x)
     x = layers.Activation("linear", name="scaled")(x)
     x = grafting.inline(source.create(shape), x)

@@ -17,6 +17,8 @@ HELP = {
     "learning_rate": "Highest rate of the schedule.",
     "augment": "Random small shifts, rotations and zooms while training.",
     "seed": "Of splits, initial weights, order and projections.",
+    "seeds": "Repeat with so many seeds, from --seed on, and give means and deviations.",
+    "skip_bad": "Leave out files of a folder that cannot be read.",
     "limit": "Use this many training images, and at most a quarter of it each to validate and test.",
     "out": "Folder for runs.",
     "corruption": "One of CIFAR-10-C's 19, such as gaussian_blur.",
@@ -24,6 +26,12 @@ HELP = {
     "grid_images": "Test images for the grid of all corruptions and severities; 0 leaves it out.",
     "surgery": "Corruptions for which each stage is tuned alone, comma-separated; empty leaves it out.",
     "surgery_images": "Images that a single stage learns from, and as many to validate by.",
+    "depths": "Numbers of layers, or stages, that the sweep unfreezes, comma-separated.",
+    "sweep_epochs": "Passes over the training images at each of the depths.",
+    "class_weights": "balanced lets all classes count the same in training, however many images they have; or none.",
+    "classes": "Only the first so many classes.",
+    "images": "At most so many images of each class.",
+    "folder": "Folder to write, which must not be there yet.",
     "cache": "Activations of frozen layers: auto, memory, disk (kept for later runs) or off.",
     "views": "With --augment, cache so many fixed random views of each image; 0 augments anew in each epoch.",
     "strategy": "none, mirrored (all devices of this machine), multiworker (TF_CONFIG) or tpu.",
@@ -44,4 +52,4 @@ LEAST = {
     "seed": 0,
     "views": 0,
 }
-LEAST |= {"grid_images": 0, "surgery_images": 1}
+LEAST |= {"grid_images": 0, "surgery_images": 1, "seeds": 1, "sweep_epochs": 1, "classes": 2, "images": 1}

@@ -2,11 +2,14 @@
 
 import hashlib
 import math
-from pathlib import Path
+import os
 
 import numpy as np
+from PIL import Image
 
+from tfxfer import decoding
 from tfxfer.banks import Stacked
+from tfxfer.errors import InputError
 
 
 class Picked:
@@ -20,7 +23,7 @@ class Picked:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, images: np.ndarray | Stacked, rows: np.ndarray, known_as: str | None = None):
+    def __init__(self, images: "np.ndarray | Stacked | Files", rows: np.ndarray, known_as: str | None = None):
         self.images, self.rows, self.known_as = images, rows, known_as
         self.shape = (len(rows), *images.shape[1:])
         self.ndim, self.nbytes = len(self.shape), math.prod(self.shape)
@@ -36,14 +39,64 @@ class Picked:
         return Picked(self.images, self.rows[rows], self.known_as)
 
 
-def fingerprint(images: "np.ndarray | Picked") -> bytes:
+class Files:
+    """Image files: reads like uint8 (n, size, size, 3), decoded and resized as asked for (bilinear, antialiased).
+
+    Args:
+        paths: str (n,).
+        size: pixels a side.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, paths: np.ndarray, size: int):
+        self.paths, self.size = paths, size
+        self.shape = (len(paths), size, size, 3)
+        self.ndim, self.nbytes = 4, math.prod(self.shape)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, key) -> np.ndarray:
+        """Raises InputError where a file cannot be read (any more)."""
+        paths = self.paths[key]
+        if isinstance(paths, str):
+            return self._read(paths)
+        found = np.empty((len(paths), *self.shape[1:]), np.uint8)
+        for row, path in enumerate(paths):
+            found[row] = self._read(path)
+        return found
+
+    def _read(self, path: str) -> np.ndarray:
+        picture = decoding.decode(path)
+        return np.asarray(picture.resize((self.size, self.size), Image.Resampling.BILINEAR))
+
+    def pick(self, rows: np.ndarray | slice) -> "Files":
+        """Some of them, still unread."""
+        return Files(self.paths[rows], self.size)
+
+
+def mark(path: str) -> bytes:
+    """16 bytes that tell a file from others, and from what it was before it changed: of path, size and time of change.
+
+    Raises:
+        InputError: it is gone.
+    """
+    try:
+        facts = os.stat(path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    known = repr((str(path), facts.st_size, facts.st_mtime_ns))
+    return hashlib.blake2b(known.encode(), digest_size=16).digest()
+
+
+def fingerprint(images: "np.ndarray | Picked | Files") -> bytes:
     """sha256 of pixels, or for files of path, size and time of change."""
     digest = hashlib.sha256()
     if isinstance(images, Picked):
         digest.update(images.known_as.encode() if images.known_as else fingerprint(images.images))
         images = images.rows
-    elif images.dtype != np.uint8:
-        facts = [(path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in images]
-        images = np.frombuffer(repr(facts).encode(), np.uint8)
+    elif isinstance(images, Files):
+        images = np.frombuffer(b"".join([b"decoder %d" % decoding.REVISION, *map(mark, images.paths)]), np.uint8)
     digest.update(np.ascontiguousarray(images).view(np.uint8).data)
     return digest.digest()

@@ -38,11 +38,19 @@ def cells(corruption: str, severities: str) -> tuple[Cell, ...]:
 
 
 def load(
-    dataset: str, data_dir: str | None, wanted: Iterable[Cell], limit: int | None, image_size: int, seed: int
+    dataset: str,
+    data_dir: str | None,
+    wanted: Iterable[Cell],
+    limit: int | None,
+    image_size: int,
+    seed: int,
+    skip_bad: bool = False,
 ) -> tuple[Splits, Twin]:
     """A data set and the twin of its test images: CIFAR-10-C's files for `cifar10_corrupted`, else made here."""
     official = dataset == OFFICIAL
-    clean = data.load("cifar10" if official else dataset, data_dir, limit, image_size=image_size, seed=seed)
+    clean = data.load(
+        "cifar10" if official else dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad
+    )
     return clean, Twin.published(clean, tuple(wanted), data_dir) if official else Twin.of(clean, seed=seed)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfxfer import resume
-from tfxfer.errors import InputError
+from tfxfer.errors import InputError, met_by_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -162,6 +162,12 @@ class Run:
         _write_json(self.dir / "run.json", self.facts | {"timings": timings})
 
     def __exit__(self, kind, error, trace) -> None:
+        bad = met_by_tensorflow(error)
+        self._leave(InputError if bad else kind)
+        if bad:
+            raise bad from None
+
+    def _leave(self, kind: type[BaseException] | None) -> None:
         if not self.chief:
             self._taken.close()
             shutil.rmtree(self.dir, ignore_errors=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tfxfer import formats, python_batches, tfds_sources
+from tfxfer import folders, formats, python_batches, tfds_sources
 from tfxfer.errors import InputError
-from tfxfer.pictures import Picked
+from tfxfer.pictures import Files, Picked
 
 _DIGITS = tuple("0123456789")
 _FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
@@ -55,9 +55,8 @@ KNOWN = {
 }
 PATHS = {
     "idx:PATH": "a folder of four IDX files named as MNIST's, plain or .gz",
-    "folder:PATH": "a folder of JPEG or PNG images, one folder per class",
+    "folder:PATH": "a folder of JPEG or PNG images, one folder per class, perhaps in train, validation and test",
 }
-_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
@@ -65,24 +64,25 @@ class Rows:
     """Labelled images: uint8 pixels (n, height, width, channels) or file paths (n,), int64 labels (n,), and whatever
     else is known of each, int64 (n,) by name."""
 
-    images: np.ndarray | Picked
+    images: np.ndarray | Picked | Files
     labels: np.ndarray
     facts: dict[str, np.ndarray] = field(default_factory=dict)
 
     def take(self, index: np.ndarray | slice) -> "Rows":
         """Some of them, by row."""
-        images = self.images.pick(index) if isinstance(self.images, Picked) else self.images[index]
+        images = self.images[index] if isinstance(self.images, np.ndarray) else self.images.pick(index)
         return Rows(images, self.labels[index], {name: column[index] for name, column in self.facts.items()})
 
 
 @dataclass(frozen=True)
 class Source:
-    """What was found: the training rows, the test rows if the source has its own, and where it was."""
+    """What was found: the training rows, test and validation rows if the source has its own, and where it was."""
 
     train: Rows
     test: Rows | None
     classes: tuple[str, ...]
     origin: str
+    validation: Rows | None = None
 
 
 def find(name: str, data_dir: str | Path | None = None) -> Source:
@@ -181,36 +181,13 @@ def _digits() -> Source:
 
 
 def _folder(folder: Path) -> Source:
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no folder: expected one with a folder of images per class")
-    classes = tuple(path.name for path in _listed(folder) if path.is_dir() and path.name != "__MACOSX")
-    if len(classes) < 2:
-        raise InputError(f"{folder}: {len(classes)} class folders found, expected at least 2, one per class")
-    paths, labels, others = [], [], 0
-    for label, name in enumerate(classes):
-        inside = _listed(folder / name)
-        found = [path for path in inside if path.suffix.lower() in _SUFFIXES]
-        others += len(inside) - len(found)
-        if not found:
-            raise InputError(f"{folder / name}: no .jpg, .jpeg or .png files: add images or remove the folder")
-        paths += map(str, found)
-        labels += [label] * len(found)
-    if others:
-        warnings.warn(f"{folder}: {others:,} files that are not .jpg, .jpeg or .png are left out", stacklevel=4)
-    return Source(Rows(np.array(paths), np.array(labels, np.int64)), None, classes, str(folder))
-
-
-def _listed(folder: Path) -> list[Path]:
-    """What a folder holds, sorted, hidden files left out; names must be readable text."""
-    try:
-        inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        for path in inside:
-            str(path).encode()
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be listed: {error.strerror}") from None
-    except UnicodeEncodeError:
-        raise InputError(f"{folder}: holds {str(path)!r}, a name that is not UTF-8: rename it") from None
-    return inside
+    classes, parts = folders.listing(folder)
+    return Source(
+        *(Rows(*parts[part]) if part in parts else None for part in ("train", "test")),
+        classes,
+        str(folder),
+        Rows(*parts["validation"]) if "validation" in parts else None,
+    )
 
 
 def _tfds(name: str, data_dir: Path | None) -> Source:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfxfer import order
 from tfxfer.errors import InputError
-from tfxfer.pictures import Picked, fingerprint
+from tfxfer.pictures import Files, Picked, fingerprint
 from tfxfer.sources import Rows
 
 SPLITS = ("train", "validation", "test")
@@ -30,7 +30,7 @@ class Splits:
 
     A fact `base` says of which image an example was made: training and validation share none with test, but in splits
     that are `leaky` by name. `transforms` are functions of batches of examples, applied as they are read; what they do
-    follows from their `repr`.
+    follows from their `repr`. `notes` are what loading found out, for a run's record.
 
     Raises:
         InputError: test examples made of images that are learned from.
@@ -45,6 +45,7 @@ class Splits:
     ids: dict[str, np.ndarray] = field(repr=False)
     transforms: tuple[Callable[[Examples], Examples], ...] = ()
     leaky: bool = False
+    notes: dict[str, object] = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
         if not self.leaky:
@@ -69,11 +70,12 @@ class Splits:
         return len(self.ids[split])
 
     def describe(self) -> dict:
-        """What a run records of its data: name, origin, sizes, image shape, split seed and fingerprint."""
+        """What a run records of its data: name, origin, sizes, image shape, split seed, fingerprint, and the notes."""
         sizes = {split: self.size(split) for split in SPLITS}
         return {"name": self.name, "origin": self.origin, "sizes": sizes, "image_shape": list(self.image_shape)} | {
             "split_seed": self.seed,
             "sha256": self.fingerprint,
+            **self.notes,
         }
 
     def batches(self, split: str, batch_size: int | None, seed: int | None = None, epochs: int = 1) -> tf.data.Dataset:
@@ -158,25 +160,14 @@ def stratified(labels: np.ndarray, seed: int) -> np.ndarray:
     return by_class[np.argsort(due + jitter, kind="stable")]
 
 
-def _images(images: np.ndarray | Picked, shape: tuple[int, int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
+def _images(images: np.ndarray | Picked | Files, shape: tuple[int, int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
     """A function for tf.data from rows (batch,) to uint8 (batch, *shape)."""
-    spec = tf.TensorSpec(shape, tf.uint8)
-    if isinstance(images, Picked):
+    if isinstance(images, np.ndarray):
+        known = tf.constant(images)
+        return lambda rows: tf.gather(known, rows)
 
-        def read(rows):
-            found = tf.numpy_function(images.__getitem__, [rows], tf.uint8)
-            return tf.ensure_shape(found, (*rows.shape, *shape))
+    def read(rows):
+        found = tf.numpy_function(images.__getitem__, [rows], tf.uint8)
+        return tf.ensure_shape(found, (*rows.shape, *shape))
 
-        return read
-    known = tf.constant(images)
-    if known.dtype == tf.string:
-        return lambda rows: tf.map_fn(
-            lambda path: _decode(path, shape), tf.gather(known, rows), fn_output_signature=spec
-        )
-    return lambda rows: tf.gather(known, rows)
-
-
-def _decode(path: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
-    image = tf.io.decode_image(tf.io.read_file(path), channels=shape[2], expand_animations=False)
-    image = tf.image.resize(image, shape[:2], antialias=True)
-    return tf.ensure_shape(tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8), shape)
+    return read

@@ -59,6 +59,21 @@ def networks(
     return nets, left_out
 
 
+def depths(text: str, net: keras.Model) -> list[int | str]:
+    """Depths for `train.sweep` from a text such as "0,10,conv5,all".
+
+    Raises:
+        InputError: an empty one, one named twice, or one that the network has not.
+    """
+    found = [int(part) if part.isdecimal() else part for part in map(str.strip, text.split(","))]
+    if "" in found or len(set(found)) < len(found):
+        raise InputError(f"depths {text!r}: expected numbers of layers or stages, each once, such as 0,10,20,40")
+    for depth in found:
+        model.unfreeze_last(net, depth)
+    model.unfreeze_last(net, 0)
+    return found
+
+
 def learned(net: keras.Model) -> bool:
     """Whether the backbone has weights, so that a head on it is transfer learning."""
     return any(layer.weights for layer in model.backbone_layers(net))
@@ -161,11 +176,15 @@ def panel(banks: Banks, seed: int) -> Bank:
     )
 
 
+def predicted(bank: Bank) -> np.ndarray:
+    """The class of the highest logit, int64 (n,)."""
+    return bank["logits"].argmax(1)
+
+
 def accuracies(banks: Banks) -> dict[str, float]:
     """Share of images whose highest logit is their label's: `<split>_accuracy`."""
     return {
-        f"{split}_accuracy": analysis.metrics.accuracy(bank.labels, bank["logits"].argmax(1))
-        for split, bank in banks.items()
+        f"{split}_accuracy": analysis.metrics.accuracy(bank.labels, predicted(bank)) for split, bank in banks.items()
     }
 
 

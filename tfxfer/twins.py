@@ -11,7 +11,7 @@ from tfxfer import cifar10c, corruptions
 from tfxfer.banks import Stacked
 from tfxfer.cifar10c import Cell
 from tfxfer.errors import InputError
-from tfxfer.pictures import Picked
+from tfxfer.pictures import Files, Picked
 from tfxfer.sources import Rows
 from tfxfer.splits import SPLITS, Examples, Splits, stratified
 
@@ -78,7 +78,7 @@ class Twin:
     Attributes:
         like: has the classes and the shape of the images.
         labels, bases: int64 (n,), of the images; a base is the image's id.
-        images: pixels (n, height, width, channels) or paths (n,) to make twins of, or None:
+        images: pixels (n, height, width, channels), perhaps still in files, to make twins of, or None:
         files: then the twins themselves, for each cell (n, height, width, channels) in the images' order.
         seed: of what is random.
         known_as: tells the files from others; which images are meant, their bases tell.
@@ -87,7 +87,7 @@ class Twin:
     like: Splits
     labels: np.ndarray
     bases: np.ndarray
-    images: "np.ndarray | Picked | None" = field(repr=False)
+    images: "np.ndarray | Picked | Files | None" = field(repr=False)
     files: dict[Cell, np.ndarray] = field(repr=False)
     seed: int = 0
     known_as: str = ""
@@ -124,7 +124,8 @@ class Twin:
         if self.images is None:
             files = {cell: Picked(array, rows) for cell, array in self.files.items()}
             return replace(self, labels=self.labels[rows], bases=self.bases[rows], files=files)
-        return replace(self, labels=self.labels[rows], bases=self.bases[rows], images=self.images[rows])
+        images = Rows(self.images, self.labels).take(rows).images
+        return replace(self, labels=self.labels[rows], bases=self.bases[rows], images=images)
 
     def table(self, cells: Sequence[Cell], rows: np.ndarray, by_cell: bool = False) -> tuple[Rows, np.ndarray]:
         """Twins of some of the images under each of the cells, and their ids.
@@ -144,7 +145,7 @@ class Twin:
             whole = Stacked([self.files[cell] for cell in cells])
             images = Picked(whole, number * len(self.labels) + row, f"{self.known_as} {list(cells)}")
         else:
-            images = Picked(self.images, row) if self.images.dtype == np.uint8 else self.images[row]
+            images = self.images.pick(row) if isinstance(self.images, Files) else Picked(self.images, row)
         bases = self.bases[row]
         ids = (5 * kinds + severities) * ID_STEP + bases
         return Rows(images, self.labels[row], {"base": bases, "corruption": kinds, "severity": severities}), ids

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tfxfer.analysis import paired
 from tfxfer.errors import InputError
@@ -40,6 +41,16 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
         found = paired.difference((cells == 0) | (cells == 1), (cells == 0) | (cells == 2))
         held += found["low"] <= 0.06 <= found["high"]
     assert 0.93 < held / 1000 < 0.975
+
+
+def test_the_interval_is_near_scipys_bootstrap():
+    rng = np.random.default_rng(0)
+    first, second = rng.random(2000) < 0.8, rng.random(2000) < 0.75
+    found = paired.difference(second, first)
+    gains = first.astype(float) - second
+    interval = stats.bootstrap((gains,), np.mean, n_resamples=4000, rng=rng).confidence_interval
+    assert found["difference"] == pytest.approx(gains.mean())
+    assert (found["low"], found["high"]) == pytest.approx((interval.low, interval.high), abs=0.0015)
 
 
 def test_order_only_changes_the_sign():

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from conftest import write_idx_set
 
+from tfxfer import as_folder, data
 from tfxfer.recipes import RECIPES
 
 RUNNER = Path(__file__).parents[1] / "execute_notebook.py"
@@ -21,6 +22,9 @@ SMALL = {
     "fashion_models": {"backbones": "cnn", "classifiers": "logistic", "epochs": 1},
     "cifar10c_shift": {"backbone": "efficientnet_lite0", "image_size": 32, "severities": "5", "epochs": 1}
     | {"tune_epochs": 1, "grid_images": 2, "surgery": "fog", "surgery_images": 10, "protocol": "as_published"},
+    "fashion_groups": {"backbones": "dropout_cnn,pixels", "epochs": 1},
+    "emotion_resnet18": {"backbone": "efficientnet_lite0", "image_size": 32, "epochs": 1, "sweep_epochs": 1}
+    | {"tune_epochs": 1, "depths": "0,10"},
     "pretrain": {"backbone": "mobilenet_v2", "image_size": 32, "epochs": 1},
 }
 
@@ -43,8 +47,13 @@ def test_a_notebook_opens_in_colab_and_installs_what_it_lacks(name):
 def test_a_notebook_runs(name, tmp_path, monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     settings = SMALL[name] | {"out": str(tmp_path)}
-    if name != "quickstart":
-        write_idx_set(tmp_path / "data", train=240, test=60)
+    write_idx_set(tmp_path / "data", train=240, test=60)
+    if name == "fashion_groups":
+        settings["data_dir"] = str(tmp_path / "data")
+    elif name == "emotion_resnet18":
+        as_folder.write(data.load(f"idx:{tmp_path / 'data'}"), tmp_path / "faces", classes=3, images=20)
+        settings["dataset"] = "folder:faces"
+    elif name != "quickstart":
         settings["dataset"] = f"idx:{tmp_path / 'data'}"
     book = nbformat.read(FOLDER / f"{name}.ipynb", 4)
     (place,) = [i for i, cell in enumerate(book.cells) if "parameters" in cell.metadata.get("tags", ())]

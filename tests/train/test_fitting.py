@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfxfer import data, model, train
 from tfxfer.errors import InputError
-from tfxfer.train import optimizers
+from tfxfer.train import optimizers, weighting
 
 
 def fit(net, pictures, **options):
@@ -95,7 +95,7 @@ def test_arguments_out_of_range(pictures, small_cnn, options):
         fit(small_cnn, pictures)
 
 
-def plain_keras(net, splits, epochs, batch_size, seed, label_smoothing=0.0):
+def plain_keras(net, splits, epochs, batch_size, seed, label_smoothing=0.0, class_weight=None):
     """What one would write without tfxfer: the same order, Keras's own loop and loss over the whole network."""
     classes = len(splits.classes)
 
@@ -113,6 +113,7 @@ def plain_keras(net, splits, epochs, batch_size, seed, label_smoothing=0.0):
         epochs=epochs,
         shuffle=False,
         verbose=0,
+        class_weight=class_weight,
     ).history
 
 
@@ -136,6 +137,41 @@ def test_is_what_plain_keras_does(pictures, name, unfrozen, train_batch_norm, la
         np.testing.assert_allclose(history[key], values, rtol=2e-5, atol=1e-5, err_msg=key)
     for ours, theirs in zip(net.get_weights(), weights):
         np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+@pytest.fixture(scope="module")
+def unbalanced(pictures):
+    """A fifth of the images of labels above 2."""
+    labels = pictures.rows["train"].labels
+    return pictures.only(train=np.flatnonzero((labels < 3) | (np.arange(len(labels)) % 5 == 0)))
+
+
+def test_class_weights_are_keras_s(unbalanced):
+    """Losses of training and validation, and final weights; "balanced" is scikit-learn's formula."""
+    keras.utils.set_random_seed(3)
+    net = model.build("cnn", unbalanced, weights="none")
+    model.unfreeze_last(net, "all")
+    start, counts = model.values(net), np.bincount(unbalanced.rows["train"].labels)
+    expected = plain_keras(net, unbalanced, 2, 32, 7, class_weight=dict(enumerate(counts.sum() / (10 * counts))))
+    weights = net.get_weights()
+    model.assign_values(net, start)
+    history = train.fit(net, unbalanced, 2, seed=7, class_weights="balanced")
+    for key, values in expected.items():
+        np.testing.assert_allclose(history[key], values, rtol=2e-5, atol=1e-5, err_msg=key)
+    for ours, theirs in zip(net.get_weights(), weights):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def test_class_weights_given_and_refused(unbalanced, small_cnn):
+    labels = unbalanced.rows["train"].labels
+    balanced = weighting.class_weights("balanced", labels, 10)
+    assert np.mean(balanced[labels]) == pytest.approx(1)
+    assert np.bincount(labels, balanced[labels]) == pytest.approx(len(labels) / 10)
+    assert weighting.class_weights("none", labels, 10) is weighting.class_weights(None, labels, 10) is None
+    assert weighting.class_weights([1, 2], labels, 2).tolist() == [1, 2]
+    for given in ("equal", [1.0] * 9, [1.0] * 9 + [0.0], [1.0] * 9 + [np.inf]):
+        with pytest.raises(InputError, match="class_weights"):
+            fit(small_cnn, unbalanced, class_weights=given)
 
 
 def test_regularisation_counts_as_in_keras(pictures):

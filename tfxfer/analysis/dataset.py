@@ -4,9 +4,9 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 from sklearn.model_selection import StratifiedKFold
 
+from tfxfer import channels
 from tfxfer.analysis.linear import PCA
 from tfxfer.analysis.probes import fit
 from tfxfer.errors import InputError
@@ -45,15 +45,7 @@ def counts(splits: Splits) -> dict[str, list[int]]:
 
 def pixels(splits: Splits) -> Pixels:
     """One pass over training and validation images."""
-    total = np.zeros(256, np.int64)
-    for split in LEARNED:
-        found = splits.batches(split, BATCH).map(lambda examples: _histogram(examples["image"]), tf.data.AUTOTUNE)
-        total += found.reduce(tf.zeros(256, tf.int64), tf.add).numpy()
-    return Pixels(total)
-
-
-def _histogram(images: tf.Tensor) -> tf.Tensor:
-    return tf.math.bincount(tf.cast(tf.reshape(images, (-1,)), tf.int32), minlength=256, maxlength=256, dtype=tf.int64)
+    return Pixels(channels.histogram(splits, *LEARNED).sum(0))
 
 
 def duplicates(splits: Splits) -> list[list[dict[str, object]]]:

@@ -26,6 +26,7 @@ def main(
     learning_rate: float = 1e-3,
     seed: int = 0,
     limit: int | None = None,
+    skip_bad: bool = False,
     cache: str = "auto",
     strategy: str = "none",
     precision: str = "float32",
@@ -38,7 +39,7 @@ def main(
 
     with runs.Run("fashion_features", arguments, out) as run:
         run.seed(seed)
-        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
+        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad)
         run.describe(None, splits)
         sets, methods, tunes = (text.split(",") for text in (backbones, classifiers, tune))
         nets, run.facts["left_out"] = studies.networks(sets, splits, image_size, weights, tunes, seed)

@@ -30,6 +30,7 @@ def main(
     augment: bool = False,
     seed: int = 0,
     limit: int | None = None,
+    skip_bad: bool = False,
     protocol: str = "tfxfer",
     cache: str = "auto",
     views: int = 0,
@@ -48,7 +49,7 @@ def main(
     with runs.Run(recipe, arguments, out) as run:
         run.seed(seed)
         with run.phase("data_and_model"):
-            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
+            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad)
             scaling, momentum = ("unit", 1.0) if published else (None, 0.9)
             net = model.build(backbone, splits, image_size, weights, scaling=scaling, augment=augment)
             model.unfreeze_last(net, unfreeze, train_batch_norm=True, batch_norm_momentum=momentum)

@@ -26,6 +26,7 @@ def main(
     augment: bool = False,
     seed: int = 0,
     limit: int | None = None,
+    skip_bad: bool = False,
     cache: str = "auto",
     views: int = 0,
     strategy: str = "none",

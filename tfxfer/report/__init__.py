@@ -12,6 +12,7 @@ from tfxfer.report import (
     dataset,
     examples,
     explained,
+    groups,
     page,
     predictions,
     projections,
@@ -38,8 +39,8 @@ def write(run_dir: str | Path) -> Path:
         Path of report.html. It opens without a network: everything is inside.
     """
     run = loaded.load(run_dir)
-    parts = (comparison.feature_sets, comparison.models, shift.sections, projections.sections, training.sections)
-    parts += (predictions.sections, explained.sections, dataset.sections)
+    parts = (comparison.feature_sets, comparison.models, shift.sections, groups.sections, projections.sections)
+    parts += (training.sections, predictions.sections, explained.sections, dataset.sections)
     sections = [
         examples.table(run),
         _summary(run),

@@ -75,6 +75,7 @@ def _depths(run: Loaded) -> list[str]:
         panels.append(Panel("neural collapse: NC1", series("nc1"), "layers unfrozen", log="y"))
     return [
         page.heading("How many layers to unfreeze"),
+        *([page.note(f"The best by validation: {run.facts['best_depth']}.")] if "best_depth" in run.facts else []),
         page.chart(run.dir / "figures", "sweep", "Freezing depths, each from the same weights", panels),
     ]
 

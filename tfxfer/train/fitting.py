@@ -15,7 +15,7 @@ from tfxfer import activations, model, order, precisions, prefix, strategies
 from tfxfer.activations import Activations
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
-from tfxfer.train import optimizers
+from tfxfer.train import optimizers, weighting
 from tfxfer.train.checkpoints import Saver
 from tfxfer.train.loop import Loop, Steps
 from tfxfer.train.progress import Progress
@@ -42,6 +42,7 @@ def fit(
     optimizer: str | Callable[..., keras.optimizers.Optimizer] = "adam",
     schedule: str = "cosine",
     label_smoothing: float = 0.0,
+    class_weights: str | Sequence[float] | None = None,
     seed: int = 0,
     early_stopping: int | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -68,6 +69,8 @@ def fit(
         schedule: "cosine" (warm-up over the first tenth of all steps, then half a cosine to 0) or "constant".
         label_smoothing: share of the target spread over all classes, in [0, 1) (Szegedy et al. 2016,
             arXiv:1512.00567); in the loss of training and of validation.
+        class_weights: a factor for each class in the loss of training, in the classes' order, as Keras's; "balanced"
+            makes all classes count the same, however many images they have.
         seed: of the images' order.
         early_stopping: epochs without a lower validation loss after which training ends; the weights of the best epoch
             are restored. None trains all epochs.
@@ -99,6 +102,7 @@ def fit(
     strategy = strategies.create(strategy) if isinstance(strategy, str) else strategy
     sizes = tuple(-(-splits.size(split) // batch_size) for split in activations.SPLITS)
     rates = (learning_rate, backbone_learning_rate, stage_decay, schedule, *_named(optimizer))
+    weights = weighting.class_weights(class_weights, splits.rows["train"].labels, len(splits.classes))
     before = model.frozen_digests(net)
     kept = Path(checkpoint_dir, "precision.json") if checkpoint_dir else None
     chosen, times = precisions.choose(net, splits, batch_size, precision, strategy, kept=kept)
@@ -126,7 +130,7 @@ def fit(
         listed = [*_own(splits, batch_size, early_stopping, strategy), *callbacks]
         watched = keras.callbacks.CallbackList(listed, model=net, epochs=epochs, steps=sizes[0], verbose=0)
         loop = Loop(
-            Steps(trained, algorithm, strategy, label_smoothing),
+            Steps(trained, algorithm, strategy, label_smoothing, weights),
             lambda start: elements("train", seed=seed, epochs=epochs, start=start, views=max(1, views)),
             elements("validation", epochs=epochs),
             sizes,
@@ -135,7 +139,7 @@ def fit(
             lambda: strategies.assign(trained, tail),
         )
         identity = [before, splits.fingerprint, epochs, batch_size, seed, views, label_smoothing, *map(str, rates)]
-        identity += [chosen, cache_dtype, early_stopping]
+        identity += [chosen, cache_dtype, early_stopping, None if weights is None else weights.tolist()]
         saver = Saver(checkpoint_dir, identity, trained, algorithm, listed[1:], strategy)
         position = saver.load()
         net.stop_training = position.stopped

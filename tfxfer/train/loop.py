@@ -22,8 +22,16 @@ class Steps:
     """Training and evaluation steps of one model. Both methods take an iterator and a number of steps, and return
     float64 sums over the examples: (loss, correct, examples)."""
 
-    def __init__(self, net: keras.Model, optimizer, strategy: tf.distribute.Strategy | None, label_smoothing: float):
+    def __init__(
+        self,
+        net: keras.Model,
+        optimizer,
+        strategy: tf.distribute.Strategy | None,
+        label_smoothing: float,
+        class_weights: np.ndarray | None = None,
+    ):
         self.net, self.optimizer, self.label_smoothing = net, optimizer, label_smoothing
+        self.class_weights = class_weights  # of training alone
         self.strategy = strategies.default(strategy)
         self.several_workers = strategies.workers(strategy) > 1
         self.traced: dict[Callable, Callable] = {}
@@ -57,6 +65,7 @@ class Steps:
         with tf.GradientTape() as tape:
             logits = self.net(inputs, training=True)
             losses = self._losses(labels, logits)
+            losses *= 1.0 if self.class_weights is None else tf.gather(self.class_weights, labels)
             penalty = self._penalty()
             loss = tf.reduce_sum(weights * losses) + penalty / self.strategy.num_replicas_in_sync
         variables = self.net.trainable_variables

@@ -1,0 +1,137 @@
+"""Which files hold pictures, and which of these are the same: each is decoded once, and remembered while it stays as
+it is."""
+
+import contextlib
+import hashlib
+import os
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from tfxfer.decoding import decode
+from tfxfer.errors import InputError
+from tfxfer.pictures import mark
+from tfxfer.splits import SPLITS, Splits
+from tfxfer.store import Store
+
+NAMED = 3  # unreadable files that a line names
+
+
+def readable(splits: Splits, skip_bad: bool = False) -> Splits:
+    """The examples whose files can be read; `notes` get what was found: unreadable files and duplicates.
+
+    Args:
+        skip_bad: leave out what cannot be read, with a warning, instead of refusing it.
+
+    Raises:
+        InputError: files cannot be read.
+    """
+    files = {split: splits.rows[split].images.paths for split in SPLITS}
+    paths = np.concatenate(list(files.values()))
+    digests, faults = look(paths, splits.origin)
+    if faults:
+        reasons = [f"{path}: {reason}" for path, reason in list(faults.items())[:NAMED]]
+        more = [f"and {len(faults) - NAMED:,} more"] if len(faults) > NAMED else []
+        line = f"{len(faults):,} of {len(paths):,} files cannot be read: {'; '.join([*reasons, *more])}"
+        if not skip_bad:
+            raise InputError(f"{line}: mend them, take them out, or leave them out with --skip-bad (skip_bad=True)")
+        warnings.warn(f"{line}: left out", stacklevel=3)
+    good = {split: np.flatnonzero([path not in faults for path in some]) for split, some in files.items()}
+    found = splits.only(**good)
+    notes = {"unreadable": faults} if faults else {}
+    if twins := _duplicates(found, dict(zip(paths.tolist(), digests))):
+        notes["duplicates"] = twins
+        warnings.warn(
+            f"{splits.origin}: {twins['images']:,} pictures are there more than once, {twins['groups']:,} in all, "
+            f"{twins['across_test']:,} of these both in the test and among those learned from, "
+            f"{twins['several_classes']:,} under several classes; such as {' = '.join(twins['such_as'])}",
+            stacklevel=3,
+        )
+    return replace(found, notes=found.notes | notes)
+
+
+def look(paths: np.ndarray, origin: str) -> tuple[list[bytes], dict[str, str]]:
+    """Decodes files in parallel, but those that were decoded before and have the size and time of change they had.
+
+    Args:
+        paths: str (n,).
+        origin: under which they are remembered, in the cache's folder `pictures`.
+
+    Returns:
+        16 bytes for each file, equal where pictures are equal in every pixel, empty where it cannot be read; and the
+        reasons why, by path.
+    """
+    place = Store().root / "pictures" / f"{hashlib.sha256(origin.encode()).hexdigest()}.npy"
+    known, now, faults = _recall(place), {}, {}
+    for path in paths.tolist():
+        try:
+            now[path] = mark(path)
+        except InputError as error:  # a link to nowhere
+            faults[path] = _reason(path, error)
+    new, before = [path for path, each in now.items() if each not in known], len(known)
+    with ThreadPoolExecutor() as threads:
+        found = track(threads.map(_pixels, new), "checking files", len(new), disable=not sys.stdout.isatty())
+        for path, (digest, reason) in zip(new, found):
+            if reason:
+                faults[path] = reason
+            else:
+                known[now[path]] = digest
+    if len(known) > before:
+        _remember(place, known)
+    return [known.get(now.get(path), b"") for path in paths.tolist()], faults
+
+
+def _pixels(path: str) -> tuple[bytes, str]:
+    """A digest of a picture's pixels and no reason, or none and the reason."""
+    try:
+        picture = decode(path)
+    except InputError as error:
+        return b"", _reason(path, error)
+    return hashlib.blake2b(picture.tobytes(), digest_size=16, salt=repr(picture.size).encode()[:16]).digest(), ""
+
+
+def _reason(path: str, error: InputError) -> str:
+    return str(error).removeprefix(f"{path}: ")
+
+
+def _duplicates(splits: Splits, digests: dict[str, bytes]) -> dict[str, object]:
+    groups: dict[bytes, list[tuple[str, str, int]]] = {}
+    for split in SPLITS:
+        rows = splits.rows[split]
+        for path, label in zip(rows.images.paths.tolist(), rows.labels.tolist()):
+            groups.setdefault(digests[path], []).append((path, split, label))
+    several = [group for group in groups.values() if len(group) > 1]
+    across = [group for group in several if len({split == "test" for _, split, _ in group}) > 1]
+    mixed = [group for group in several if len({label for *_, label in group}) > 1]
+    if not several:
+        return {}
+    return {
+        "groups": len(several),
+        "images": sum(map(len, several)),
+        "across_test": len(across),
+        "several_classes": len(mixed),
+        "such_as": sorted(path for path, *_ in (across or mixed or several)[0]),
+    }
+
+
+def _recall(place: Path) -> dict[bytes, bytes]:
+    with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or no good: then all are decoded again
+        table = np.load(place, allow_pickle=False)
+        if table.dtype == np.uint8 and table.ndim == 2 and table.shape[1] == 32:
+            return {row[:16].tobytes(): row[16:].tobytes() for row in table}
+    return {}
+
+
+def _remember(place: Path, known: dict[bytes, bytes]) -> None:
+    table = np.frombuffer(b"".join(mark + digest for mark, digest in known.items()), np.uint8).reshape(-1, 32)
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, no more
+        place.parent.mkdir(parents=True, exist_ok=True)
+        beside = place.with_name(f".partial-{os.getpid()}-{place.name}")
+        with beside.open("wb") as file:
+            np.save(file, table)
+        os.replace(beside, place)

@@ -3,6 +3,7 @@
 import inspect
 import json
 
+import browser
 import keras
 import numpy as np
 import pytest
@@ -86,8 +87,8 @@ def test_the_sweep_is_one_pass_and_by_validation(run):
 def test_pixels_are_scaled_by_the_training_images(run):
     metrics, found, root, _ = run
     learned = _splits(root).rows["train"].images[:].astype(float)
-    assert metrics["data/mean"] == pytest.approx(learned.mean() / 255)
-    assert metrics["data/std"] == pytest.approx(learned.std() / 255)
+    assert metrics["scale/mean"] == pytest.approx(learned.mean() / 255)
+    assert metrics["scale/std"] == pytest.approx(learned.std() / 255)
     assert found.facts["data"]["unreadable"].keys() == {str(root / "train" / "sad" / "broken.png")}
 
 
@@ -105,10 +106,11 @@ def test_the_run_is_whole(run):
     assert json.loads((found.dir / "metrics.json").read_text()) == metrics
     assert all(isinstance(value, float) for value in metrics.values())
     assert (found.dir / "saved_model" / "saved_model.pb").exists()
+    browser.check(found.dir / "report.html")
     text = (found.dir / "report.html").read_text()
-    for part in ("0.6048", "0.6510", published.EMOTION_RESNET18.remark, "by validation alone", "with 95% confidence"):
+    for part in ("0.6048", "0.6510", published.EMOTION_RESNET18.remark, "The best by validation", "with 95% confidence"):
         assert part in text
-    for figure in ("confusion-scratch", "confusion-tuned", "confusion-difference", "training-tuned"):
+    for figure in ("confusions", "sweep", "training-tuned", "explained", "samples"):
         assert (found.dir / "figures" / f"{figure}.png").exists()
 
 

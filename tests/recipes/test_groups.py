@@ -3,6 +3,7 @@
 import inspect
 import json
 
+import browser
 import numpy as np
 import pytest
 from conftest import write_idx_set
@@ -66,6 +67,7 @@ def test_the_run_is_whole(run):
     assert {"plain/loss", "permuted/val_accuracy", "classes efficientnet_lite0 plain/loss"} <= found.history.keys()
     assert {"test", "permuted", "classes-pixels-plain", "groups-efficientnet_lite0-permuted"} <= found.banks.keys()
     assert (found.dir / "saved_model" / "saved_model.pb").exists()
+    browser.check(found.dir / "report.html")
     text = (found.dir / "report.html").read_text()
     for part in ("0.9951", "0.9917", published.FASHION_GROUPS.remark, "classes, efficientnet_lite0"):
         assert part in text

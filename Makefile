@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint plotly clean
 
 demo: .venv/installed
 	$(BIN)/python -m tfxfer.recipes.quickstart
@@ -23,6 +23,10 @@ lint: .venv/installed
 	$(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	$(BIN)/pip install --editable '.[test]'
 	touch $@
+
+# The part of plotly.js that reports need, built anew after a change of its version: needs node and the npm registry.
+plotly:
+	cd tfxfer/report/assets/plotly && npm ci --ignore-scripts && npm run build && rm -r node_modules
 
 clean:
 	rm -rf .venv build *.egg-info

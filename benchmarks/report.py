@@ -4,8 +4,8 @@ Beside it the page that plotly writes by itself: the same two maps by `write_htm
 point carries to its hover text. In turn, each in a browser of its own, from disk, the network off; starting the browser
 is not in the time. The plain page shows nothing else; ours has tables, charts, a confusion matrix and galleries too.
 
-Bound: plotly's own script has to be read by both (4.8 MB), and both draw by WebGL, so ours can be faster by what the
-images take only: 1.3 or so. Limits: 3 s and 15 MB.
+Bound: bytes. Most of the time goes into reading them, plotly's own script first: ours is built of the traces that a
+report draws, a third of the whole. Limits: 3 s and 15 MB.
 
     python benchmarks/report.py --data-dir DIR --json FILE
 """

@@ -108,7 +108,8 @@ def test_the_run_is_whole(run):
     assert (found.dir / "saved_model" / "saved_model.pb").exists()
     browser.check(found.dir / "report.html")
     text = (found.dir / "report.html").read_text()
-    for part in ("0.6048", "0.6510", published.EMOTION_RESNET18.remark, "The best by validation", "with 95% confidence"):
+    said = "The best by validation", "with 95% confidence", published.EMOTION_RESNET18.remark
+    for part in ("0.6048", "0.6510", *said):
         assert part in text
     for figure in ("confusions", "sweep", "training-tuned", "explained", "samples"):
         assert (found.dir / "figures" / f"{figure}.png").exists()

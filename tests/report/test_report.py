@@ -58,7 +58,7 @@ def test_names_are_escaped(tmp_path, pictures, small_cnn):
     splits = dataclasses.replace(pictures, classes=tuple(small_cnn.classes), name=NASTY)
     page = Page(report.write(finish(tmp_path, splits, small_cnn).final).read_text())
     assert page.text.count(NASTY) > 5
-    # the page's own two, and data: examples, curves' panels, confusion matrix
+    # plotly, the page's own, and data: examples, curves' panels, confusion matrix
     assert page.tags.count("script") == 2 + 1 + 2 + 1
 
 

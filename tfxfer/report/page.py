@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
-from plotly.offline import get_plotlyjs
 
 from tfxfer.report import charts
 from tfxfer.report.charts import Heat, Panel
@@ -21,7 +20,8 @@ _ASSETS = resources.files("tfxfer.report") / "assets"
 
 def page(title: str, sections: list[str]) -> str:
     """A whole HTML document."""
-    style, script = ((_ASSETS / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    names = "report.css", "plotly.min.js", "report.js"
+    style, plotly, script = ((_ASSETS / name).read_text(encoding="utf-8") for name in names)
     title = html.escape(title)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -29,7 +29,7 @@ def page(title: str, sections: list[str]) -> str:
         '<button id="theme" type="button" title="dark or light">◐</button>'
         f"<h1>{title}</h1>{''.join(sections)}"
         "<noscript><p>The charts need JavaScript; they are in figures/ too, as PNG.</p></noscript>"
-        f"<script>{get_plotlyjs()}</script><script>{script}</script></body></html>\n"
+        f"<script>{plotly}</script><script>{script}</script></body></html>\n"
     )
 
 

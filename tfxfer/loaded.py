@@ -26,9 +26,7 @@ class Loaded:
     @property
     def model(self) -> "keras.Model":
         """The trained network, as `model.build` made it."""
-        import keras
-
-        net = keras.models.load_model(self.dir / "model.keras")
+        net = network(self.dir / "model.keras")
         net.classes = self.facts["classes"]
         return net
 
@@ -38,6 +36,15 @@ class Loaded:
         from tfxfer.features import Bank
 
         return {path.stem: Bank.load(path) for path in sorted((self.dir / "banks").glob("*.npz"))}
+
+
+def network(path: str | Path) -> "keras.Model":
+    """A network from `model.build` that was saved as `.keras`; its attribute `classes` is not in the file."""
+    import keras
+
+    import tfxfer.scattering  # noqa: F401  makes its layer known to Keras
+
+    return keras.models.load_model(path)
 
 
 def load(run_dir: str | Path) -> Loaded:

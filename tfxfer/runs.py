@@ -151,7 +151,7 @@ class Run:
             rows.writerows([epoch, *row] for epoch, row in enumerate(zip(*history.values(), strict=True), start=1))
 
     def save(self, banks: "dict[str, Bank]") -> None:
-        """Writes the feature banks, the metrics and run.json."""
+        """Writes the feature banks, the metrics and run.json; where a network was trained, its card and labels."""
         (self.dir / "banks").mkdir()
         for name, bank in banks.items():
             bank.save(self.dir / "banks" / f"{name}.npz")
@@ -160,6 +160,10 @@ class Run:
         _write_json(self.dir / "metrics.json", self.metrics)
         timings = {name: value for name, value in self.metrics.items() if name.startswith("seconds/")}
         _write_json(self.dir / "run.json", self.facts | {"timings": timings})
+        if (self.dir / "model.keras").exists():
+            from tfxfer.export import card
+
+            card.write(self.dir, self.facts, banks.get("test"))
 
     def __exit__(self, kind, error, trace) -> None:
         if not self.chief:

@@ -15,7 +15,8 @@ from tfxfer.recipes import mobilenet_mnist, pretrain, quickstart
 KEYS = {f"{when}/{what}" for when in ("before", "after") for what in ("probe_accuracy", "silhouette", "knn_purity")}
 KEYS |= {"test/accuracy"}
 SECONDS = {"data_and_model", "features_before", "study_before", "training", "features_after", "study_after", "export"}
-FILES = {"run.json", "metrics.json", "history.csv", "report.html", "model.keras", "saved_model", "figures", "banks"}
+FILES = {"run.json", "metrics.json", "history.csv", "report.html", "figures", "banks"}
+FILES |= {"model.keras", "saved_model", "model_card.md", "labels.txt"}
 
 
 def newest(out, recipe):

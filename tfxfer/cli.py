@@ -3,7 +3,6 @@
 import functools
 import importlib
 import inspect
-import os
 import re
 import sys
 import warnings
@@ -13,7 +12,9 @@ from typing import Annotated
 import typer
 
 import tfxfer
+from tfxfer import commands_export
 from tfxfer.errors import InputError
+from tfxfer.quiet import import_tensorflow as _import_tensorflow
 from tfxfer.recipes import RECIPES
 
 HELP = {
@@ -151,6 +152,7 @@ def main() -> None:
         names = None if backbones is None else [name.strip() for name in backbones.split(",")]
         print(table(*rank(dataset, data_dir, names, weights, image_size, limit, seed)))
 
+    commands_export.add(app)
     _exit(app)
 
 
@@ -183,20 +185,6 @@ def _exit(app: typer.Typer) -> None:
         print("interrupted", file=sys.stderr)
         status = 130
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _import_tensorflow() -> None:
-    """Imports TensorFlow with its start-up messages, which no log level reaches, kept off the terminal."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below 3, every missing GPU is reported as an error
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        import tensorflow  # noqa: F401
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
 
 
 def _complain(error: object) -> int:

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import decoding
 from tfxfer.errors import InputError
+from tfxfer.export import encoded
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 OUTPUTS = {"probabilities", "class_index", "class_name"}
@@ -54,7 +54,7 @@ def expand(words: Iterable[str], stdin: BinaryIO) -> list[str]:
 
 
 def predict(path: str | Path, files: Iterable[str], batch_size: int = 32) -> Iterator[Row]:
-    """Classes of picture files, decoded as `decoding.decode` does.
+    """Classes of picture files, decoded as `encoded.decode` does.
 
     Args:
         path: as `saved_model` takes it. A SavedModel is a program: run those alone whose makers you trust.
@@ -71,7 +71,7 @@ def predict(path: str | Path, files: Iterable[str], batch_size: int = 32) -> Ite
     if batch_size < 1:
         raise InputError(f"batch_size {batch_size}: expected at least 1")
     serve, shape = _signature(saved_model(path))
-    decode = tf.function(lambda one: decoding.decode(one, shape), input_signature=[tf.TensorSpec((), tf.string)])
+    decode = tf.function(lambda one: encoded.decode(one, shape), input_signature=[tf.TensorSpec((), tf.string)])
     decode = decode.get_concrete_function()  # traced once, not by every thread
     files = list(files)
     with ThreadPoolExecutor() as threads:
@@ -125,13 +125,13 @@ def _read(file: str, decode: Callable) -> np.ndarray | str:
             return f"is a folder without {', '.join(SUFFIXES)} files"
         if path.exists() and not path.is_file():
             return "is no regular file"
-        if path.stat().st_size > decoding.LARGEST:
+        if path.stat().st_size > encoded.LARGEST:
             return f"has {path.stat().st_size:,} bytes, which no picture has"
         return decode(tf.constant(path.read_bytes())).numpy()
     except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
         return getattr(error, "strerror", None) or str(error)
     except tf.errors.OpError as error:
-        return decoding.reason(error)
+        return encoded.reason(error)
 
 
 def _answers(serve: Callable, images: np.ndarray) -> list[Row]:

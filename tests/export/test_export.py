@@ -11,9 +11,9 @@ import tensorflow as tf
 from conftest import make_pictures
 from PIL import Image
 
-from tfxfer import data, decoding, export, model
+from tfxfer import data, export, model
 from tfxfer.errors import InputError
-from tfxfer.export import files, parity
+from tfxfer.export import encoded, files, parity
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_augmentation_and_dropout_are_off(exported, pictures):
     np.testing.assert_array_equal(first, second)
 
 
-def encoded(pixels, kind="PNG", **options) -> bytes:
+def picture(pixels, kind="PNG", **options) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind, **options)
     return file.getvalue()
@@ -65,9 +65,9 @@ def test_files_of_any_size_give_what_their_pixels_give(exported, pictures):
     large = np.repeat(np.repeat(np.repeat(images[1, ..., None], 3, 2), 2, 0), 2, 1)
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise
-    contents = [encoded(images[0]), encoded(large), encoded(np.rot90(images[2]).copy(), "JPEG", quality=100, exif=exif)]
+    contents = [picture(images[0]), picture(large), picture(np.rot90(images[2]).copy(), "JPEG", quality=100, exif=exif)]
     out = signature(exported[1], "serving_bytes")(image_bytes=tf.constant(contents))
-    pixels = tf.stack([decoding.decode(tf.constant(content), (28, 28, 1)) for content in contents])
+    pixels = tf.stack([encoded.decode(tf.constant(content), (28, 28, 1)) for content in contents])
     expected = signature(exported[1], "serving_default")(image=pixels)
     assert set(out) == set(expected)
     for name in out:

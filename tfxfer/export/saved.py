@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfxfer import decoding
+from tfxfer.export import encoded
 
 
 def write(net: keras.Model, path: Path) -> None:
@@ -13,7 +13,7 @@ def write(net: keras.Model, path: Path) -> None:
 
     `serving_default` takes `image`, uint8 (batch, height, width, channels) as the data set has them, and gives
     `probabilities` float32 (batch, classes), `class_index` int64 (batch,) and `class_name` string (batch,).
-    `serving_bytes` takes `image_bytes`, string (batch,) of JPEG or PNG files as `decoding.decode` takes them, and gives
+    `serving_bytes` takes `image_bytes`, string (batch,) of JPEG or PNG files as `encoded.decode` takes them, and gives
     the same. `embed` takes `image` and gives `embedding` float32 (batch, d).
     """
     shape = net.input_shape[1:]
@@ -29,7 +29,7 @@ def write(net: keras.Model, path: Path) -> None:
 
     def serve_bytes(image_bytes):
         spec = tf.TensorSpec(shape, tf.uint8)
-        return serve(tf.map_fn(lambda one: decoding.decode(one, shape), image_bytes, fn_output_signature=spec))
+        return serve(tf.map_fn(lambda one: encoded.decode(one, shape), image_bytes, fn_output_signature=spec))
 
     archive = keras.export.ExportArchive()
     archive.track(both)

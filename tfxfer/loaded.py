@@ -39,12 +39,20 @@ class Loaded:
 
 
 def network(path: str | Path) -> "keras.Model":
-    """A network from `model.build` that was saved as `.keras`; its attribute `classes` is not in the file."""
+    """A network from `model.build` that was saved as `.keras`; its attribute `classes` is not in the file.
+
+    Raises:
+        InputError: it is none, or holds code (a Lambda layer), which is not run.
+    """
     import keras
 
     import tfxfer.scattering  # noqa: F401  makes its layer known to Keras
 
-    return keras.models.load_model(path)
+    try:
+        return keras.models.load_model(path, safe_mode=True)
+    except Exception as error:  # of zipfile, h5py, json and Keras, which has no kind of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path} cannot be loaded ({reason[:300]}): train or export the network again") from None
 
 
 def load(run_dir: str | Path) -> Loaded:

@@ -21,9 +21,10 @@ def write(net: keras.Model, path: Path) -> None:
     files = [tf.TensorSpec((None,), tf.string, name="image_bytes")]
     names = tf.constant(list(net.classes))
     both = keras.Model(net.input, [net.output, net.get_layer("embedding").output])
+    forward = tf.function(lambda image: both(image, training=False), input_signature=pixels)  # traced once for all
 
     def serve(image):
-        probabilities = tf.nn.softmax(both(image, training=False)[0])
+        probabilities = tf.nn.softmax(forward(image)[0])
         index = tf.argmax(probabilities, axis=-1)
         return {"probabilities": probabilities, "class_index": index, "class_name": tf.gather(names, index)}
 
@@ -35,5 +36,5 @@ def write(net: keras.Model, path: Path) -> None:
     archive.track(both)
     archive.add_endpoint("serving_default", serve, pixels)
     archive.add_endpoint("serving_bytes", serve_bytes, files)
-    archive.add_endpoint("embed", lambda image: {"embedding": both(image, training=False)[1]}, pixels)
+    archive.add_endpoint("embed", lambda image: {"embedding": forward(image)[1]}, pixels)
     archive.write_out(str(path), verbose=False)

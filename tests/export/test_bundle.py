@@ -161,8 +161,9 @@ def test_a_file_that_loses_too_much_is_refused_with_all(run, tmp_path, monkeypat
 
     monkeypatch.setattr(parity, "compare", worse)
     least = run.metrics["test/accuracy"] - 0.2
+    places = {"out": tmp_path / "new" / "out", "serving": tmp_path / "models" / "digits"}
     with pytest.raises(InputError, match=rf"litert_dynamic has test accuracy .* expected at least {least:g}"):
-        export.bundle(run.dir, ["keras", "litert_dynamic"], tmp_path / "out", min_accuracy=least)
+        export.bundle(run.dir, ["saved_model", "litert_dynamic"], **places, min_accuracy=least)
     assert list(tmp_path.iterdir()) == []
 
 

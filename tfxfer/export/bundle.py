@@ -1,5 +1,6 @@
 """The command `tfxfer export`: a finished run's network in every form asked for, compared, with card and labels."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -58,7 +59,9 @@ def bundle(
     _refuse("the network", accuracy, min_accuracy, run.dir)
     net, (compared, representative) = run.model, _parts(test)
     figures = {}
-    with files.beside(target) as folder:
+    with contextlib.ExitStack() as stack:  # both folders get their names when all is well
+        folder = stack.enter_context(files.beside(target))
+        served = stack.enter_context(files.beside(version)) if version else None
         folder.mkdir()
         for name in formats:
             print(f"{name} ...", flush=True)
@@ -70,14 +73,19 @@ def bundle(
         facts = {"test_accuracy": accuracy, "test_images": len(test), "images": len(compared), "formats": figures}
         (folder / "parity.json").write_text(json.dumps(facts, indent=1) + "\n")
         card.write(folder, run.facts, test, facts)
+        if served:
+            _copy(folder, served)
     if version:
-        with files.beside(version) as folder:
-            shutil.copytree(target / "saved_model", folder)
-            (folder / "assets.extra").mkdir(exist_ok=True)  # where a SavedModel has what is not its own
-            for name in ("model_card.md", "labels.txt"):
-                shutil.copy(target / name, folder / "assets.extra")
         print(f"served as {version}", flush=True)
     return target
+
+
+def _copy(folder: Path, served: Path) -> None:
+    """A version for TensorFlow Serving, with card and labels where a SavedModel has what is not its own."""
+    shutil.copytree(folder / "saved_model", served)
+    (served / "assets.extra").mkdir(exist_ok=True)
+    for name in ("model_card.md", "labels.txt"):
+        shutil.copy(folder / name, served / "assets.extra")
 
 
 def _tested(run: loaded.Loaded) -> tuple[Bank, float]:

@@ -147,6 +147,7 @@ def beside(target: Path) -> Iterator[Path]:
     """
     if target.exists():
         raise InputError(f"{target} exists: export into another folder, or move it away")
+    made = [folder for folder in (target.parent, *target.parent.parents) if not folder.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         home = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
@@ -157,6 +158,9 @@ def beside(target: Path) -> Iterator[Path]:
         os.replace(home / target.name, target)
     finally:
         shutil.rmtree(home, ignore_errors=True)
+        for folder in made:  # those that hold nothing
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _into(net, format, folder, images, representative=None) -> Figures:

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint plotly clean
+.PHONY: demo test lint audit plotly clean
 
 demo: .venv/installed
 	$(BIN)/python -m tfxfer.recipes.quickstart
@@ -14,9 +14,15 @@ test: .venv/installed
 		|| echo "no Chromium and none could be installed: the report's tests will fail"
 	$(BIN)/pytest -n 2 --dist loadfile
 
-lint: .venv/installed
+lint: .venv/installed audit
 	$(BIN)/ruff check --output-format concise .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive tfxfer benchmarks
+
+# Fails on a known vulnerability of an installed package; says how many the package index has no word about.
+audit: .venv/installed
+	@$(BIN)/pip-audit --local --skip-editable --progress-spinner off >.venv/audit.txt 2>&1 || { cat .venv/audit.txt; exit 1; }
+	@echo "pip-audit: no known vulnerabilities; not audited: $$(grep -c 'could not be audited' .venv/audit.txt)"
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14) and "tfxfer needs Python 3.11 to 3.13, this is " + sys.version.split()[0] + ": make PYTHON=python3.12")'

@@ -27,6 +27,8 @@ def run(*words: str, env=None) -> subprocess.CompletedProcess:
         ("tfxfer",),
         ("tfxfer", "--help"),
         ("tfxfer", "cache"),
+        ("tfxfer", "export", "--help"),
+        ("tfxfer", "predict", "--help"),
         *((f"tfxfer.recipes.{name}", "--help") for name in RECIPES),
     ],
 )

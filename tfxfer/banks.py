@@ -2,7 +2,6 @@
 
 import json
 import os
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,10 +97,11 @@ class Bank:
                 if not keys or not all(isinstance(key, str) and entry.KEY.fullmatch(key) for key in keys):
                     raise ValueError(f"{MANIFEST} names no shards")
                 return stack([entry.read(path / key) for key in keys])
-            with np.load(path, allow_pickle=False) as file:
+            # opened here, for NumPy leaves what is no archive open
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 values = {name[6:]: file[name] for name in file.files if name.startswith("value/")}
                 return cls(values, file["labels"], file["ids"])
-        except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, entry.DamagedError) as error:
+        except Exception as error:  # of zipfile, zlib and NumPy's parser of headers, and DamagedError
             raise InputError(f"{path}: not a feature bank ({error}): extract the features again") from None
 
 

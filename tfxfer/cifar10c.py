@@ -71,9 +71,10 @@ def _folder(folder: Path, cells: tuple[Cell, ...]) -> tuple[dict[Cell, np.ndarra
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path}: not a plain .npy file ({error}): download it again") from None
+        array = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # NumPy parses the header as Python: SyntaxError, TokenError, MemoryError
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not a plain .npy file ({reason}): download it again") from None
     pixels = len(shape) > 1
     if array.shape != shape or (pixels and array.dtype != np.uint8):
         wanted = f"{'uint8' if pixels else 'integers'} {shape}"

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import tfxfer
-from tfxfer import commands
+from tfxfer import commands, commands_export
 from tfxfer.errors import InputError
 from tfxfer.options import HELP, LEAST
 from tfxfer.quiet import import_tensorflow
@@ -79,6 +79,7 @@ def main() -> None:
         app.command(name, help=inspect.getdoc(module), short_help=summary)(command(module.main))
 
     commands.add(app)
+    commands_export.add(app)
     _exit(app)
 
 

@@ -18,6 +18,7 @@ IDX_FILES = (
 )
 CIFAR10_FILES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
 _CHUNK = 1 << 24
+_CIFAR10_MOST = 10_000 * 3073
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
@@ -74,7 +75,10 @@ def _exactly(path: Path, file, shape: tuple[int, ...]) -> np.ndarray:
     if got != wanted:
         have = "more" if got > wanted else f"only {got:,}"
         raise InputError(f"{path}: header says {shape} = {wanted:,} bytes, the file has {have}: download it again")
-    return np.frombuffer(b"".join(pieces), np.uint8).reshape(shape)
+    try:
+        return np.frombuffer(b"".join(pieces), np.uint8).reshape(shape)
+    except ValueError:  # nothing, of a size that no array has
+        raise InputError(f"{path}: header says {shape}, which no array can be: download it again") from None
 
 
 def read_idx_pair(images: Path, labels: Path, classes: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +106,9 @@ def read_cifar10(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     path = Path(path)
     with _opened(path) as file:
-        raw = np.frombuffer(file.read(), np.uint8)
+        raw = np.frombuffer(file.read(_CIFAR10_MOST + 1), np.uint8)  # and no more, whatever a gzip unfolds to
+    if raw.size > _CIFAR10_MOST:
+        raise InputError(f"{path}: more than the {_CIFAR10_MOST:,} bytes of 10,000 images: download it again")
     if not raw.size or raw.size % 3073:
         raise InputError(f"{path}: {raw.size:,} bytes, expected a multiple of 3,073: truncated? download it again")
     rows = raw.reshape(-1, 3073)

@@ -26,9 +26,7 @@ class Loaded:
     @property
     def model(self) -> "keras.Model":
         """The trained network, as `model.build` made it."""
-        import keras
-
-        net = keras.models.load_model(self.dir / "model.keras")
+        net = network(self.dir / "model.keras")
         net.classes = self.facts["classes"]
         return net
 
@@ -51,6 +49,23 @@ def latest(recipe: str, out: str | Path = "saved_models") -> Path:
     if not found:
         raise InputError(f"{home} holds no finished run of {recipe}: run the recipe first, or give another out")
     return max(found, key=lambda path: (path / "run.json").stat().st_mtime)
+
+
+def network(path: str | Path) -> "keras.Model":
+    """A network from `model.build` that was saved as `.keras`; its attribute `classes` is not in the file.
+
+    Raises:
+        InputError: it is none, or holds code (a Lambda layer), which is not run.
+    """
+    import keras
+
+    import tfxfer.scattering  # noqa: F401  makes its layer known to Keras
+
+    try:
+        return keras.models.load_model(path, safe_mode=True)
+    except Exception as error:  # of zipfile, h5py, json and Keras, which has no kind of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path} cannot be loaded ({reason[:300]}): train or export the network again") from None
 
 
 def load(run_dir: str | Path) -> Loaded:

@@ -127,6 +127,16 @@ def unfreeze_last(
         The backbone layers that are now trainable.
     """
     body = backbone_layers(net)
+    return _train_only(net, body[len(body) - depth(net, n) :], train_batch_norm, batch_norm_momentum, train_head=True)
+
+
+def depth(net: keras.Model, n: int | str) -> int:
+    """How many layers `unfreeze_last` makes trainable.
+
+    Raises:
+        InputError: the backbone has not so many, or no such stage.
+    """
+    body = backbone_layers(net)
     if n == "last":
         stages(net)  # or an error
         n = backbones.TABLE[net.name].last_stage
@@ -135,7 +145,7 @@ def unfreeze_last(
     count = len(body) if n == "all" else n
     if not isinstance(count, int) or not 0 <= count <= len(body):
         raise InputError(f"cannot unfreeze {n!r} layers: {net.name} has {len(body)}; expected 0 to {len(body)}, or all")
-    return _train_only(net, body[len(body) - count :], train_batch_norm, batch_norm_momentum, train_head=True)
+    return count
 
 
 def unfreeze_stage(

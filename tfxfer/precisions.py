@@ -17,6 +17,12 @@ from tfxfer.errors import InputError
 PRECISIONS = ("float32", "bfloat16", "auto")
 
 
+def check(precision: str) -> None:
+    """Raises InputError if it is none of `PRECISIONS`."""
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+
+
 @contextlib.contextmanager
 def compute(net: keras.Model, precision: str):
     """Within the block the backbone's layers compute in "float32" or "bfloat16" (Keras's `mixed_bfloat16`: variables
@@ -50,8 +56,7 @@ def choose(
     Returns:
         The faster precision, and the median seconds a batch of each; what is not "auto" comes back as it is, untimed.
     """
-    if precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    check(precision)
     if precision != "auto":
         return precision, {}
     if kept and kept.exists():

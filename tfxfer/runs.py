@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfxfer import resume
+from tfxfer import arguments, resume
 from tfxfer.errors import InputError, met_by_tensorflow
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Run:
     def __enter__(self) -> "Run":
         from tfxfer import strategies
 
+        arguments.check(self.arguments)
         self.strategy = strategies.create(self.arguments.get("strategy", "none"))
         self.chief = strategies.is_chief(self.strategy)
         started = datetime.datetime.now().astimezone()
@@ -123,8 +124,15 @@ class Run:
         keras.utils.set_random_seed(seed)
 
     def describe(self, net: "keras.Model | None", splits: "Splits") -> None:
-        """Records the data and, if there is one network, the weights it starts from; prints a line on the data."""
+        """Records the data and, if there is one network, the weights it starts from; prints a line on the data.
+
+        Raises:
+            InputError: the network has not the layers that the argument `unfreeze` asks for.
+        """
         from tfxfer import model
+
+        if net is not None and "unfreeze" in self.arguments:
+            model.depth(net, self.arguments["unfreeze"])
 
         self.facts |= {"data": splits.describe(), "classes": list(splits.classes)}
         self.facts |= {"model": model.describe(net)} if net is not None else {}
@@ -151,7 +159,7 @@ class Run:
             rows.writerows([epoch, *row] for epoch, row in enumerate(zip(*history.values(), strict=True), start=1))
 
     def save(self, banks: "dict[str, Bank]") -> None:
-        """Writes the feature banks, the metrics and run.json."""
+        """Writes the feature banks, the metrics and run.json; where a network was trained, its card and labels."""
         (self.dir / "banks").mkdir()
         for name, bank in banks.items():
             bank.save(self.dir / "banks" / f"{name}.npz")
@@ -160,6 +168,10 @@ class Run:
         _write_json(self.dir / "metrics.json", self.metrics)
         timings = {name: value for name, value in self.metrics.items() if name.startswith("seconds/")}
         _write_json(self.dir / "run.json", self.facts | {"timings": timings})
+        if (self.dir / "model.keras").exists():
+            from tfxfer.export import card
+
+            card.write(self.dir, self.facts, banks.get("test"))
 
     def __exit__(self, kind, error, trace) -> None:
         bad = met_by_tensorflow(error)

@@ -6,11 +6,13 @@ keys and, for each key, its element count (int64) and its raw elements. `torch/s
 
 import collections
 import hashlib
-import pickle
+import io
+import math
 from pathlib import Path
 
 import numpy as np
 
+from tfxfer import unpickling
 from tfxfer.errors import InputError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -25,12 +27,12 @@ def _rebuild(storage, offset, shape, strides, requires_grad=False, hooks=None) -
     return _Tensor(storage, offset, shape, strides)
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(unpickling.Unpickler):
     """Admits an ordered dict, tensors and two storage types. Any other name in the file is refused."""
 
-    def __init__(self, file, path: Path):
+    def __init__(self, file: io.BytesIO):
         super().__init__(file)
-        self.path, self.dtypes = path, {}
+        self.dtypes = {}
 
     def find_class(self, module: str, name: str):
         if (module, name) == ("collections", "OrderedDict"):
@@ -39,12 +41,16 @@ class _Unpickler(pickle.Unpickler):
             return _rebuild
         if module == "torch" and name in _STORAGES:
             return name
-        raise InputError(f"{self.path}: contains {module}.{name}, which no weights file needs: refused")
+        return super().find_class(module, name)
+
+    def build(self, item: object, state: object) -> None:
+        if not isinstance(item, collections.OrderedDict):  # whose state is torch's bookkeeping of versions
+            super().build(item, state)
 
     def persistent_load(self, saved_id) -> str:
         _, storage, key, _, _, view = saved_id
         if view is not None:
-            raise InputError(f"{self.path}: storage {key} is a view, which this reader does not know")
+            raise ValueError(f"storage {key} is a view, which this reader does not know")
         self.dtypes[key] = _STORAGES[storage]
         return key
 
@@ -63,31 +69,44 @@ def read(path: Path, sha256: str) -> dict[str, np.ndarray]:
         InputError: another digest, another format, or a type outside the closed list.
     """
     path = Path(path)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != sha256:
-            raise InputError(f"{path}: sha256 {digest[:12]}..., expected {sha256[:12]}...: reinstall its package")
-        file.seek(0)
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256:
+        raise InputError(f"{path}: sha256 {digest[:12]}..., expected {sha256[:12]}...: reinstall its package")
+    try:
+        return _state(io.BytesIO(content))
+    except Exception as error:  # whatever a file that is none ends in
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: not a legacy PyTorch checkpoint ({reason[:200]}): reinstall its package") from None
 
-        def load():
-            unpickler = _Unpickler(file, path)
-            return unpickler.load(), unpickler.dtypes
 
-        if load()[0] != _MAGIC:
-            raise InputError(f"{path}: not a legacy PyTorch checkpoint")
-        load(), load()  # protocol version and the writer's type sizes
-        tensors, dtypes = load()
-        storages = {}
-        for key in load()[0]:
-            count = int(np.fromfile(file, "<i8", 1)[0])
-            storages[key] = np.fromfile(file, dtypes[key], count)
-    return {name: _array(tensor, storages[tensor.key]) for name, tensor in tensors.items()}
+def _state(file: io.BytesIO) -> dict[str, np.ndarray]:
+    def load():
+        unpickler = _Unpickler(file)
+        return unpickler.load(), unpickler.dtypes
+
+    if load()[0] != _MAGIC:
+        raise ValueError("another magic number")
+    load(), load()  # protocol version and the writer's type sizes
+    tensors, dtypes = load()
+    storages = {}
+    for key in load()[0]:
+        count = int.from_bytes(file.read(8), "little", signed=True)
+        raw = file.read(max(0, count) * dtypes[key].itemsize)
+        storages[key] = np.frombuffer(raw, dtypes[key])
+        if len(storages[key]) != count:
+            raise ValueError(f"storage {key} should have {count:,} elements and has {len(storages[key]):,}")
+    return {str(name): _array(tensor, storages[tensor.key]) for name, tensor in tensors.items()}
 
 
 def _array(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
+    places = (*tensor.shape, *tensor.strides, tensor.offset)
+    if not all(type(number) is int and number >= 0 for number in places):
+        raise ValueError(f"a tensor of shape {tensor.shape}, strides {tensor.strides} and offset {tensor.offset}")
     last = tensor.offset + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True))
-    if not 0 <= tensor.offset <= last < len(storage) or min((0, *tensor.strides)) < 0:
-        raise InputError(f"a tensor of shape {tensor.shape} reaches outside its storage of {len(storage)} elements")
+    size = math.prod(tensor.shape)
+    if size and (last >= len(storage) or size > len(storage)):  # more of them would repeat some
+        raise ValueError(f"a tensor of shape {tensor.shape} reaches outside its storage of {len(storage)} elements")
     strides = tuple(stride * storage.itemsize for stride in tensor.strides)
-    view = np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.shape, strides, writeable=False)
-    return view.copy()
+    first = storage[tensor.offset :] if size else storage
+    return np.lib.stride_tricks.as_strided(first, tensor.shape, strides, writeable=False).copy()

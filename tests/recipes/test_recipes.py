@@ -17,7 +17,8 @@ KEYS = {f"{when}/{what}" for when in ("before", "after") for what in ("probe_acc
 KEYS |= {"test/accuracy"}
 SECONDS = {"data_and_model", "features_before", "study_before", "training", "features_after", "study_after", "export"}
 SECONDS |= {"study_data", "explanations"}
-FILES = {"run.json", "metrics.json", "history.csv", "report.html", "model.keras", "saved_model", "figures", "banks"}
+FILES = {"run.json", "metrics.json", "history.csv", "report.html", "figures", "banks"}
+FILES |= {"model.keras", "saved_model", "model_card.md", "labels.txt"}
 
 
 def newest(out, recipe):

@@ -1,0 +1,219 @@
+"""What people type by accident, over all recipes and commands: one line that says what came, what was expected and what
+to do, exit code 2, before anything is computed, and nothing is left behind."""
+
+import json
+import re
+import shutil
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from conftest import make_pictures, write_idx, write_idx_set
+from PIL import Image
+
+from tfxfer import cli, formats
+from tfxfer.recipes import RECIPES
+
+SMALL = {
+    "quickstart": ["--backbone", "cnn", "--weights", "none", "--unfreeze", "1", "--limit", "100"],
+    "mobilenet_mnist": ["--dataset", "digits", "--backbone", "cnn", "--weights", "none", "--unfreeze", "all"],
+    "fashion_features": [
+        "--dataset",
+        "digits",
+        "--backbones",
+        "pixels",
+        "--tune",
+        "efficientnet_lite0",
+        "--limit",
+        "100",
+    ],
+    "fashion_models": ["--dataset", "digits", "--backbones", "cnn", "--limit", "100"],
+    "cifar10c_shift": ["--dataset", "idx:{home}/idx", "--backbone", "cnn", "--weights", "none", "--image-size", "28"],
+    "pretrain": ["--dataset", "digits", "--backbone", "cnn", "--image-size", "28", "--limit", "100"],
+    "rank": ["--backbones", "pixels", "--limit", "100"],
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Files and folders that are not what they should be, and a run without its network."""
+    home = tmp_path_factory.mktemp("bad")
+    write_idx_set(home / "idx", suffix="")
+    for name in ("short", "swapped", "no_labels", "sizes", "strange"):
+        shutil.copytree(home / "idx", home / name)
+    images, labels, test_images, test_labels = formats.IDX_FILES
+    content = (home / "idx" / images).read_bytes()
+    (home / "short" / images).write_bytes(content[:-5])
+    (home / "swapped" / images).write_bytes((home / "idx" / labels).read_bytes())
+    (home / "no_labels" / labels).unlink()
+    write_idx(home / "sizes" / test_images, make_pictures(50, side=32)[0])
+    write_idx(home / "strange" / test_labels, np.full(50, 77))
+    (home / "file").write_text("no folder")
+    (home / "net.h5").write_text("no weights")
+    (home / "one" / "cats").mkdir(parents=True)
+    Image.fromarray(images_of(1)[0]).save(home / "one" / "cats" / "1.png")
+    (home / "hollow" / "cats").mkdir(parents=True)
+    (home / "hollow" / "dogs").mkdir()
+    (home / "empty").mkdir()
+    for name in ("cats", "dogs"):
+        (home / "torn" / name).mkdir(parents=True)
+        for number, image in enumerate(images_of(12)):
+            Image.fromarray(image).save(home / "torn" / name / f"{number}.png")
+    (home / "torn" / "dogs" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    (home / "cifar" / "cifar-10-batches-bin").mkdir(parents=True)
+    for name in formats.CIFAR10_FILES:
+        (home / "cifar" / "cifar-10-batches-bin" / name).write_bytes(bytes(3072))
+    (home / "corrupted" / "CIFAR-10-C").mkdir(parents=True)
+    np.save(home / "corrupted" / "CIFAR-10-C" / "fog.npy", np.zeros(3))
+    (home / "run").mkdir()
+    facts = {"recipe": "quickstart", "classes": ["a", "b"], "arguments": {}}
+    for name, text in (("run.json", json.dumps(facts)), ("metrics.json", "{}"), ("history.csv", "epoch\n")):
+        (home / "run" / name).write_text(text)
+    (home / "torn_run").mkdir()
+    (home / "torn_run" / "run.json").write_text('{"recipe": ')
+    (home / "out" / "quickstart" / "20260101-000000").mkdir(parents=True)
+    (home / "out" / "quickstart" / "20260101-000000" / "run.json").write_text("{}")
+    return home
+
+
+def images_of(n):
+    return make_pictures(n)[0]
+
+
+BAD = [
+    # sources
+    ("quickstart", ["--dataset", ""], "unknown data set ''"),
+    ("quickstart", ["--dataset", "folder:"], "unknown data set 'folder:'"),
+    ("quickstart", ["--dataset", "cifar100"], "unknown data set 'cifar100'"),
+    ("pretrain", ["--dataset", "mnist", "--data-dir", "{home}/file"], "file is no folder"),
+    ("pretrain", ["--dataset", "idx:{home}/empty"], "train-images-idx3-ubyte.* missing"),
+    ("pretrain", ["--dataset", "idx:{home}/short"], "the file has only"),
+    ("pretrain", ["--dataset", "idx:{home}/swapped"], "magic number 00000801, expected 00000803"),
+    ("pretrain", ["--dataset", "idx:{home}/no_labels"], "train-labels-idx1-ubyte missing"),
+    ("pretrain", ["--dataset", "idx:{home}/sizes"], "training and test images differ in size"),
+    ("pretrain", ["--dataset", "idx:{home}/strange"], "label 77 is not among the training labels"),
+    ("pretrain", ["--dataset", "cifar10", "--data-dir", "{home}/cifar"], "3,072 bytes, expected a multiple of 3,073"),
+    ("pretrain", ["--dataset", "folder:{home}/file"], "is no folder"),
+    ("pretrain", ["--dataset", "folder:{home}/empty"], "0 class folders found, expected at least 2"),
+    ("pretrain", ["--dataset", "folder:{home}/one"], "1 class folders found, expected at least 2"),
+    ("pretrain", ["--dataset", "folder:{home}/hollow"], "no .jpg, .jpeg or .png files"),
+    ("pretrain", ["--dataset", "folder:{home}/torn", "--limit", "20"], r"dogs/3\.png"),
+    ("mobilenet_mnist", ["--dataset", "idx:{home}/idx", "--data-dir", "{home}"], "does not look there: leave it out"),
+    ("mobilenet_mnist", ["--limit", "2"], "limit 2 is less than one image"),
+    (
+        "pretrain",
+        ["--dataset", "cifar10_corrupted", "--data-dir", "{home}/corrupted"],
+        "missing, expected CIFAR-10",
+    ),
+    ("cifar10c_shift", ["--dataset", "cifar10_corrupted", "--data-dir", "{home}/nowhere"], "nowhere is no folder"),
+    ("cifar10c_shift", ["--dataset", "cifar10_corrupted/hail"], "hail"),
+    ("fashion_models", ["--dataset", "fashion"], "unknown data set 'fashion'"),
+    ("rank", ["--dataset", "fashion"], "unknown data set 'fashion'"),
+    # numbers
+    ("quickstart", ["--epochs", "-1"], "greater than or equal to 1"),
+    ("quickstart", ["--epochs", "2.5"], "'--epochs'"),
+    ("quickstart", ["--batch-size", "0"], "greater than or equal to 1"),
+    ("quickstart", ["--learning-rate", "-1e-3"], "learning_rate -0.001: expected"),
+    ("quickstart", ["--learning-rate", "nan"], "learning_rate nan: expected"),
+    ("quickstart", ["--learning-rate", "inf"], "learning_rate inf: expected"),
+    ("quickstart", ["--learning-rate", "fast"], "'--learning-rate'"),
+    ("quickstart", ["--seed", "-1"], "greater than or equal to 0"),
+    ("quickstart", ["--limit", "0"], "greater than or equal to 1"),
+    ("mobilenet_mnist", ["--image-size", "0"], "greater than or equal to 1"),
+    ("fashion_features", ["--tune-epochs", "0"], "greater than or equal to 1"),
+    ("fashion_features", ["--learning-rate", "0"], "learning_rate 0.0: expected"),
+    ("fashion_models", ["--learning-rate", "0"], "learning_rate 0.0: expected"),
+    ("cifar10c_shift", ["--learning-rate", "0"], "learning_rate 0.0: expected"),
+    ("cifar10c_shift", ["--surgery-images", "0"], "greater than or equal to 1"),
+    ("cifar10c_shift", ["--grid-images", "-1"], "greater than or equal to 0"),
+    ("rank", ["--limit", "0"], "greater than or equal to 1"),
+    ("rank", ["--seed", "4294967296"], "'--seed'"),
+    # names
+    ("quickstart", ["--cache", "ram"], "cache 'ram': expected one of auto, memory, disk, off"),
+    ("quickstart", ["--precision", "float16"], "precision 'float16': expected one of float32, bfloat16, auto"),
+    ("quickstart", ["--strategy", "gpu"], "strategy 'gpu': expected one of none, mirrored"),
+    ("quickstart", ["--views", "4"], "views 4: .*augment"),
+    ("quickstart", ["--views", "4", "--augment", "--cache", "off"], "views 4 with cache 'off'"),
+    ("quickstart", ["--unfreeze", "-1"], "'-1' came, expected a whole number"),
+    ("quickstart", ["--unfreeze", "stage99"], "unknown stage 'stage99': expected one of cnn's"),
+    ("quickstart", ["--weights", "{home}/net.h5"], r"net\.h5 do not fit cnn"),
+    ("quickstart", ["--weights", "imagenet"], "cnn has no ImageNet weights"),
+    ("quickstart", ["--backbone", "efficientnet_lite0", "--image-size", "1", "--weights", "{home}"], "no such file"),
+    ("mobilenet_mnist", ["--protocol", "paper"], "protocol 'paper': expected tfxfer or as_published"),
+    ("mobilenet_mnist", ["--cache", ""], "cache '': expected one of"),
+    ("fashion_features", ["--backbones", "pixels,alexnet"], "unknown backbone 'alexnet'"),
+    ("fashion_features", ["--backbones", ""], "unknown backbone ''"),
+    ("fashion_features", ["--classifiers", "lda,xgboost"], "probe 'xgboost': expected one of lda"),
+    ("fashion_features", ["--tune", "pixels"], "pixels has nothing to fine-tune"),
+    ("fashion_features", ["--precision", "half"], "precision 'half': expected one of"),
+    ("fashion_models", ["--classifiers", "logistic,,svm"], "probe '': expected one of lda"),
+    ("fashion_models", ["--classifiers", "forest"], "probe 'forest': expected one of lda"),
+    ("fashion_models", ["--backbones", "cnn,"], "unknown backbone ''"),
+    ("fashion_models", ["--precision", "double"], "precision 'double': expected one of"),
+    ("cifar10c_shift", ["--corruption", "rain"], "rain"),
+    ("cifar10c_shift", ["--severities", "0,1"], "severit.*0"),
+    ("cifar10c_shift", ["--severities", "all"], "all"),
+    ("cifar10c_shift", ["--surgery", "rain"], "rain"),
+    ("cifar10c_shift", ["--cache", "yes"], "cache 'yes': expected one of"),
+    ("cifar10c_shift", ["--unfreeze", "99"], "cannot unfreeze 99 layers"),
+    ("cifar10c_shift", ["--protocol", "published"], "protocol 'published'"),
+    ("pretrain", ["--backbone", "cnn7"], "unknown backbone 'cnn7'"),
+    ("pretrain", ["--precision", "fp16"], "precision 'fp16': expected one of"),
+    ("rank", ["--backbones", "pixels,,cnn"], "unknown backbone ''"),
+    ("rank", ["--weights", "{home}/nowhere.h5", "--backbones", "cnn"], "no such file"),
+    # runs and places
+    ("quickstart", ["--out", "{home}/file"], "cannot write runs under"),
+    ("quickstart", ["--out", ""], "out ''"),
+    ("quickstart", ["--resume", "last"], "no unfinished run"),
+    ("quickstart", ["--resume", "yesterday"], "no unfinished run yesterday"),
+    ("quickstart", ["--resume", "20260101-000000", "--out", "{home}/out"], "is finished: there is nothing to resume"),
+    ("export", ["{home}/nowhere"], "is not a finished run"),
+    ("export", ["{home}/torn_run"], "is not a finished run"),
+    ("export", ["{home}/run"], r"has no model\.keras: give a run that trained a network"),
+    ("export", ["{home}/run", "--formats", "tflite"], "unknown format 'tflite': expected some of saved_model, litert"),
+    ("export", ["{home}/run", "--formats", ""], "unknown format ''"),
+    ("export", ["{home}/run", "--min-accuracy", "95"], "less than or equal to 1"),
+    ("export", ["{home}/run", "--min-accuracy", "nan"], "less than or equal to 1"),
+    ("export", ["{home}/run", "--out", "{home}/file"], "file exists: name another folder with --out"),
+    ("export", ["{home}/run", "--serving", "{home}/file"], "file is a file, expected a folder for versions"),
+    ("export", [], "Missing argument"),
+    ("predict", ["{home}/run", "{home}/file"], "holds no saved_model: give a finished run"),
+    ("predict", ["{home}/run"], "Missing argument"),
+    ("cache", ["--remove", "zz"], "the keys of 0 entries start so"),
+    ("cache", ["remove"], "unexpected extra argument"),
+    # commands
+    ("quickstrat", [], "No such command 'quickstrat'"),
+    ("quickstart", ["digits"], "unexpected extra argument"),
+    ("quickstart", ["--epoch", "3"], "No such option: --epoch"),
+]
+
+
+def test_all_recipes_and_commands_are_tried():
+    assert len(BAD) >= 60
+    assert {command for command, _, _ in BAD} == {*RECIPES, "rank", "export", "predict", "cache", "quickstrat"}
+
+
+@pytest.mark.parametrize(("command", "words", "complaint"), BAD, ids=[" ".join([c, *w]) for c, w, _ in BAD])
+def test_one_line_and_nothing_left(place, tmp_path, command, words, complaint, monkeypatch, capsys):
+    words = [word.format(home=place) for word in (*SMALL.get(command, ()), *words)]
+    own = ["--out", str(tmp_path / "runs")] if command in RECIPES and "--out" not in words else []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["tfxfer", command, *own, *words])
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # cli replaces it
+    before = tree(place)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    out, err = capsys.readouterr()
+    errors = [line for line in err.splitlines() if not line.startswith("warning: ")]
+    assert end.value.code == 2
+    assert len(errors) == 1, err
+    assert re.search(f"^error: .*{complaint}", errors[0]), errors[0]
+    assert "Traceback" not in err
+    assert not re.search(r"^(training|features|fitting|test)", out, re.M), out  # nothing was computed for it
+    assert list(tmp_path.iterdir()) == []
+    assert tree(place) == before
+
+
+def tree(folder) -> list[tuple[str, int]]:
+    return sorted((str(path), path.stat().st_mtime_ns) for path in folder.rglob("*"))

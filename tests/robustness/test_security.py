@@ -1,0 +1,138 @@
+"""What comes from files and names stays data: no code, no path out of its folder, no markup in a report."""
+
+import dataclasses
+import html.parser
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from conftest import make_pictures
+from test_runs import finish
+
+from tfxfer import backbones, data, features, loaded, model, report, runs, sources
+from tfxfer.banks import Bank
+from tfxfer.errors import InputError
+
+NASTY = [
+    '<script>alert("x")</script>',
+    "a' onload='alert(1)",
+    '"><img src=x onerror=alert(1)>',
+    "&lt;b&gt;",
+    "$\\frac$",
+]
+
+
+class Page(html.parser.HTMLParser):
+    """Tags, attributes and visible text."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.tags, self.attributes, self.text = set(), set(), ""
+        self.feed(content)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attributes}
+
+    def handle_data(self, text):
+        self.text += text
+
+
+def test_names_of_classes_files_and_arguments_are_no_markup(tmp_path):
+    splits = data.from_arrays(make_pictures(60, classes=5), make_pictures(30, classes=5, seed=1), tuple(NASTY))
+    splits = dataclasses.replace(splits, name=f"folder:/pictures/{NASTY[0]}", origin=f"/pictures/{NASTY[2]}")
+    net = model.build("cnn", splits, weights="none")
+    arguments = {"weights": NASTY[0], "backbone": NASTY[2], "data_dir": NASTY[1], "epochs": 1}
+    with runs.Run("trial", arguments, tmp_path) as run:
+        run.describe(net, splits)
+        run.facts["left_out"] = {NASTY[0]: f"{NASTY[2]} could not be read"}
+        run.facts["best"] = NASTY[0]
+        bank = features.extract(net, splits.test, ("image", "logits"))
+        points = {"pca": np.random.default_rng(0).normal(size=(len(bank), 2))}
+        run.save_model(net, {"loss": [1.0], "val_loss": [1.0], "accuracy": [0.5], "val_accuracy": [0.5]})
+        run.save({"test": bank, "before": Bank(points, bank.labels, bank.ids), NASTY[3]: bank.only("logits")})
+        report.write(run.dir)
+    page = Page((run.final / "report.html").read_text())
+    assert not page.tags & {"script", "iframe", "object", "embed", "link", "b"}
+    assert not {name for name in page.attributes if name.startswith("on")}
+    for name in NASTY:
+        assert name in page.text
+    card = (run.final / "model_card.md").read_text()
+    assert "<script>" not in card.replace("\\<", "")
+    assert (run.final / "labels.txt").read_text().splitlines() == NASTY
+
+
+@pytest.mark.parametrize("key", ["../" + "a" * 61, "/etc", "a" * 64 + "/../..", "", "A" * 64, 7, None])
+def test_a_banks_manifest_names_nothing_outside_of_its_folder(tmp_path, key):
+    (tmp_path / "bank").mkdir()
+    (tmp_path / "bank" / "bank.json").write_text(json.dumps({"shards": [key]}))
+    with pytest.raises(InputError, match="names no shards"):
+        Bank.load(tmp_path / "bank")
+
+
+def test_a_network_with_code_in_it_is_not_run(tmp_path):
+    image = keras.Input((2, 2, 1), dtype="uint8")
+    keras.Model(image, keras.layers.Lambda(lambda x: x / 0)(image)).save(tmp_path / "model.keras")
+    with pytest.raises(InputError, match=r"model\.keras cannot be loaded .*Lambda"):
+        loaded.network(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/tmp/tfxfer-escaped", "config.json/../../escaped"])
+def test_an_archive_of_a_network_writes_nothing_outside(tmp_path, small_cnn, name):
+    """.keras files are archives: what else is in one stays there."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    small_cnn.save(inside / "model.keras")
+    with zipfile.ZipFile(inside / "model.keras", "a") as archive:
+        archive.writestr(name, "escaped")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.warns(UserWarning, match="Skipping invalid path"):
+        loaded.network(inside / "model.keras")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04torn", b"\x89HDF\r\n\x1a\n"])
+def test_a_torn_network_is_one_line(tmp_path, content):
+    (tmp_path / "model.keras").write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.keras cannot be loaded"):
+        loaded.network(tmp_path / "model.keras")
+
+
+def test_data_sets_are_downloaded_with_checksums(tmp_path):
+    """By https, but for Fashion-MNIST, whose host has only http: a sha256 is what its files are taken by."""
+    import tensorflow_datasets as tfds
+
+    for name, known in sources.KNOWN.items():
+        infos = tfds.builder(name, data_dir=tmp_path).url_infos if known.download else {}
+        assert all(len(info.checksum) == 64 for info in infos.values())
+        assert name == "fashion_mnist" or all(url.startswith("https://") for url in infos)
+
+
+def test_weights_are_downloaded_by_https(monkeypatch, keras_models):
+    """With a checksum where Keras has one: it has none for MobileNetV2."""
+    from keras.src.utils import file_utils
+
+    asked = {}
+
+    def get_file(fname, origin, *options, file_hash=None, **more):
+        asked[fname] = origin, file_hash
+        raise OSError("no download in tests")
+
+    monkeypatch.setattr(file_utils, "get_file", get_file)
+    for name, row in backbones.TABLE.items():
+        if row.imagenet and not row.loads and name != "efficientnet_lite0":
+            with pytest.raises(InputError):
+                backbones.create(name, (224, 224, 3), "imagenet")
+    assert len(asked) >= 3
+    assert all(origin.startswith("https://") for origin, _ in asked.values())
+    assert {name.split("_weights")[0] for name, (_, digest) in asked.items() if not digest} == {"mobilenet_v2"}
+
+
+def test_a_run_of_someone_else_reads_no_other_files(tmp_path, pictures, small_cnn):
+    """Banks are found by what is in the folder, not by names in run.json."""
+    run = finish(tmp_path, pictures, small_cnn)
+    facts = json.loads((run.final / "run.json").read_text()) | {"banks": ["../../secret"]}
+    (run.final / "run.json").write_text(json.dumps(facts))
+    assert list(loaded.load(run.final).banks) == ["test"]

@@ -1,0 +1,172 @@
+"""`tfxfer predict` against the SavedModel's own signatures."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from test_runs import finish
+
+from tfxfer import cli, export, predictions
+from tfxfer.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory, pictures):
+    """A finished run of an untrained `cnn`, and its SavedModel."""
+    from tfxfer import model
+
+    net = model.build("cnn", pictures, weights="none")
+    folder = finish(tmp_path_factory.mktemp("runs"), pictures, net).final
+    export.saved_model(net, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images(pictures):
+    return pictures.rows["test"].images[:7]
+
+
+@pytest.fixture
+def folder(tmp_path, images):
+    """Seven pictures in nested folders, among things that are none."""
+    for number, image in enumerate(images):
+        path = tmp_path / "pictures" / ("deep/er" if number > 4 else "") / f"{number}.PNG"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(path)
+    (tmp_path / "pictures" / "notes.txt").write_text("no picture")
+    (tmp_path / "pictures" / ".hidden.png").write_text("no picture")
+    return tmp_path / "pictures"
+
+
+def command(monkeypatch, capsys, *words, stdin: bytes = b""):
+    monkeypatch.setattr(sys, "argv", ["tfxfer", "predict", *map(str, words)])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    captured = capsys.readouterr()
+    return end.value.code, captured.out.splitlines(), captured.err
+
+
+def test_folders_give_what_the_signatures_give(run_dir, folder, images, monkeypatch, capsys):
+    status, lines, stderr = command(monkeypatch, capsys, run_dir, folder, "--batch-size", "3")
+    assert (status, stderr) == (0, "")
+    rows = [json.loads(line) for line in lines]
+    names = [f"{number}.PNG" for number in range(5)] + ["deep/er/5.PNG", "deep/er/6.PNG"]
+    assert [row["file"] for row in rows] == [str(folder / name) for name in names]
+    loaded = tf.saved_model.load(str(run_dir / "saved_model"))
+    by_pixels = loaded.signatures["serving_default"](image=tf.constant(images))
+    contents = tf.constant([(folder / name).read_bytes() for name in names])
+    by_bytes = loaded.signatures["serving_bytes"](image_bytes=contents)
+    for served in (by_pixels, by_bytes):
+        np.testing.assert_allclose([row["probabilities"] for row in rows], served["probabilities"], atol=1e-6)
+        assert [row["class_index"] for row in rows] == served["class_index"].numpy().tolist()
+        assert [row["class_name"].encode() for row in rows] == served["class_name"].numpy().tolist()
+    assert all(row["probability"] == max(row["probabilities"]) for row in rows)
+
+
+def test_bad_files_are_lines_and_the_others_go_on(run_dir, folder, tmp_path, monkeypatch, capsys):
+    (tmp_path / "torn.png").write_bytes((folder / "0.PNG").read_bytes()[:100])
+    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(1 << 30)
+    bad = {
+        tmp_path / "torn.png": "Invalid PNG",
+        tmp_path / "text.jpg": "Unknown image file format",
+        tmp_path / "empty": "is a folder without .jpg, .jpeg, .png files",
+        tmp_path / "pipe.png": "is no regular file",
+        tmp_path / "huge.png": "has 1,073,741,824 bytes, which no picture has",
+        tmp_path / "nowhere.png": "No such file or directory",
+    }
+    words = [folder / "0.PNG", *bad, folder / "1.PNG"]
+    status, lines, stderr = command(monkeypatch, capsys, run_dir, *words)
+    assert (status, stderr) == (1, "")
+    first, *rows, last = (json.loads(line) for line in lines)
+    assert [row["file"] for row in (first, *rows, last)] == [str(word) for word in words]
+    assert "class_name" in first
+    assert "class_name" in last
+    for row, reason in zip(rows, bad.values()):
+        assert set(row) == {"file", "error"}
+        assert reason in row["error"]
+        assert "\n" not in row["error"]
+
+
+def test_names_on_standard_input(run_dir, folder, monkeypatch, capsys):
+    given = f"{folder}/1.PNG\n\n{folder}/0.PNG\r\n".encode() + b"/no\xffwhere\n"
+    status, lines, _ = command(monkeypatch, capsys, run_dir, "-", folder / "2.PNG", stdin=given)
+    assert status == 1
+    rows = [json.loads(line) for line in lines]
+    expected = [f"{folder}/1.PNG", f"{folder}/0.PNG", os.fsdecode(b"/no\xffwhere"), f"{folder}/2.PNG"]
+    assert [row["file"] for row in rows] == expected
+    assert ["error" in row for row in rows] == [False, False, True, False]
+
+
+def test_a_table_is_one_line_a_file_whatever_its_name(run_dir, folder, tmp_path, monkeypatch, capsys):
+    strange = tmp_path / "two\nlines\x1b[31m.png"
+    strange.write_bytes((folder / "0.PNG").read_bytes())
+    status, lines, _ = command(monkeypatch, capsys, run_dir, strange, tmp_path / "none.png", "--format", "table")
+    assert status == 1
+    assert len(lines) == 2
+    assert r"two\nlines\x1b[31m.png" in lines[0]
+    assert float(lines[0].split()[0]) <= 1
+    assert lines[1].split(maxsplit=2)[::2] == ["-", "error: No such file or directory"]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["/nowhere", "x.png"], "/nowhere holds no saved_model: give a finished run, or a SavedModel"),
+        (["{run}", "-"], "no files came: name pictures, folders, or -"),
+        (["{run}"], "Missing argument"),
+        (["{run}", "x.png", "--batch-size", "0"], "Input should be greater than or equal to 1"),
+        (["{run}", "x.png", "--format", "xml"], "'--format'"),
+        (["{tmp}/damaged", "x.png"], "damaged cannot be loaded"),
+        (["{tmp}/other", "x.png"], "expected uint8 images to class_index, class_name, probabilities"),
+    ],
+)
+def test_bad_input_is_one_line(run_dir, tmp_path, words, complaint, monkeypatch, capsys):
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "saved_model.pb").write_bytes(b"no protocol buffer")
+    module = tf.Module()
+    module.serve = tf.function(lambda image: {"sum": tf.reduce_sum(image)})
+    spec = tf.TensorSpec((None, 2, 2, 1), tf.float32, name="image")
+    tf.saved_model.save(module, str(tmp_path / "other"), module.serve.get_concrete_function(spec))
+    words = [word.format(run=run_dir, tmp=tmp_path) for word in words]
+    status, lines, stderr = command(monkeypatch, capsys, *words)
+    assert (status, lines) == (2, [])
+    assert stderr.startswith("error: ")
+    assert complaint in stderr
+    assert stderr.count("\n") == 1
+
+
+def test_a_serving_folder_means_its_latest_version(tmp_path):
+    for version in ("2", "10"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "saved_model.pb").write_text("")
+    assert predictions.saved_model(tmp_path) == tmp_path / "10"
+
+
+def test_batch_sizes_in_python(run_dir):
+    with pytest.raises(InputError, match="batch_size 0: expected at least 1"):
+        next(predictions.predict(run_dir, ["x.png"], 0))
+
+
+def test_from_a_shell_into_a_pipe_that_closes(run_dir, folder):
+    """Nothing but the rows comes out, and `| head -1` is no traceback."""
+    many = [str(folder / "0.PNG")] * 1000  # more than a pipe holds
+    words = [sys.executable, "-m", "tfxfer", "predict", str(run_dir), *many]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert "class_name" in json.loads(process.stdout.readline())
+    process.stdout.close()
+    stderr = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), stderr) == (1, b"")

@@ -1,0 +1,63 @@
+"""Options that recipes share, checked before anything is loaded: what is wrong should not cost an afternoon."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tfxfer.errors import InputError
+
+
+def check(arguments: Mapping[str, Any]) -> None:
+    """Checks those arguments of a recipe that are wrong whatever the data and the network are.
+
+    Raises:
+        InputError: the first that is wrong.
+    """
+    for name, wrong in _CHECKS.items():
+        if name in arguments:
+            wrong(name, arguments)
+
+
+def _positive(name: str, arguments: Mapping[str, Any]) -> None:
+    if not 0 < arguments[name] < math.inf:
+        raise InputError(f"{name} {arguments[name]}: expected finite, above zero")
+
+
+def _cache(name: str, arguments: Mapping[str, Any]) -> None:
+    from tfxfer import activations
+
+    views = arguments.get("views", 0)
+    activations.check_mode(arguments[name], views)
+    if views and not arguments.get("augment"):
+        raise InputError(f"views {views}: they are of augmented images, expected 0 or --augment with it")
+
+
+def _precision(name: str, arguments: Mapping[str, Any]) -> None:
+    from tfxfer import precisions
+
+    precisions.check(arguments[name])
+
+
+def _classifiers(name: str, arguments: Mapping[str, Any]) -> None:
+    from tfxfer.analysis import classifiers
+
+    for method in arguments[name].split(","):
+        classifiers.method_of(method)
+
+
+def _out(name: str, arguments: Mapping[str, Any]) -> None:
+    if not str(arguments[name]):
+        raise InputError("out '': expected a folder, such as saved_models: is a variable of the shell's empty?")
+
+
+_CHECKS: dict[str, Callable[[str, Mapping[str, Any]], None]] = {
+    "out": _out,
+    "learning_rate": _positive,
+    "epochs": _positive,
+    "tune_epochs": _positive,
+    "sweep_epochs": _positive,
+    "batch_size": _positive,
+    "cache": _cache,
+    "precision": _precision,
+    "classifiers": _classifiers,
+}

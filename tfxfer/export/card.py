@@ -1,0 +1,127 @@
+"""`model_card.md` and `labels.txt`: what goes with a network to people who were not there when it was made.
+
+Model cards: Mitchell et al. 2019, arXiv:1810.03993.
+"""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfxfer.analysis import metrics
+
+if TYPE_CHECKING:
+    from tfxfer.features import Bank
+
+_PRIVATE = ("out", "data_dir", "resume")  # places on the machine where it was made
+
+_USE = """\
+`labels.txt` has the classes' names, a line each, in the order of `probabilities`. All forms take raw pixels, `image`:
+uint8 (batch, {shape}); turning grey into RGB, resizing and scaling are inside. The SavedModel needs
+TensorFlow alone:
+
+```python
+served = tf.saved_model.load("saved_model").signatures
+served["serving_default"](image=images)  # probabilities, class_index, class_name
+served["serving_bytes"](image_bytes=[file.read_bytes()])  # the same of JPEG or PNG files
+served["embed"](image=images)  # embedding
+```"""
+
+_LIMITS = """\
+- Every picture gets one of these classes, also one that shows none of them.
+- The figures hold for pictures that come about as the test images did: same cameras, same cutting, same shares of the
+  classes. Other light, backgrounds or colours can cost much of the accuracy while probabilities stay high.
+- Probabilities are the network's softmax, not calibrated.
+- It was not examined for fairness between groups of people."""
+
+
+def write(folder: Path, facts: dict[str, Any], test: "Bank | None", parity: dict[str, Any] | None = None) -> None:
+    """Writes both files.
+
+    Args:
+        facts: of the run, as in run.json.
+        test: features of test images with `logits` or `probabilities`, float (n, classes).
+        parity: as `bundle` writes it.
+    """
+    names = [" ".join(name.split()) for name in facts["classes"]]
+    (folder / "labels.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    (folder / "model_card.md").write_text(_card(facts, names, test, parity), encoding="utf-8")
+
+
+def scores(test: "Bank | None") -> np.ndarray | None:
+    """What a bank has of the network's outputs: float (n, classes), or None."""
+    return None if test is None else next((test[k] for k in ("logits", "probabilities") if k in test.values), None)
+
+
+def _card(facts, names, test, parity) -> str:
+    data, net = facts["data"], facts.get("model", {})
+    best = facts.get("best") or net.get("name") or "network"
+    sizes = ", ".join(f"{n:,} {split}" for split, n in data["sizes"].items())
+    shape = ", ".join(map(str, data["image_shape"]))
+    blocks = [
+        f"# {_plain(best)} on {_plain(_public(data['name']))}",
+        f"An image classifier of {len(names)} classes, trained by tfxfer's recipe `{facts['recipe']}` on "
+        f"{facts['started'][:10]}.",
+        "## Use",
+        _USE.format(shape=shape),
+        "## Test figures",
+        *_figures(names, test),
+        "## Limits",
+        _LIMITS,
+        "## Data",
+        f"{_plain(_public(data['name']))}: {sizes} images of {shape.replace(', ', ' x ')}; no image is in two of "
+        f"these. sha256 {data['sha256']}.",
+        "## Training",
+        _table(("argument", "value"), [(k, _public(v)) for k, v in facts["arguments"].items() if k not in _PRIVATE]),
+    ]
+    if "unfrozen" in net:  # runs of the first days have not
+        blocks.append(
+            f"{net['unfrozen']} of the backbone's {net['layers']} layers and the head were trained; "
+            f"{net['parameters']:,} parameters. sha256 of the backbone before: {net['backbone_sha256']}."
+        )
+    if parity:
+        rows = [
+            (row["file"], f"{row['bytes']:,}", f"{row['max_difference']:.2g}", f"{row['agreement']:.4f}")
+            for row in parity["formats"].values()
+        ]
+        head = ("file", "bytes", "largest difference of a probability", "same class")
+        blocks += ["## Files", _table(head, rows)]
+        blocks.append(
+            f"Each reloaded in a fresh process and compared with the network on {parity['images']} of the test images."
+        )
+    blocks += ["## Versions", ", ".join(f"{name} {version}" for name, version in facts["versions"].items())]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _figures(names: list[str], test: "Bank | None") -> list[str]:
+    found = scores(test)
+    if found is None:
+        return ["None were kept."]
+    predicted = found.argmax(1)
+    right = metrics.accuracy(test.labels, predicted)
+    error = np.sqrt(right * (1 - right) / len(predicted))
+    rows = [
+        (row["class"], *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")), f"{row['support']:.0f}")
+        for row in metrics.per_class(test.labels, predicted, names)
+    ]
+    return [
+        f"Accuracy {right:.4f} ± {error:.4f} (standard error) on {len(predicted):,} test images.",
+        _table(("class", "precision", "recall", "F1", "images"), rows),
+    ]
+
+
+def _table(head: tuple[str, ...], rows: list[tuple]) -> str:
+    lines = [head, ["---"] * len(head), *([_plain(str(cell)) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown takes as it is, on one line."""
+    return re.sub(r"([\\`*\[\]|<>])", r"\\\1", " ".join(text.split()))
+
+
+def _public(value: Any) -> str:
+    """A value without the folders in it: a card goes to others, to whom they say nothing."""
+    kind, colon, path = str(value).rpartition(":")
+    return f"{kind}{colon}{Path(path).name or path}" if "/" in path else str(value)

@@ -1,0 +1,152 @@
+"""The command `tfxfer predict`: the classes of picture files, by a SavedModel that tfxfer exported."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import tensorflow as tf
+
+from tfxfer.errors import InputError
+from tfxfer.export import encoded
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+OUTPUTS = {"probabilities", "class_index", "class_name"}
+
+Row = dict[str, Any]
+
+
+def saved_model(path: str | Path) -> Path:
+    """The SavedModel that a path means: itself, a run's, an export's, or the latest version of a serving folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    folder = Path(path).expanduser()
+    versions = [each for each in folder.glob("*") if each.name.isdecimal()]
+    for candidate in (folder, folder / "saved_model", *sorted(versions, key=lambda each: -int(each.name))):
+        if (candidate / "saved_model.pb").is_file():
+            return candidate
+    raise InputError(f"{folder} holds no saved_model: give a finished run, or a SavedModel that tfxfer exported")
+
+
+def expand(words: Iterable[str], stdin: BinaryIO) -> list[str]:
+    """Files that are meant: a folder's pictures, those of its folders too, in order; `-` for names on lines of stdin.
+
+    A folder without pictures stays as it is, and so becomes a line that says so.
+
+    Raises:
+        InputError: no name came.
+    """
+    names = []
+    for word in words:
+        names += [os.fsdecode(line.rstrip(b"\r\n")) for line in stdin if line.strip()] if word == "-" else [word]
+    found = []
+    for name in names:
+        inside = sorted(each for each in Path(name).rglob("*") if _picture(each, Path(name)))
+        found += map(str, inside) if inside else [name]
+    if not found:
+        raise InputError("no files came: name pictures, folders, or - to read names from standard input")
+    return found
+
+
+def predict(path: str | Path, files: Iterable[str], batch_size: int = 32) -> Iterator[Row]:
+    """Classes of picture files, decoded as `encoded.decode` does.
+
+    Args:
+        path: as `saved_model` takes it. A SavedModel is a program: run those alone whose makers you trust.
+        files: paths.
+        batch_size: how many go through the network at once.
+
+    Yields:
+        For each file, in order, `file` with `class_name`, `class_index`, `probability` of that class and
+        `probabilities`, list of float (classes,); or with `error`, the reason, if it is no picture.
+
+    Raises:
+        InputError: no SavedModel, or one with other signatures; a batch size below 1.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size {batch_size}: expected at least 1")
+    serve, shape = _signature(saved_model(path))
+    decode = tf.function(lambda one: encoded.decode(one, shape), input_signature=[tf.TensorSpec((), tf.string)])
+    decode = decode.get_concrete_function()  # traced once, not by every thread
+    files = list(files)
+    with ThreadPoolExecutor() as threads:
+        for first in range(0, len(files), batch_size):
+            some = files[first : first + batch_size]
+            images = list(threads.map(lambda file: _read(file, decode), some))
+            good = [image for image in images if not isinstance(image, str)]
+            answers = iter(_answers(serve, np.stack(good)) if good else ())
+            for file, image in zip(some, images):
+                yield {"file": file} | ({"error": image} if isinstance(image, str) else next(answers))
+
+
+def text(row: Row, format: str, width: int = 0) -> str:
+    """A line of output: "jsonl", or "table" with file names padded to `width`."""
+    if format == "jsonl":
+        return json.dumps(row)
+    name = _printable(row["file"]).ljust(width)
+    if "error" in row:
+        return f"{'-':6}  {name}  error: {_printable(row['error'])}"
+    return f"{row['probability']:.4f}  {name}  {_printable(row['class_name'])}"
+
+
+def _picture(path: Path, root: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+
+
+def _signature(folder: Path) -> tuple[Callable, tuple[int, int, int]]:
+    try:
+        loaded = tf.saved_model.load(str(folder))
+        serve = loaded.signatures["serving_default"]
+        given = serve.structured_input_signature[1]["image"]
+        fits = given.dtype == tf.uint8 and given.shape.rank == 4 and set(serve.structured_outputs) >= OUTPUTS
+    except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder} cannot be loaded ({reason}): export the run again") from None
+    if not fits:
+        raise InputError(
+            f"{folder}: {given.dtype.name} {given.shape} to {', '.join(serve.structured_outputs)}, expected uint8 "
+            f"images to {', '.join(sorted(OUTPUTS))}: export it by tfxfer"
+        )
+    serve.keep = loaded  # a SavedModel's variables go with it
+    return serve, tuple(given.shape[1:])
+
+
+def _read(file: str, decode: Callable) -> np.ndarray | str:
+    """Pixels, or why there are none."""
+    path = Path(file)
+    try:
+        if path.is_dir():
+            return f"is a folder without {', '.join(SUFFIXES)} files"
+        if path.exists() and not path.is_file():
+            return "is no regular file"
+        if path.stat().st_size > encoded.LARGEST:
+            return f"has {path.stat().st_size:,} bytes, which no picture has"
+        return decode(tf.constant(path.read_bytes())).numpy()
+    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
+        return getattr(error, "strerror", None) or str(error)
+    except tf.errors.OpError as error:
+        return encoded.reason(error)
+
+
+def _answers(serve: Callable, images: np.ndarray) -> list[Row]:
+    found = {name: value.numpy() for name, value in serve(image=tf.constant(images)).items()}
+    return [
+        {
+            "class_name": name.decode(errors="replace"),
+            "class_index": int(index),
+            "probability": float(row[index]),
+            "probabilities": row.tolist(),
+        }
+        for name, index, row in zip(found["class_name"], found["class_index"], found["probabilities"])
+    ]
+
+
+def _printable(name: str) -> str:
+    """A name on one line, whatever bytes it has."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)

@@ -67,10 +67,14 @@ def test_what_cannot_be_enlarged(run, pictures, small_cnn):
     shown = exhibits.pictures(pictures, np.eye(10)[pictures.rows["test"].labels])
     with pytest.raises(InputError, match="fit its own image size only"):
         exhibits.explain(run, small_cnn, pictures, shown, 64)
-    net = model.build("mobilenet_v2", pictures, 32, "none", scaling="unit")
-    with pytest.raises(InputError, match="another scaling"):
-        analysis.attribution.enlarge(net, pictures, 64)
-    assert analysis.attribution.enlarge(net, pictures, 64, "unit").input_shape == net.input_shape
+
+
+@pytest.mark.parametrize("scaling", ["unit", "caffe", "torch", "none", "dataset"])
+def test_a_larger_network_scales_as_it_was_built(pictures, scaling):
+    net = model.build("efficientnet_lite0", pictures, 32, "none", scaling=scaling)
+    images = pictures.rows["test"].images[:4]
+    same = analysis.attribution.enlarge(net, pictures, 32)
+    np.testing.assert_allclose(same(images), net(images), rtol=1e-4, atol=1e-5)
 
 
 def test_a_network_without_maps_is_not_explained(run, pictures):

@@ -50,6 +50,11 @@ def _out(name: str, arguments: Mapping[str, Any]) -> None:
         raise InputError("out '': expected a folder, such as saved_models: is a variable of the shell's empty?")
 
 
+def _class_weights(name: str, arguments: Mapping[str, Any]) -> None:
+    if arguments[name] not in ("none", "balanced"):
+        raise InputError(f"class_weights {arguments[name]!r}: expected none or balanced")
+
+
 _CHECKS: dict[str, Callable[[str, Mapping[str, Any]], None]] = {
     "out": _out,
     "learning_rate": _positive,
@@ -60,4 +65,5 @@ _CHECKS: dict[str, Callable[[str, Mapping[str, Any]], None]] = {
     "cache": _cache,
     "precision": _precision,
     "classifiers": _classifiers,
+    "class_weights": _class_weights,
 }

@@ -40,16 +40,14 @@ def pictures(splits: Splits, scores: np.ndarray) -> Bank:
     return images(splits, "test", rows)
 
 
-def explain(
-    run, net: keras.Model, splits: Splits, shown: Bank, size: int | None = None, scaling: str | None = None
-) -> dict[str, Bank]:
+def explain(run, net: keras.Model, splits: Splits, shown: Bank, size: int | None = None) -> dict[str, Bank]:
     """Class activation maps of right and wrong predictions, and the check that they depend on the weights.
 
     Args:
         run: notes facts `explained` and metrics `sanity/<down to>`.
         net: from `model.build`, computing in float32.
         shown: with "image", of test images.
-        size: pixels a side at which the network looks, its own by default; `scaling` as it was built with.
+        size: pixels a side at which the network looks, its own by default.
 
     Returns:
         A bank "explained": image, predicted, sure (its probability) and float16 maps by method; none for a network
@@ -58,7 +56,7 @@ def explain(
     Raises:
         InputError: the network cannot look at that size.
     """
-    net = net if size is None else attribution.enlarge(net, splits, size, scaling)
+    net = net if size is None else attribution.enlarge(net, splits, size)
     try:
         layer = attribution.layer_to_explain(net)
     except InputError as reason:

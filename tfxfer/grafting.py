@@ -103,6 +103,18 @@ def _scale(x, scaling: Scaling):
     return layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), name="scale")(x)
 
 
+def scaling_of(net: keras.Model) -> Scaling:
+    """The scaling that a network of `model.build` was built with, by its layer "scale"."""
+    layer = next((layer for layer in net.layers if layer.name == "scale"), None)
+    if layer is None:
+        return "none"
+    if isinstance(layer, layers.Rescaling):
+        return "tf" if layer.offset else "unit"
+    config = layer.get_config()
+    mean, variance = np.ravel(config["mean"]), np.ravel(config["variance"])
+    return "caffe" if tuple(mean) == CAFFE_MEAN else (mean, np.sqrt(variance))
+
+
 def augmentation() -> list[layers.Layer]:
     """Shifts and zooms up to 10 %, rotations up to 18 degrees; no flips, which digits and letters do not survive."""
     return [

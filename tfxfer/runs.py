@@ -123,14 +123,22 @@ class Run:
 
         keras.utils.set_random_seed(seed)
 
-    def describe(self, net: "keras.Model | None", splits: "Splits") -> None:
+    def describe(self, net: "keras.Model | None", splits: "Splits", *others: "keras.Model") -> None:
         """Records the data and, if there is one network, the weights it starts from; prints a line on the data.
 
+        Args:
+            others: networks, where there are several.
+
         Raises:
-            InputError: the network has not the layers that the argument `unfreeze` asks for.
+            InputError: the network has not the layers that the argument `unfreeze` asks for, or one cannot see images
+                at `explain_size`.
         """
         from tfxfer import model
+        from tfxfer.analysis import attribution
 
+        for each in (net, *others):
+            if each is not None and self.arguments.get("explain_size"):
+                attribution.enlarge(each, splits, self.arguments["explain_size"])
         if net is not None and "unfreeze" in self.arguments:
             model.depth(net, self.arguments["unfreeze"])
 

@@ -32,6 +32,19 @@ SMALL = {
     "cifar10c_shift": ["--dataset", "idx:{home}/idx", "--backbone", "cnn", "--weights", "none", "--image-size", "28"],
     "pretrain": ["--dataset", "digits", "--backbone", "cnn", "--image-size", "28", "--limit", "100"],
     "rank": ["--backbones", "pixels", "--limit", "100"],
+    "fashion_groups": ["--backbones", "dropout_cnn", "--limit", "100"],
+    "emotion_resnet18": [
+        "--backbone",
+        "cnn",
+        "--weights",
+        "none",
+        "--image-size",
+        "28",
+        "--limit",
+        "100",
+        "--depths",
+        "0,1",
+    ],
 }
 
 
@@ -182,6 +195,26 @@ BAD = [
     ("predict", ["{home}/run"], "Missing argument"),
     ("cache", ["--remove", "zz"], "the keys of 0 entries start so"),
     ("cache", ["remove"], "unexpected extra argument"),
+    ("report", ["{home}/nowhere"], "is not a finished run"),
+    ("report", ["{home}/torn_run"], "is not a finished run"),
+    ("compare", ["{home}/run"], "1 runs, 1 different ones: expected at least two"),
+    ("compare", ["{home}/run", "{home}/run"], "2 runs, 1 different ones: expected at least two"),
+    ("compare", ["{home}/run", "{home}/nowhere"], "nowhere is not a finished run"),
+    # groups and emotions
+    ("fashion_groups", ["--dataset", "digits"], "T-shirt/top"),
+    (
+        "fashion_groups",
+        ["--data-dir", "{home}/idx", "--backbones", "pixels,cnn"],
+        "expected each once, and a network that is saved first",
+    ),
+    ("fashion_groups", ["--seeds", "0"], "greater than or equal to 1"),
+    ("emotion_resnet18", ["--dataset", "folder:{home}/nowhere"], "nowhere is no folder"),
+    ("emotion_resnet18", ["--dataset", "digits", "--depths", "0,0"], "depths '0,0': expected"),
+    ("emotion_resnet18", ["--dataset", "digits", "--depths", "0,stage99"], "unknown stage 'stage99'"),
+    ("emotion_resnet18", ["--dataset", "digits", "--class-weights", "heavy"], "heavy"),
+    ("emotion_resnet18", ["--dataset", "digits", "--explain-size", "64"], "cnn's dense layers fit its own image size"),
+    ("quickstart", ["--explain-size", "64"], "cnn's dense layers fit its own image size"),
+    ("fashion_models", ["--explain-size", "0"], "greater than or equal to 1"),
     # commands
     ("quickstrat", [], "No such command 'quickstrat'"),
     ("quickstart", ["digits"], "unexpected extra argument"),
@@ -191,7 +224,8 @@ BAD = [
 
 def test_all_recipes_and_commands_are_tried():
     assert len(BAD) >= 60
-    assert {command for command, _, _ in BAD} == {*RECIPES, "rank", "export", "predict", "cache", "quickstrat"}
+    commands = {"rank", "export", "predict", "cache", "report", "compare", "quickstrat"}
+    assert {command for command, _, _ in BAD} == {*RECIPES, *commands}
 
 
 @pytest.mark.parametrize(("command", "words", "complaint"), BAD, ids=[" ".join([c, *w]) for c, w, _ in BAD])

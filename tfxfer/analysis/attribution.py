@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import stats
 
-from tfxfer import model
+from tfxfer import grafting, model
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
 
@@ -100,27 +100,20 @@ def _maps(visualise: Callable, images: np.ndarray, classes: np.ndarray, layer: s
     return np.divide(maps, highest, out=np.zeros_like(maps), where=highest > 0).astype(np.float32)
 
 
-def enlarge(net: keras.Model, splits: Splits, size: int, scaling: str | None = None) -> keras.Model:
+def enlarge(net: keras.Model, splits: Splits, size: int) -> keras.Model:
     """The same network, with copies of its weights, that sees images at `size` pixels a side: its maps are finer.
 
     Args:
         net: from `model.build`, of a named backbone.
-        scaling: as the network was built with.
 
     Raises:
-        InputError: its weights fit one size only, or `scaling` is another.
+        InputError: its weights fit one size only, or it cannot see one so small.
     """
-    larger = model.build(net.name, splits, size, "none", scaling=scaling)
-    if _scale(larger) != _scale(net):
-        raise InputError(f"{net.name} was built with another scaling than {scaling or 'its own'}: pass that one")
+    larger = model.build(net.name, splits, size, "none", scaling=grafting.scaling_of(net))
     if [weight.shape for weight in larger.weights] != [weight.shape for weight in net.weights]:
-        raise InputError(f"{net.name}'s dense layers fit its own image size only: leave the size for explanations out")
+        raise InputError(f"{net.name}'s dense layers fit its own image size only: leave explain_size out")
     larger.set_weights(net.get_weights())
     return larger
-
-
-def _scale(net: keras.Model) -> list[dict]:
-    return [layer.get_config() for layer in net.layers if layer.name == "scale"]
 
 
 def _from_floats(net: keras.Model) -> keras.Model:

@@ -54,7 +54,7 @@ def main(
             net = model.build(backbone, splits, image_size, weights, scaling=scaling, augment=augment)
             scratch = model.build(backbone, splits, image_size, "none", scaling=figures, augment=augment)
             tried = studies.depths(depths, net)
-        run.describe(None, splits)
+        run.describe(None, splits, net)
         run.facts["networks"] = {"scratch": model.describe(scratch), "pretrained": model.describe(net)}
         run.note("scale", {"mean": mean.mean() / 255, "std": std.mean() / 255})
         with run.phase("study_data"):
@@ -90,7 +90,7 @@ def main(
             run.note(f"tuned_less_{name}", analysis.paired.difference(*right))
         shown = exhibits.pictures(splits, banks["tuned"]["logits"])
         with run.phase("explanations"):
-            seen |= exhibits.explain(run, net, splits, shown, explain_size, scaling)
+            seen |= exhibits.explain(run, net, splits, shown, explain_size)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
         run.save(banks | seen | {"test": banks["tuned"], "pictures": shown})

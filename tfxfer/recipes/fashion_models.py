@@ -39,8 +39,8 @@ def main(
     with runs.Run("fashion_models", arguments, out) as run:
         run.seed(seed)
         splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
-        run.describe(None, splits)
         nets, _ = studies.networks(backbones.split(","), splits, image_size, "none", seed=seed, augment=augment)
+        run.describe(None, splits, *nets.values())
         pixels = {
             s: features.extract(next(iter(nets.values())), getattr(splits, s), ("image",)) for s in studies.SPLITS
         }

@@ -79,7 +79,7 @@ def main(
         _, after = study("after", test[:FEATURE_IMAGES])
         shown = exhibits.pictures(splits, test["logits"])
         with run.phase("explanations"):
-            banks |= exhibits.explain(run, net, splits, shown, explain_size, scaling)
+            banks |= exhibits.explain(run, net, splits, shown, explain_size)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
         run.save(banks | {"before": before, "after": after, "test": test.only("logits"), "pictures": shown})

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from tfxfer.errors import InputError
 from tfxfer.export import encoded
+from tfxfer.folders import SUFFIXES
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
 OUTPUTS = {"probabilities", "class_index", "class_name"}
 
 Row = dict[str, Any]

@@ -9,6 +9,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from tfxfer.export import encoded
+from tfxfer.pictures import Files
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (6, 9, 3)).astype(np.uint8)
@@ -122,6 +123,28 @@ def test_resizing_is_pillows(size):
     """Pillow's bilinear filter is antialiased too."""
     expected = np.asarray(Image.fromarray(PIXELS).resize(size[::-1], Image.Resampling.BILINEAR))
     np.testing.assert_allclose(decoded(content(PIXELS), (*size, 3)).astype(int), expected, atol=1)
+
+
+@pytest.mark.parametrize("size", [6, 4, 17])
+def test_what_is_served_is_what_was_learned_from(tmp_path, size):
+    """A file given to the SavedModel and the same file in a folder that is trained on, to one level."""
+    palette = Image.fromarray(GREY % 4)
+    palette.putpalette(PIXELS[0, :4].ravel().tolist())
+    kinds = {
+        "rgb.png": content(PIXELS),
+        "grey.png": content(GREY),
+        "deep.png": content(GREY.astype(np.uint16) * 256 + 255),
+        "holes.png": content(OPAQUE),
+        "palette.png": content(palette, transparency=2),
+        "turned.jpg": turned(6),
+        "turned.png": turned(8, kind="PNG"),
+        "smooth.jpg": content(Image.fromarray(PIXELS).resize((64, 48), Image.Resampling.BICUBIC), "JPEG"),
+    }
+    for name, picture in kinds.items():
+        (tmp_path / name).write_bytes(picture)
+    paths = np.array([str(tmp_path / name) for name in kinds])
+    for served, learned in zip(kinds.values(), Files(paths, size)[:]):
+        np.testing.assert_allclose(decoded(served, (size, size, 3)).astype(int), learned, atol=1)
 
 
 @pytest.mark.parametrize("picture", [b"", b"no picture", content(PIXELS)[:60], turned(1)[:400]])

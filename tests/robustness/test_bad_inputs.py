@@ -202,11 +202,7 @@ BAD = [
     ("compare", ["{home}/run", "{home}/nowhere"], "nowhere is not a finished run"),
     # groups and emotions
     ("fashion_groups", ["--dataset", "digits"], "T-shirt/top"),
-    (
-        "fashion_groups",
-        ["--data-dir", "{home}/idx", "--backbones", "pixels,cnn"],
-        "expected each once, and a network that is saved first",
-    ),
+    ("fashion_groups", ["--precision", "half"], "precision 'half': expected one of"),
     ("fashion_groups", ["--seeds", "0"], "greater than or equal to 1"),
     ("emotion_resnet18", ["--dataset", "folder:{home}/nowhere"], "nowhere is no folder"),
     ("emotion_resnet18", ["--dataset", "digits", "--depths", "0,0"], "depths '0,0': expected"),

@@ -9,7 +9,7 @@ from tfxfer.analysis import attribution, dataset
 from tfxfer.banks import Bank
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
-from tfxfer.studies import SHOWN
+from tfxfer.studies import PROJECTIONS, SHOWN
 
 MISTAKES = 2000  # wrong predictions kept as pictures, the surest
 EXPLAINED = 1000  # test images among which those explained are chosen
@@ -38,6 +38,22 @@ def pictures(splits: Splits, scores: np.ndarray) -> Bank:
     sure = tf.nn.softmax(scores[wrong]).numpy().max(1) if len(wrong) else np.zeros(0)
     rows = np.union1d(np.arange(min(SHOWN, len(scores))), wrong[np.argsort(-sure, kind="stable")[:MISTAKES]])
     return images(splits, "test", rows)
+
+
+def network(
+    run, net: keras.Model, splits: Splits, shown: Bank, size: int | None = None, project: bool = False
+) -> dict[str, Bank]:
+    """What is kept of a trained network: `explain`, and the bank "final": the embedding of the first pictures.
+
+    Args:
+        project: with their projections, where the page has no others to show.
+    """
+    first = shown[:SHOWN]
+    forward = keras.Model(net.input, net.get_layer("embedding").output)
+    values = {"embedding": trials.predictor(forward, None)(first["image"])}
+    if project and len(first) >= 4:
+        values |= {method: analysis.project(values["embedding"], method) for method in PROJECTIONS}
+    return explain(run, net, splits, shown, size) | {"final": Bank(values, first.labels, first.ids)}
 
 
 def explain(run, net: keras.Model, splits: Splits, shown: Bank, size: int | None = None) -> dict[str, Bank]:

@@ -97,7 +97,7 @@ def main(
         run.save_model(net, studies.joined(histories))
         shown = exhibits.pictures(corrupted["tfxfer"], bank["logits"])
         with run.phase("explanations"):
-            explained = exhibits.explain(run, net, corrupted["tfxfer"], shown)
+            explained = exhibits.network(run, net, corrupted["tfxfer"], shown)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
         if alone:

@@ -72,9 +72,12 @@ def main(
             histories["scratch"] = train.fit(scratch, splits, epochs, learning_rate, **fixed, **run.training("scratch"))
         test("scratch", scratch)
         with run.phase("sweep"):
-            found = train.sweep(net, splits, tried, sweep_epochs, learning_rate, **fixed, **run.training("sweep"))
+            options = fixed | run.training("sweep") | {"measure": studies.collapse_of(splits)}
+            found = train.sweep(net, splits, tried, sweep_epochs, learning_rate, **options)
         for row, history in zip(found.rows, found.histories, strict=True):
-            run.note(f"sweep/{row['depth']}", {name: row[name] for name in ("val_accuracy", "accuracy", "seconds")})
+            run.note(
+                f"sweep/{row['depth']}", {name: row[name] for name in ("val_accuracy", "accuracy", "seconds", "nc1")}
+            )
             histories[f"depth {row['depth']}"] = history
         run.facts["best_depth"] = found.best["depth"]
         test("frozen", net)
@@ -90,7 +93,7 @@ def main(
             run.note(f"tuned_less_{name}", analysis.paired.difference(*right))
         shown = exhibits.pictures(splits, banks["tuned"]["logits"])
         with run.phase("explanations"):
-            seen |= exhibits.explain(run, net, splits, shown, explain_size)
+            seen |= exhibits.network(run, net, splits, shown, explain_size, project=True)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
         run.save(banks | seen | {"test": banks["tuned"], "pictures": shown})

@@ -72,7 +72,7 @@ def main(
             run.save_model(net, studies.joined(histories))
             panels |= {"test": test.only("logits"), "pictures": exhibits.pictures(splits, test["logits"])}
             with run.phase("explanations"):
-                panels |= exhibits.explain(run, net, splits, panels["pictures"])
+                panels |= exhibits.network(run, net, splits, panels["pictures"])
             export.saved_model(net, run.dir, panels["pictures"]["image"][:200])
         run.save(panels)
         report.write(run.dir)

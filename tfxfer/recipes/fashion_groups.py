@@ -77,7 +77,7 @@ def main(
         plain = banks.pop("plain")
         shown = exhibits.pictures(first.splits, plain["logits"])
         with run.phase("explanations"):
-            banks |= exhibits.explain(run, net, first.splits, shown)
+            banks |= exhibits.network(run, net, first.splits, shown, project=True)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
         run.save(banks | {"test": plain, "pictures": shown})

@@ -71,7 +71,7 @@ def main(
         run.save_model(nets[best], studies.joined(histories))
         shown = exhibits.pictures(splits, banks[best]["probabilities"])
         with run.phase("explanations"):
-            seen |= exhibits.explain(run, nets[best], splits, shown, explain_size)
+            seen |= exhibits.network(run, nets[best], splits, shown, explain_size, project=True)
         with run.phase("export"):
             export.saved_model(nets[best], run.dir, shown["image"][:200])
         run.save(banks | seen | {"test": banks[best], "pictures": shown})

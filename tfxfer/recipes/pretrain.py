@@ -48,7 +48,7 @@ def main(
         run.metrics["test/accuracy"] = analysis.metrics.accuracy(test.labels, test["logits"].argmax(1))
         shown = exhibits.pictures(splits, test["logits"])
         with run.phase("explanations"):
-            banks = exhibits.explain(run, net, splits, shown)
+            banks = exhibits.network(run, net, splits, shown, project=True)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
         run.save(banks | {"test": test, "pictures": shown})

@@ -23,6 +23,7 @@ def sections(run: Loaded) -> list[str]:
         return []
     pair = set(banks) == {"before", "after"}
     said = {name: f"{name} fine-tuning" if pair else name.replace("_tuned", ", fine-tuned") for name in banks}
+    said |= {"final": f"{run.facts.get('best', 'the network')}, trained"}
     captions = {name: f"{said[name]} ({len(bank):,} test images)" for name, bank in banks.items()}
     page.save(run.dir / "figures", "projections", figures.projections(banks, run.facts["classes"], captions))
     maps = [

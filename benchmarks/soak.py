@@ -1,0 +1,118 @@
+"""The quickstart killed (SIGKILL) at random moments, resumed, killed again: what is there is whole, and ends the same.
+
+First a run that nothing disturbs. Then processes that are killed after a random share of its time, wherever they are:
+start-up, extraction, writing to the cache on disk, training, export, report. After each kill every finished run must
+load, with its SavedModel, and have the metrics of the undisturbed one (times apart); what is not finished is partial,
+and is resumed by the next process, or started anew where it had not begun. Deterministic operations are on, so "the
+same" is the same bits. Prints what was found at each kill, and fails at the first thing that is wrong.
+
+    python benchmarks/soak.py --kills 50 --json FILE
+"""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import common
+import numpy as np
+import tensorflow as tf
+
+import tfxfer
+
+OPTIONS = ["--limit", "200", "--epochs", "4", "--image-size", "32", "--cache", "disk"]
+
+
+def main(argv: list[str] | None = None) -> dict:
+    return common.run(measure, common.parser(__doc__, kills=50, seed=0).parse_args(argv))
+
+
+def measure(given) -> dict:
+    rng = random.Random(given.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        runs = Runs(Path(folder))
+        started = time.perf_counter()
+        code = runs.start().wait()
+        assert code == 0, f"the undisturbed run ended with {code}"
+        whole = time.perf_counter() - started
+        expected = runs.check()[0]
+        print(f"  undisturbed: {whole:.1f} s", flush=True)
+        found = {"kills": 0, "finished": 0, "resumed": 0, "started": 0, "seconds": whole}
+        while found["kills"] < given.kills:
+            process = runs.start()
+            found["resumed" if runs.resuming else "started"] += 1
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(rng.uniform(0, 1.1 * whole))
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                found["kills"] += 1
+            else:
+                assert process.returncode == 0, f"ended with {process.returncode}"
+            results = runs.check()
+            assert all(result == expected for result in results), "a run's metrics differ from the undisturbed one's"
+            found["finished"] = len(results) - 1
+            print(
+                f"  {found['kills']} kills, {found['finished']} finished since, partial: {runs.partial()}", flush=True
+            )
+        while runs.resumable():
+            assert runs.start().wait() == 0
+        results = runs.check()
+        assert all(result == expected for result in results)
+        return {"soak": found | {"finished": len(results) - 1}}
+
+
+class Runs:
+    """Runs of the quickstart in one folder, on one cache."""
+
+    def __init__(self, home: Path):
+        self.home = home
+        self.resuming = False
+
+    def start(self) -> subprocess.Popen:
+        """Resumes what is unfinished, else starts anew."""
+        waiting = self.resumable()
+        self.resuming = bool(waiting)
+        own = ["--resume", waiting[-1].name.removeprefix(".partial-")] if waiting else OPTIONS
+        command = [sys.executable, "-m", "tfxfer.recipes.quickstart", *own, "--out", str(self.home / "runs")]
+        environment = os.environ | {"TFXFER_CACHE": str(self.home / "cache"), "TF_DETERMINISTIC_OPS": "1"}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen(command, env=environment, start_new_session=True, **quiet)
+
+    def partial(self) -> list[str]:
+        """What a partial run holds."""
+        return [",".join(sorted(path.name for path in folder.iterdir())) for folder in self._folders(".partial-*")]
+
+    def resumable(self) -> list[Path]:
+        """Partial runs that had begun: their arguments are written."""
+        return [folder for folder in self._folders(".partial-*") if _written(folder / "arguments.json")]
+
+    def check(self) -> list[dict[str, float]]:
+        """Loads every finished run with its SavedModel; its metrics without times."""
+        found = []
+        for folder in self._folders("[0-9]*"):
+            run = tfxfer.load(folder)
+            pictures = run.banks["pictures"]["image"][:8]
+            served = tf.saved_model.load(str(folder / "saved_model")).signatures["serving_default"]
+            given = served(image=tf.constant(pictures))["probabilities"]
+            expected = tf.nn.softmax(run.banks["test"]["logits"][:8])
+            np.testing.assert_allclose(given, expected, atol=1e-4)
+            assert (folder / "report.html").read_text().endswith("</html>\n")
+            found.append({key: value for key, value in run.metrics.items() if not key.startswith("seconds/")})
+        return found
+
+    def _folders(self, pattern: str) -> list[Path]:
+        return sorted((self.home / "runs" / "quickstart").glob(pattern))
+
+
+def _written(path: Path) -> bool:
+    return path.exists() and path.read_text().endswith("}")
+
+
+if __name__ == "__main__":
+    main()

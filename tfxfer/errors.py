@@ -1,5 +1,6 @@
 """The one exception that means: the caller can mend this."""
 
+import errno
 import re
 
 
@@ -14,3 +15,22 @@ def met_by_tensorflow(error: BaseException | None) -> InputError | None:
     """The bad input that an error of TensorFlow's is about, such as a file that tf.data could not read any more."""
     line = re.search(r"\bInputError: (.+)", str(error)) if type(error).__module__.startswith("tensorflow.") else None
     return line and InputError(line[1])
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: whoever runs the machine wants it to end; what was trained can be resumed."""
+
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENOTDIR}
+
+
+def met_by_machine(error: BaseException) -> InputError | None:
+    """What is wrong with the machine, where it is neither the input nor a bug: disk full, no permission, no memory."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return InputError(f"{error.filename or 'a file'}: {error.strerror}: free space, or give another folder")
+    if "No space left on device" in text:  # TensorFlow's, with errors of its own kinds
+        return InputError("no space left on the disk: free some, or give another folder")
+    if isinstance(error, MemoryError) or (type(error).__name__ == "ResourceExhaustedError" and "OOM" in text):
+        return InputError("out of memory: take fewer images (limit), smaller ones (image_size) or a smaller batch_size")
+    return None

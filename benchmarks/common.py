@@ -54,11 +54,16 @@ def run(measure: Callable[[argparse.Namespace], dict], arguments: argparse.Names
     return results
 
 
-def build(backbone: str, image_size: int, arguments, limit: int | None) -> tuple[data.Splits, keras.Model]:
-    """MNIST and a network: ImageNet weights if bundled, else random ones of a fixed seed, as fast as any others."""
+def mnist(arguments, limit: int | None = None) -> data.Splits:
+    """MNIST as it is found, or a part of it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*taken as a subset")  # the sizes are printed
-        splits = data.load("mnist", arguments.data_dir, limit)
+        return data.load("mnist", arguments.data_dir, limit)
+
+
+def build(backbone: str, image_size: int, arguments, limit: int | None) -> tuple[data.Splits, keras.Model]:
+    """MNIST and a network: ImageNet weights if bundled, else random ones of a fixed seed, as fast as any others."""
+    splits = mnist(arguments, limit)
     keras.utils.set_random_seed(0)
     weights = "imagenet" if backbone == backbones.BUNDLED else "none"
     net = model.build(backbone, splits, image_size, weights)

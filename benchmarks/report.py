@@ -25,7 +25,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 from plotly.subplots import make_subplots
 
-from tfxfer import data, features, report, runs
+from tfxfer import features, report, runs
 
 _DRAWN = {  # plotly draws both of its subplots on one canvas
     "plain": "document.querySelector('.gl-canvas-focus')",
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> dict:
 
 
 def measure(given) -> dict:
-    splits = data.load("mnist", given.data_dir)
+    splits = common.mnist(given)
     rows = [splits.rows[split] for split in ("test", "train", "validation")]
     images, labels = (
         np.concatenate([getattr(row, name) for row in rows])[: given.limit] for name in ("images", "labels")

@@ -86,4 +86,5 @@ def small_cnn(pictures) -> keras.Model:
 @pytest.fixture(scope="session")
 def lite0(pictures) -> keras.Model:
     """EfficientNet-Lite0 with its ImageNet weights at 48 x 48; tests must not train it."""
+    keras.utils.set_random_seed(0)  # of the head
     return model.build("efficientnet_lite0", pictures, image_size=48)

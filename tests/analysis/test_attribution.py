@@ -60,7 +60,9 @@ def test_grad_cam_is_an_independent_ones(lite0, pictures):
     given = attribution.explain(lite0, images)
     np.testing.assert_allclose(given, expected, atol=1e-3)
     assert given.shape == (5, 28, 28)
-    np.testing.assert_allclose(given.max((1, 2)), 1, atol=1e-6)
+    highest = given.max((1, 2))
+    np.testing.assert_allclose(highest, highest > 0, atol=1e-6)  # 0 where nothing speaks for the class
+    assert (highest > 0).sum() >= 3
 
 
 @pytest.mark.parametrize(

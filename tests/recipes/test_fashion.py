@@ -35,7 +35,7 @@ def feature_run(pictures_dir, tmp_path_factory):
 
 def test_feature_sets_are_compared(feature_run):
     metrics, run = feature_run
-    names = {key.split("/")[0] for key in metrics} - {"seconds"}
+    names = {key.split("/")[0] for key in metrics} - {"seconds", "sanity"}
     assert names == {"pixels", "efficientnet_lite0", "efficientnet_lite0_tuned"}
     for name in names:
         assert {f"{name}/{figure}" for figure in COLLAPSE} <= metrics.keys()
@@ -44,7 +44,7 @@ def test_feature_sets_are_compared(feature_run):
     assert metrics["pixels/lda/test_accuracy"] > 0.5
     assert all(isinstance(value, float) for value in metrics.values())
     assert json.loads((run.dir / "metrics.json").read_text()) == pytest.approx(metrics, nan_ok=True)
-    assert set(run.banks) == {*names, "test", "pictures", "explained"}
+    assert set(run.banks) == {*names, "test", "pictures", "explained", "final"}
     assert set(run.history) >= {f"efficientnet_lite0 {part}/val_accuracy" for part in ("last_layer", "tuned")}
 
 

@@ -21,6 +21,7 @@ _MODULES = (
     "linear",
     "metrics",
     "moments",
+    "paired",
     "probes",
     "projection",
     "transferability",

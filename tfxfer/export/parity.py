@@ -11,7 +11,8 @@ import numpy as np
 
 from tfxfer.export import reload
 
-TOLERANCE = 1e-4
+TOLERANCE = 1e-4  # of a probability
+EMBEDDING_TOLERANCE = 1e-3  # of their range: batch norm of hardly any variance magnifies what is rounded otherwise
 
 
 def compare(
@@ -52,12 +53,12 @@ def compare(
 
 
 def exact(format: str, figures: dict[str, float]) -> None:
-    """Raises RuntimeError if a file that is not quantized differs by more than `TOLERANCE`."""
-    worst = max(figures["max_difference"], figures.get("embedding_difference", 0))
-    if not worst <= TOLERANCE:
+    """Raises RuntimeError if a file that is not quantized differs by more than the tolerances."""
+    probability, embedding = figures["max_difference"], figures.get("embedding_difference", 0)
+    if not (probability <= TOLERANCE and embedding <= EMBEDDING_TOLERANCE):
         raise RuntimeError(
-            f"the {format} reloaded differs: probabilities by {figures['max_difference']:.2g}, embeddings by "
-            f"{figures.get('embedding_difference', 0):.2g} of their range, more than {TOLERANCE}"
+            f"the {format} reloaded differs: probabilities by {probability:.2g}, more than {TOLERANCE}, or embeddings "
+            f"by {embedding:.2g} of their range, more than {EMBEDDING_TOLERANCE}"
         )
 
 

@@ -156,7 +156,7 @@ def on_page(panel: Panel | Heat) -> go.Figure:
     for number, series in enumerate(panel.series):
         color = _color(panel, number)
         x = markup(series.x) if any(isinstance(value, str) for value in series.x) else list(series.x)
-        common = {"x": x, "y": list(series.y), "name": markup([series.name])[0]}
+        common = {"x": x, "y": list(series.y), "name": markup([series.name])[0], "showlegend": bool(series.name)}
         if series.kind == "bars":
             figure.add_bar(**common, marker={"color": color})
             continue

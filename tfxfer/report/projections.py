@@ -40,8 +40,8 @@ def planes(run: Loaded) -> str:
     frames = {when: figures.frame(np.concatenate([bank[when] for bank in sides.values()])) for when in networks}
     maps = [
         _map(f"{side} images, {when} network", bank, {"pca": bank[when]}, frames[when])
-        for when in frames
         for side, bank in sides.items()
+        for when in frames
     ]
     return explorer(maps, len(run.facts["classes"]))
 

@@ -14,7 +14,7 @@ import typer
 
 import tfxfer
 from tfxfer import commands, commands_export
-from tfxfer.errors import InputError, Terminated, met_by_machine
+from tfxfer.errors import InputError, met_by_machine
 from tfxfer.options import HELP, LEAST
 from tfxfer.quiet import import_tensorflow
 from tfxfer.recipes import RECIPES
@@ -103,29 +103,28 @@ def _app(**options) -> typer.Typer:
 
 def _exit(app: typer.Typer) -> None:
     warnings.showwarning = lambda message, *_, **__: _say("warning", message)
-    signal.signal(signal.SIGTERM, _terminate)
+    received = []
+
+    def terminate(number, _) -> None:
+        received.append(number)
+        raise KeyboardInterrupt  # so that a run is left as by Ctrl-C
+
+    signal.signal(signal.SIGTERM, terminate)
     try:
         status = app(standalone_mode=False)
     except InputError as error:
         status = _complain(error)
     except typer.TyperException as error:
         status = _complain(f"{error.format_message()} (--help lists the options)")
-    except Terminated:
-        print("terminated", file=sys.stderr)
-        status = 143
-    except (KeyboardInterrupt, typer.Abort):
-        print("interrupted", file=sys.stderr)
-        status = 130
     except Exception as error:
         known = met_by_machine(error)
         if known is None:
             raise
         status = _complain(known)
+    if status == 130:  # typer's word for KeyboardInterrupt
+        print("terminated" if received else "interrupted", file=sys.stderr)
+        status = 143 if received else 130
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _terminate(*_) -> None:
-    raise Terminated
 
 
 def _complain(error: object) -> int:

@@ -17,10 +17,6 @@ def met_by_tensorflow(error: BaseException | None) -> InputError | None:
     return line and InputError(line[1])
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: whoever runs the machine wants it to end; what was trained can be resumed."""
-
-
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENOTDIR}
 
 

@@ -29,7 +29,7 @@ from tfxfer import features, report, runs
 
 _DRAWN = {  # plotly draws both of its subplots on one canvas
     "plain": "document.querySelector('.gl-canvas-focus')",
-    "ours": "document.querySelectorAll('.map .gl-canvas-focus, .map .scatterlayer .points').length == 2",
+    "ours": "[...document.querySelectorAll('.map')].every((map) => map.querySelector('.gl-canvas-focus, .points'))",
 }
 
 

@@ -1,6 +1,7 @@
 """A finished run read back: `tfxfer.load`."""
 
 import csv
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ class Loaded:
         net.classes = self.facts["classes"]
         return net
 
-    @property
+    @functools.cached_property
     def banks(self) -> "dict[str, Bank]":
         """Feature banks by name, such as "before" and "after"."""
         from tfxfer.features import Bank

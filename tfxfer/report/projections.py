@@ -75,7 +75,7 @@ def explorer(maps: list[dict], classes: int) -> str:
     controls += menu("method", methods, "tsne" if "tsne" in methods else "pca")
     sides = '<div class="map"></div>' * min(2, len(maps))
     return (
-        f'<section class="explorer" data-titles><div class="controls">{controls}'
+        f'<section class="explorer"><div class="controls">{controls}'
         '<button type="button" class="all">select none</button></div><div class="chips"></div>'
         f'<div class="maps">{sides}</div><p class="note count"></p><div class="gallery"></div>'
         f"{page.data({'maps': maps, 'colors': class_colors(classes)})}</section>"

@@ -18,11 +18,11 @@ function themed(layout) {
 }
 
 // ---- charts: drawn when they come near the window
-const drawn = [];
-function draw(div, spec) {
-  drawn.push([div, spec.layout]);
+const drawn = new Map(); // element -> its layout and settings
+function draw(div, data, layout, own) {
+  drawn.set(div, [layout, own]);
   div.dataset.drawn = "";
-  return Plotly.newPlot(div, spec.data, themed(spec.layout), still);
+  return Plotly.react(div, data, themed(layout), own);
 }
 function whenNear(element, action) {
   const seen = new IntersectionObserver((entries) => {
@@ -34,11 +34,11 @@ function whenNear(element, action) {
 }
 for (const div of document.querySelectorAll(".plot")) {
   const spec = read(div.querySelector("script"));
-  whenNear(div, () => draw(div, spec).then(() => div.closest("[data-name=confusion]") && onConfusion(div)));
+  whenNear(div, () => draw(div, spec.data, spec.layout, still).then(() => div.closest("[data-name=confusion]") && onConfusion(div)));
 }
 document.getElementById("theme").onclick = () => {
   root.dataset.theme = dark() ? "light" : "dark";
-  for (const [div, layout] of drawn) Plotly.react(div, div.data, themed(layout), settings);
+  for (const [div, [layout, own]] of drawn) draw(div, div.data, layout, own);
 };
 
 // ---- examples: what is known of each image, by id
@@ -89,7 +89,7 @@ function fill(gallery, rows, most = 60) {
 // ---- confusion matrix: a click on a cell shows its images
 function onConfusion(div) {
   const gallery = document.querySelector("#cell .gallery"), count = document.querySelector("#cell .count");
-  div.on("plotly_click", ({ points: [{ x, y, z, customdata }] }) => {
+  div.on("plotly_click", ({ points: [{ x, y, customdata }] }) => {
     const rows = examples.id.map((_, row) => row).filter(
       (row) => examples.label[row] === y && examples.predicted[row] === x && examples.picture[row] >= 0);
     rows.sort((a, b) => examples.sure[b] - examples.sure[a]);
@@ -100,8 +100,6 @@ function onConfusion(div) {
 }
 
 // ---- projections: two maps of the same images; what is selected in one is selected in the other
-const hasWebGL = () => !!document.createElement("canvas").getContext("webgl");
-
 function explorer(section) {
   const { maps, colors } = read(section.querySelector("script"));
   const [left, right, method] = section.querySelectorAll("select");
@@ -117,25 +115,23 @@ function explorer(section) {
     const [low, high] = map.frames[name];
     // a trace for each class: a colour for each point takes plotly five times as long
     map.groups ??= colors.map((_, label) => [...map.labels.keys()].filter((place) => map.labels[place] === label));
-    const chosenPoints = places(map);
+    const chosenPoints = places(map), many = n > 3000;
+    const type = many && document.createElement("canvas").getContext("webgl") ? "scattergl" : "scatter";
     const traces = map.groups.map((group, label) => ({
-      type: n > 3000 && hasWebGL() ? "scattergl" : "scatter", mode: "markers", hoverinfo: "none",
+      type, mode: "markers", hoverinfo: "none",
       x: group.map((place) => flat[2 * place]), y: group.map((place) => flat[2 * place + 1]),
-      marker: { size: n > 3000 ? 4 : 6, opacity: 0.8, color: colors[label] },
+      marker: { size: many ? 4 : 6, opacity: 0.8, color: colors[label] },
       selected: { marker: { opacity: 0.9 } }, unselected: { marker: { opacity: 0.06 } },
       selectedpoints: chosenPoints[label],
     }));
     const bare = { showgrid: false, zeroline: false, showticklabels: false };
     const layout = {
-      title: { text: section.dataset.titles === undefined ? "" : map.title, font: { size: 13 } }, showlegend: false,
+      title: { text: map.title, font: { size: 13 } }, showlegend: false,
       margin: { l: 8, r: 8, t: 34, b: 8 }, dragmode: touch ? false : "select", modebar: { orientation: "v" },
       xaxis: { ...bare, range: [low[0], high[0]] }, yaxis: { ...bare, range: [low[1], high[1]] }, hovermode: "closest",
     };
-    const first = !div.dataset.drawn;
-    div.dataset.drawn = "yes";
-    const known = drawn.find(([other]) => other === div);
-    if (known) known[1] = layout; else drawn.push([div, layout]);
-    Plotly.react(div, traces, themed(layout), settings);
+    const first = !drawn.has(div);
+    draw(div, traces, layout, settings);
     if (!first) return;
     const placeOf = ({ curveNumber, pointIndex }) => chosen(side).groups[curveNumber][pointIndex];
     div.on("plotly_hover", ({ points: [point], event }) => {

@@ -50,7 +50,7 @@ def network(
     """
     first = shown[:SHOWN]
     forward = keras.Model(net.input, net.get_layer("embedding").output)
-    values = {"embedding": trials.predictor(forward, None)(first["image"])}
+    values = {"embedding": trials.predictor(forward, tf.identity)(first["image"])}
     if project and len(first) >= 4:
         values |= {method: analysis.project(values["embedding"], method) for method in PROJECTIONS}
     return explain(run, net, splits, shown, size) | {"final": Bank(values, first.labels, first.ids)}

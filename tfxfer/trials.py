@@ -46,9 +46,8 @@ def judge(
     return found | {"test_accuracy": found["test/accuracy"]}, given.astype(np.float32)
 
 
-def predictor(net: keras.Model, activation: Callable | None = tf.nn.softmax) -> Callable[[np.ndarray], np.ndarray]:
+def predictor(net: keras.Model, activation: Callable = tf.nn.softmax) -> Callable[[np.ndarray], np.ndarray]:
     """uint8 images -> what a network gives in inference mode; of logits, by default, their probabilities."""
-    activation = activation or tf.identity
     forward = tf.function(lambda images: activation(net(images, training=False)), reduce_retracing=True)
     size = inference.images_per_batch(net)
 

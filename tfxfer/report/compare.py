@@ -2,8 +2,6 @@
 
 import datetime
 import itertools
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 from tfxfer import loaded
 from tfxfer.analysis import paired
 from tfxfer.errors import InputError
+from tfxfer.export import files
 from tfxfer.loaded import Loaded
 from tfxfer.report import examples, page
 from tfxfer.report.charts import Panel, Series
@@ -40,20 +39,15 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
         "Figures": [("", *runs), *_figures(runs)],
         "Differences on the same test images": [_HEAD, *_differences(runs)],
     }
-    home = Path(out).expanduser() / "comparisons"
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=".partial-", dir=home))
-    except OSError as error:
-        raise InputError(f"cannot write under {out} ({error.strerror}): choose another --out") from None
-    beside.chmod(0o755)
     sections = [page.heading(title) + page.table(head, rows) for title, (head, *rows) in tables.items()]
     sections.append(page.note(_REMARK))
-    if panels := _curves(runs):
-        sections += [page.heading("Training"), page.chart(beside / "figures", "curves", "Validation accuracy", panels)]
-    (beside / "report.html").write_text(page.page(f"{len(runs)} runs compared", sections), encoding="utf-8")
-    final = _free(home / datetime.datetime.now().strftime("%Y%m%d-%H%M%S"))
-    os.replace(beside, final)
+    final = _free(Path(out).expanduser() / "comparisons" / datetime.datetime.now().strftime("%Y%m%d-%H%M%S"))
+    with files.beside(final) as folder:
+        folder.mkdir()
+        if panels := _curves(runs):
+            drawn = page.chart(folder / "figures", "curves", "Validation accuracy", panels)
+            sections += [page.heading("Training"), drawn]
+        (folder / "report.html").write_text(page.page(f"{len(runs)} runs compared", sections), encoding="utf-8")
     text = "\n\n".join(f"{title}\n{plain(rows)}" for title, rows in tables.items())
     return final / "report.html", f"{text}\n\n{_REMARK}"
 

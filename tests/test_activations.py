@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfxfer import activations, data, inference, model, prefix
+from tfxfer import activations, data, inference, memory, model, prefix
+from tfxfer.errors import InputError
 from tfxfer.store import Store
 
 
@@ -96,10 +97,18 @@ def test_a_torn_file_is_computed_anew(net, pictures, store):
 
 
 def test_auto_without_room_says_so(net, pictures, monkeypatch):
-    monkeypatch.setattr(activations, "MEMORY_SHARE", 0.0)
+    monkeypatch.setattr(memory, "SHARE", 0.0)
     assert "on disk" in compute(net, pictures, "auto", seed=1).where
     monkeypatch.setenv("TFXFER_CACHE_GB", "0.000001")
     model.unfreeze_last(net, 3)
+    assert compute(net, pictures, "auto") is None
+
+
+def test_memory_that_is_not_there_is_refused_before_anything_is_computed(net, pictures, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 1_000)
+    with pytest.raises(InputError, match=r"activations take [\d.]+ MB, 0\.0 MB are free: use --cache auto"):
+        compute(net, pictures, "memory")
+    monkeypatch.setenv("TFXFER_CACHE_GB", "0.000001")
     assert compute(net, pictures, "auto") is None
 
 

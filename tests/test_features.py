@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfxfer import banks, features, inference, model
+from tfxfer import banks, features, inference, memory, model
 from tfxfer.errors import InputError
 from tfxfer.store import Store
 
@@ -187,7 +187,7 @@ def test_shards_are_known_by_network_pixels_and_layer(pictures, small_cnn, compu
 
 def test_what_memory_cannot_hold_goes_to_the_cache(pictures, small_cnn, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
-    monkeypatch.setattr(features, "MEMORY_SHARE", 0.0)
+    monkeypatch.setattr(memory, "SHARE", 0.0)
     bank = features.extract(small_cnn, pictures.test)
     assert isinstance(bank["embedding"], banks.Stacked)
     assert f"features take 0.1 MB: kept in shards in {tmp_path}" in capsys.readouterr().out

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-import psutil
 import tensorflow as tf
 
-from tfxfer import inference, prefix, strategies
+from tfxfer import inference, memory, prefix, strategies
 from tfxfer.banks import Stacked
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
-from tfxfer.store import Store
+from tfxfer.store import Store, amount
 
 MODES = ("auto", "memory", "disk", "off")
 SPLITS = ("train", "validation")
-MEMORY_SHARE = 0.5  # of the memory available, which "auto" may take
 
 
 @dataclass
@@ -84,10 +82,14 @@ def compute(
     missing = {job: spec for job, spec in plan.specs.items() if job not in found}
     size = sum(math.prod(shape) * kind.itemsize for shape, kind in missing.values())
     if mode == "auto":
-        in_memory = size <= MEMORY_SHARE * psutil.virtual_memory().available
-        mode = "memory" if in_memory else "disk" if store.fits(size) else "off"
+        mode = "memory" if memory.fits(size) else "disk" if store.fits(size) else "off"
         if not strategies.agree(strategy, mode != "off"):
             return None
+    elif mode == "memory" and size > memory.available():
+        raise InputError(
+            f"cache 'memory': the activations take {amount(size)}, {amount(memory.available())} are free: use --cache "
+            "auto, disk or off, or fewer images"
+        )
     with contextlib.ExitStack() as writing:
         filled = {}
         for job, (shape, kind) in missing.items():

@@ -42,6 +42,7 @@ def rank(
         int, typer.Option(min=1, help="Pixels a side for networks that take RGB; others see their native size.")
     ] = 96,
     limit: Annotated[int, typer.Option(min=1, help="At most this many training images.")] = 2000,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help=HELP["skip_bad"])] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of splits and random weights.")] = 0,
 ) -> None:
     """Rank backbones for a data set by LogME of their frozen features, with H-score and LEEP beside it.
@@ -52,7 +53,7 @@ def rank(
     from tfxfer.rank import rank, table
 
     names = None if backbones is None else [name.strip() for name in backbones.split(",")]
-    print(table(*rank(dataset, data_dir, names, weights, image_size, limit, seed)))
+    print(table(*rank(dataset, data_dir, names, weights, image_size, limit, seed, skip_bad)))
 
 
 def report(run: Annotated[str, typer.Argument(help="A finished run's folder.")]) -> None:

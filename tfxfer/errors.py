@@ -17,14 +17,16 @@ def met_by_tensorflow(error: BaseException | None) -> InputError | None:
     return line and InputError(line[1])
 
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENOTDIR}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO}
 
 
 def met_by_machine(error: BaseException) -> InputError | None:
     """What is wrong with the machine, where it is neither the input nor a bug: disk full, no permission, no memory."""
     text = " ".join(str(error).split())
-    if isinstance(error, OSError) and error.errno in _DISK:
-        return InputError(f"{error.filename or 'a file'}: {error.strerror}: free space, or give another folder")
+    if isinstance(error, OSError) and error.errno in _FULL | _CLOSED:
+        advice = "free space, or give another folder" if error.errno in _FULL else "give a folder that you may use so"
+        return InputError(f"{error.filename or 'a file'}: {error.strerror}: {advice}")
     if "No space left on device" in text:  # TensorFlow's, with errors of its own kinds
         return InputError("no space left on the disk: free some, or give another folder")
     if isinstance(error, MemoryError) or (type(error).__name__ == "ResourceExhaustedError" and "OOM" in text):

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import psutil
 import tensorflow as tf
 
-from tfxfer import inference, order, prefix, strategies
+from tfxfer import inference, memory, order, prefix, strategies
 from tfxfer.banks import MANIFEST, Bank, stack
 from tfxfer.errors import InputError
 from tfxfer.store import Store, amount
@@ -24,7 +23,6 @@ from tfxfer.store import Store, amount
 __all__ = ["Bank", "Extractor", "extract"]
 
 SHARD_BYTES = 256e6  # of one shard's features, about
-MEMORY_SHARE = 0.5  # of the memory available, which features may take before they go to disk
 
 
 def extract(
@@ -102,7 +100,7 @@ class Extractor:
             raise InputError(
                 "the data set does not know its length: apply tf.data.experimental.assert_cardinality(n) to it"
             )
-        if out is None and n * self.row_bytes <= MEMORY_SHARE * psutil.virtual_memory().available:
+        if out is None and memory.fits(n * self.row_bytes):
             return _in_memory(self._compute(examples, 0, None))
         what = dataset.identity() if hasattr(dataset, "identity") else (uuid.uuid4().hex, "unknown", "")
         return self._to_disk(examples, n, what, out)

@@ -41,6 +41,7 @@ def rank(
     image_size: int = 96,
     limit: int = 2000,
     seed: int = 0,
+    skip_bad: bool = False,
 ) -> tuple[list[Row], dict[str, str]]:
     """Scores the embeddings that backbones give a data set's training images.
 
@@ -53,6 +54,7 @@ def rank(
             other backbones see their native size. Most were trained at 224, which costs five times as much.
         limit: at most this many training images, stratified.
         seed: of the splits and of random weights.
+        skip_bad: leaves out files of a folder that cannot be read.
 
     Returns:
         Rows, the highest LogME first; and the backbones that could not be had, name -> reason.
@@ -62,7 +64,7 @@ def rank(
     """
     names = _default() if backbones is None else list(dict.fromkeys(backbones))
     known = {name: get(name) for name in names}
-    splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed)
+    splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad)
     rows, refused = [], {}
     for name, facts in known.items():
         keras.utils.set_random_seed(seed)

@@ -46,7 +46,8 @@ def find(out: str | Path, recipe: str, which: str) -> Path:
         InputError: there is none, or it is finished.
     """
     home = Path(out).expanduser() / recipe
-    partial = sorted(path.parent for path in home.glob(f".partial-*/{ARGUMENTS}"))
+    begun = (path for path in home.glob(f".partial-*/{ARGUMENTS}") if path.stat().st_size)  # else killed before
+    partial = sorted(path.parent for path in begun)
     if which == "last":
         if not partial:
             raise InputError(f"no unfinished run in {home}: start one without --resume")

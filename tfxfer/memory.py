@@ -1,0 +1,50 @@
+"""How much memory there is to take: what the machine has free, or what a container or a job may still use of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+SHARE = 0.5  # of what is available, that one thing may take unasked
+_CGROUPS = Path("/proc/self/cgroup")
+_MOUNT = Path("/sys/fs/cgroup")
+_V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+_V2 = ("memory.max", "memory.current", "inactive_file")
+
+
+def available() -> int:
+    """Bytes that can be taken without swapping and without being killed for it.
+
+    The least of what the kernel has free and what each control group that this process is in has left: its limit, less
+    what is used, but for files read that can be dropped. Docker, Kubernetes and Slurm limit jobs so; the kernel's own
+    figure knows nothing of it. https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
+    """
+    return max(0, min([psutil.virtual_memory().available, *_left()]))
+
+
+def fits(nbytes: int) -> bool:
+    """Whether so many bytes may be taken unasked: at most `SHARE` of what is available."""
+    return nbytes <= SHARE * available()
+
+
+def _left() -> Iterator[int]:
+    try:
+        lines = _CGROUPS.read_text().splitlines()
+    except OSError:  # no Linux
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            home, names = (_MOUNT / "memory", _V1) if controllers else (_MOUNT, _V2)
+            own = Path(path.lstrip("/"))
+            for group in (own, *own.parents):  # in a container the group's own path may not be mounted, but its root is
+                yield from _left_of(home / group, *names)
+
+
+def _left_of(group: Path, limit: str, used: str, droppable: str) -> Iterator[int]:
+    try:
+        most, now = (int((group / name).read_text()) for name in (limit, used))
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        yield most - now + int(stat.get(droppable, 0))
+    except (OSError, ValueError):  # there is none, or "max"
+        return

@@ -1,8 +1,9 @@
 # make demo: install into .venv, run the quickstart, say where its report is. make test: the same for the tests.
+# make test-oldest: the tests with the oldest TensorFlow that setup.cfg allows, in .venv-oldest.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint audit plotly clean
+.PHONY: demo test test-oldest lint audit plotly clean
 
 demo: .venv/installed
 	$(BIN)/python -m tfxfer.recipes.quickstart
@@ -13,6 +14,9 @@ test: .venv/installed
 	@command -v chromium google-chrome > /dev/null || { apt-get update -q && apt-get install -qy chromium; } > /dev/null \
 		|| echo "no Chromium and none could be installed: the report's tests will fail"
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-oldest: .venv-oldest/installed
+	.venv-oldest/bin/pytest -n 2 --dist loadfile
 
 lint: .venv/installed audit
 	$(BIN)/ruff check --output-format concise .
@@ -30,9 +34,15 @@ audit: .venv/installed
 	$(BIN)/pip install --editable '.[test]'
 	touch $@
 
+# The version is the lower bound in setup.cfg; what else there is, is as new as goes with it.
+.venv-oldest/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/pip install --editable '.[test]' "$$(sed -n 's/^ *tensorflow>=\([0-9.]*\),.*/tensorflow==\1.0/p' setup.cfg)"
+	touch $@
+
 # The part of plotly.js that reports need, built anew after a change of its version: needs node and the npm registry.
 plotly:
 	cd tfxfer/report/assets/plotly && npm ci --ignore-scripts && npm run build && rm -r node_modules
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-oldest build *.egg-info

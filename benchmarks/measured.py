@@ -1,0 +1,176 @@
+"""README's table of recipes: what was published and what was measured, taken from what runs wrote.
+
+    python benchmarks/measured.py --keep RUN [--name NAME]   # copies a finished run's facts and figures to measured/
+    python benchmarks/measured.py                            # writes the table into README.md from measured/
+
+`measured/<name>.json` holds a run's command, without this machine's paths, its date, machine, versions, sizes and
+metrics. A test compares README with them.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import tfxfer
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+START, END = "<!-- written by benchmarks/measured.py -->", "<!-- end -->"
+
+# recipe -> what it shows; then by measured run: what was measured on, and (label, metric, published) of each figure.
+TABLE = {
+    "quickstart": (
+        "ImageNet features of scikit-learn's digits, before and after fine-tuning the last 40 layers",
+        {"quickstart": ("450 digits", [("test accuracy", "test/accuracy", None)])},
+    ),
+    "mobilenet_mnist": (
+        "MobileNetV2 on MNIST: PCA, t-SNE and LLE of 2,000 test images before and after tuning the last 10 layers",
+        {
+            "mobilenet_mnist": (
+                "EfficientNet-Lite0, 10,000 images of MNIST",
+                [
+                    ("test accuracy", "test/accuracy", None),
+                    ("silhouette before", "before/silhouette", None),
+                    ("after", "after/silhouette", None),
+                ],
+            ),
+            "mobilenet_mnist_40": (
+                "the same, last 40 layers",
+                [
+                    ("test accuracy", "test/accuracy", None),
+                    ("silhouette before", "before/silhouette", None),
+                    ("after", "after/silhouette", None),
+                ],
+            )
+        },
+    ),
+    "fashion_features": (
+        "Fashion-MNIST: pixels, scattering, VGG19, ResNet18 and EfficientNet-Lite0 under LDA, logistic regression and "
+        "random forest; the head alone, the last stage tuned; neural collapse of each",
+        {
+            "fashion_features": (
+                "60,000 images to learn, 10,000 to test",
+                [
+                    ("LDA on pixels", "pixels/lda/test_accuracy", "0.8151"),
+                    ("forest on pixels", "pixels/random_forest/test_accuracy", "0.8752"),
+                    ("LDA on scattering", "scattering/lda/test_accuracy", "0.9019"),
+                    ("logistic regression on scattering", "scattering/logistic/test_accuracy", "0.8496"),
+                    ("EfficientNet-Lite0, last stage tuned", "efficientnet_lite0/tuned/test_accuracy", None),
+                ],
+            )
+        },
+    ),
+    "fashion_models": (
+        "Fashion-MNIST: a CNN and a small ResNet from scratch against five classical models; cost, calibration, and "
+        "what inverted, tinted and textured pictures do to them",
+        {
+            "fashion_models": (
+                "54,000 images to train, 10,000 to test",
+                [
+                    ("CNN", "cnn/test_accuracy", "0.91"),
+                    ("small ResNet", "small_resnet/test_accuracy", "0.91"),
+                    ("logistic regression", "logistic/test_accuracy", "0.83"),
+                    ("RBF SVM", "svm/test_accuracy", "0.87 to 0.89"),
+                    ("random forest", "random_forest/test_accuracy", "0.87 to 0.89"),
+                ],
+            )
+        },
+    ),
+    "fashion_groups": (
+        "Fashion-MNIST in three groups and in ten classes, with pixels in their places and permuted: what spatial "
+        "structure is worth to a CNN, a perceptron and a pretrained network",
+        {
+            "fashion_groups": (
+                "three groups, 54,000 images to train, 10,000 to test",
+                [("CNN", "plain/accuracy", "0.9951"), ("pixels permuted", "permuted/accuracy", "0.9917")],
+            )
+        },
+    ),
+    "emotion_resnet18": (
+        "a folder of faces by emotion, or of anything: a network from scratch, pretrained with more and more layers "
+        "unfrozen, then all of them; both confusion matrices",
+        {
+            "emotion_resnet18": (
+                "EfficientNet-Lite0, 7 classes of clothes, 945 images to train; published of faces, ResNet18",
+                [("from scratch", "scratch/accuracy", "0.6048"), ("pretrained, all layers", "tuned/accuracy", "0.6510")],
+            )
+        },
+    ),
+    "cifar10c_shift": (
+        'CIFAR-10-C, or the "-C" twin of any data set: a network before and after tuning on corrupted images, all 19 '
+        "corruptions x 5 severities, which single stage is best to tune",
+        {
+            "cifar10c_shift": (
+                "EfficientNet-Lite0, 10,000 of Fashion-MNIST, gaussian_noise 5; published of CIFAR-10, ResNet50, and "
+                "leaking",
+                [
+                    ("corrupted before", "before/corrupted_accuracy", "0.3764"),
+                    ("after", "after/corrupted_accuracy", "0.9425"),
+                    ("clean before", "before/clean_accuracy", "0.7880"),
+                    ("after", "after/clean_accuracy", "0.9079"),
+                ],
+            )
+        },
+    ),
+    "pretrain": (
+        "trains any backbone from scratch and saves weights that the others take as `--weights`",
+        {
+            "pretrain": (
+                "MobileNetV2 at 48 x 48, 54,000 images of Fashion-MNIST, 8 epochs",
+                [("test accuracy", "test/accuracy", None)],
+            )
+        },
+    ),
+}
+
+
+def keep(run_dir: str, name: str | None) -> Path:
+    """Copies a run's facts and figures, times apart, to measured/."""
+    run = tfxfer.load(run_dir)
+    facts = {key: run.facts[key] for key in ("recipe", "started", "versions")}
+    facts["machine"] = {key: run.facts["machine"][key] for key in ("cpus", "python")}
+    arguments = {k: v for k, v in run.facts["arguments"].items() if k not in ("out", "data_dir", "resume")}
+    arguments["dataset"] = re.sub(r"(:).*/", r"\1", arguments["dataset"])
+    metrics = {key: round(value, 6) for key, value in run.metrics.items() if not key.startswith("seconds/")}
+    path = HERE / "measured" / f"{name or facts['recipe']}.json"
+    about = facts | {"arguments": arguments, "sizes": run.facts["data"]["sizes"], "metrics": metrics}
+    path.write_text(json.dumps(about, indent=1) + "\n")
+    return path
+
+
+def table() -> str:
+    """The table, in Markdown."""
+    lines = ["| recipe | what it shows | measured (published) |", "|---|---|---|"]
+    for recipe, (shows, runs) in TABLE.items():
+        cells = []
+        for name, (on, figures) in runs.items():
+            metrics = json.loads((HERE / "measured" / f"{name}.json").read_text())["metrics"]
+            shown = [f"{label} {metrics[key]:.4f}" + _published(value) for label, key, value in figures]
+            cells.append(f"{', '.join(shown)}: {on}")
+        lines.append(f"| `{recipe}` | {shows} | {'; '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _published(value: str | None) -> str:
+    return f" ({value})" if value else ""
+
+
+def written(readme: str) -> str:
+    """README's text with the table anew."""
+    before, rest = readme.split(START)
+    return f"{before}{START}\n{table()}\n{END}{rest.split(END)[1]}"
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keep", metavar="RUN", help="a finished run's folder")
+    parser.add_argument("--name", help="of its file, by default the recipe's")
+    given = parser.parse_args(argv)
+    if given.keep:
+        print(keep(given.keep, given.name))
+    README.write_text(written(README.read_text()))
+
+
+if __name__ == "__main__":
+    main()

@@ -42,7 +42,7 @@ TABLE = {
                     ("silhouette before", "before/silhouette", None),
                     ("after", "after/silhouette", None),
                 ],
-            )
+            ),
         },
     ),
     "fashion_features": (
@@ -93,7 +93,10 @@ TABLE = {
         {
             "emotion_resnet18": (
                 "EfficientNet-Lite0, 7 classes of clothes, 945 images to train; published of faces, ResNet18",
-                [("from scratch", "scratch/accuracy", "0.6048"), ("pretrained, all layers", "tuned/accuracy", "0.6510")],
+                [
+                    ("from scratch", "scratch/accuracy", "0.6048"),
+                    ("pretrained, all layers", "tuned/accuracy", "0.6510"),
+                ],
             )
         },
     ),

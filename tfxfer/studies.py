@@ -29,18 +29,20 @@ def networks(
     tuned: Sequence[str] = (),
     seed: int = 0,
     augment: bool = False,
+    unfreeze: int | str = 0,
 ) -> tuple[dict[str, keras.Model], dict[str, str]]:
     """Builds backbones of the table, those that have weights for any size at `image_size`.
 
     Args:
         tuned: names of those that will be fine-tuned; others than `names` are passed over.
         seed: of each one's random weights.
+        unfreeze: what of those will be fine-tuned, as `model.unfreeze_last` takes it.
 
     Returns:
         Networks by name; and those that cannot be had, name -> reason.
 
     Raises:
-        InputError: an unknown name, one to be tuned that has nothing to train, or none can be had.
+        InputError: an unknown name, one to be tuned that has not so much to train, or none can be had.
     """
     rows = {name: backbones.get(name) for name in (*names, *tuned)}
     if nothing := [name for name in tuned if rows[name].weightless]:
@@ -56,6 +58,8 @@ def networks(
             print(f"{name} is left out: {reason}", flush=True)
     if not nets:
         raise InputError("; ".join(left_out.values()))
+    for name in nets.keys() & set(tuned):
+        model.depth(nets[name], unfreeze)
     return nets, left_out
 
 

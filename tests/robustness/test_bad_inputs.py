@@ -159,6 +159,11 @@ BAD = [
     ("fashion_features", ["--backbones", ""], "unknown backbone ''"),
     ("fashion_features", ["--classifiers", "lda,xgboost"], "probe 'xgboost': expected one of lda"),
     ("fashion_features", ["--tune", "pixels"], "pixels has nothing to fine-tune"),
+    (
+        "fashion_features",
+        ["--backbones", "pixels,cnn", "--tune", "cnn", "--weights", "none", "--unfreeze", "stage99"],
+        "unknown stage 'stage99': expected one of cnn's",
+    ),
     ("fashion_features", ["--precision", "half"], "precision 'half': expected one of"),
     ("fashion_models", ["--classifiers", "logistic,,svm"], "probe '': expected one of lda"),
     ("fashion_models", ["--classifiers", "forest"], "probe 'forest': expected one of lda"),

@@ -42,7 +42,9 @@ def main(
         splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad)
         run.describe(None, splits)
         sets, methods, tunes = (text.split(",") for text in (backbones, classifiers, tune))
-        nets, run.facts["left_out"] = studies.networks(sets, splits, image_size, weights, tunes, seed)
+        nets, run.facts["left_out"] = studies.networks(
+            sets, splits, image_size, weights, tunes, seed, unfreeze=unfreeze
+        )
         panels, histories, best = {}, {}, None
         for name, net in nets.items():
             depths = {"last_layer": (0, epochs)} if studies.learned(net) else {}

@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is fi
 import keras
 import tensorflow as tf
 
-from tfxfer import backbones, data, model
+from tfxfer import backbones, data, model, partial
 
 
 def parser(doc: str, **defaults) -> argparse.ArgumentParser:
@@ -48,9 +48,8 @@ def run(measure: Callable[[argparse.Namespace], dict], arguments: argparse.Names
     with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, TFXFER_CACHE=folder):
         results = {"machine": machine, "arguments": sizes} | measure(arguments)
     if arguments.json:
-        beside = arguments.json.with_name(f".partial-{arguments.json.name}")
-        beside.write_text(json.dumps(results, indent=1) + "\n")
-        os.replace(beside, arguments.json)
+        with partial.file(arguments.json) as beside:
+            beside.write_text(json.dumps(results, indent=1) + "\n")
     return results
 
 

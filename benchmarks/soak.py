@@ -61,7 +61,8 @@ def measure(given) -> dict:
             )
         while runs.resumable():
             expect(runs.start().wait() == 0, "what a kill left could not be resumed")
-        return {"soak": found | {"finished": len(runs.check(expected)) - 1}}
+        runs.checked.clear()  # all of them once more: a later kill must not have touched an earlier run
+        return {"soak": found | {"finished": len(runs.check(expected)) - 1, "never begun": len(runs.partial())}}
 
 
 class Runs:
@@ -70,6 +71,7 @@ class Runs:
     def __init__(self, home: Path):
         self.home = home
         self.resuming = False
+        self.checked: dict[str, dict[str, float]] = {}
 
     def start(self) -> subprocess.Popen:
         """Resumes what is unfinished, else starts anew."""
@@ -90,9 +92,10 @@ class Runs:
         return [folder for folder in self._folders(".partial-*") if _written(folder / "arguments.json")]
 
     def check(self, metrics: dict[str, float] | None = None) -> list[dict[str, float]]:
-        """Loads every finished run with its SavedModel; its metrics without times, which have to be those given."""
-        found = []
+        """Loads every run finished since, with its SavedModel; the metrics of all, which have to be those given."""
         for folder in self._folders("[0-9]*"):
+            if folder.name in self.checked:
+                continue
             run = tfxfer.load(folder)
             pictures = run.banks["pictures"]["image"][:8]
             served = tf.saved_model.load(str(folder / "saved_model")).signatures["serving_default"]
@@ -100,9 +103,10 @@ class Runs:
             expected = tf.nn.softmax(run.banks["test"]["logits"][:8])
             np.testing.assert_allclose(given, expected, atol=1e-4)
             expect((folder / "report.html").read_text().endswith("</html>\n"), f"the report of {folder} is torn")
-            found.append({key: value for key, value in run.metrics.items() if not key.startswith("seconds/")})
-            expect(metrics in (None, found[-1]), f"{found[-1]} in {folder}, {metrics} where nothing disturbed")
-        return found
+            found = {key: value for key, value in run.metrics.items() if not key.startswith("seconds/")}
+            expect(metrics in (None, found), f"{found} in {folder}, {metrics} where nothing disturbed")
+            self.checked[folder.name] = found
+        return list(self.checked.values())
 
     def _folders(self, pattern: str) -> list[Path]:
         return sorted((self.home / "runs" / "quickstart").glob(pattern))

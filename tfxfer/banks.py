@@ -1,14 +1,13 @@
 """Features of many images with their labels and ids: in memory, in one file, or in memory-mapped shards on disk."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tfxfer import entry
+from tfxfer import entry, partial
 from tfxfer.errors import InputError
 
 MANIFEST = "bank.json"
@@ -78,10 +77,8 @@ class Bank:
 
     def save(self, path: str | Path) -> None:
         """Writes one .npz, beside and renamed."""
-        path = Path(path)
-        beside = path.with_name(f".partial-{path.name}")
-        np.savez(beside, labels=self.labels, ids=self.ids, **{f"value/{k}": v for k, v in self.values.items()})
-        os.replace(beside, path)
+        with partial.file(Path(path)) as beside:
+            np.savez(beside, labels=self.labels, ids=self.ids, **{f"value/{k}": v for k, v in self.values.items()})
 
     @classmethod
     def load(cls, path: str | Path) -> "Bank":

@@ -3,7 +3,6 @@ it is."""
 
 import contextlib
 import hashlib
-import os
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
+from tfxfer import partial
 from tfxfer.decoding import decode
 from tfxfer.errors import InputError
 from tfxfer.pictures import mark
@@ -129,9 +129,6 @@ def _recall(place: Path) -> dict[bytes, bytes]:
 
 def _remember(place: Path, known: dict[bytes, bytes]) -> None:
     table = np.frombuffer(b"".join(mark + digest for mark, digest in known.items()), np.uint8).reshape(-1, 32)
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, no more
-        place.parent.mkdir(parents=True, exist_ok=True)
-        beside = place.with_name(f".partial-{os.getpid()}-{place.name}")
-        with beside.open("wb") as file:
-            np.save(file, table)
-        os.replace(beside, place)
+    # a cache that cannot be written costs time, no more
+    with contextlib.suppress(OSError), partial.file(place) as beside, beside.open("wb") as file:
+        np.save(file, table)

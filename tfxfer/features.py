@@ -5,7 +5,6 @@ import hashlib
 import itertools
 import json
 import math
-import os
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import inference, memory, order, prefix, strategies
+from tfxfer import inference, memory, order, partial, prefix, strategies
 from tfxfer.banks import MANIFEST, Bank, stack
 from tfxfer.errors import InputError
 from tfxfer.store import Store, amount
@@ -120,9 +119,8 @@ class Extractor:
         compute = functools.partial(self._compute, examples)
         shards = _in_shards(store, keys, sizes, self.specs, about, compute, per_shard)
         if own:
-            beside = store.root / f".partial-{MANIFEST}"
-            beside.write_text(json.dumps(about | {"rows": n, "shards": keys}, indent=1) + "\n")
-            os.replace(beside, store.root / MANIFEST)
+            with partial.file(store.root / MANIFEST) as beside:
+                beside.write_text(json.dumps(about | {"rows": n, "shards": keys}, indent=1) + "\n")
         return stack(shards)
 
     def _compute(self, examples, first: int, number: int | None) -> Iterator[dict[str, np.ndarray]]:

@@ -1,4 +1,5 @@
-"""Folders in the making and on their way out: beside their place, named by host and process, swept when those died."""
+"""Files and folders in the making, beside their place, and folders on their way out: named by host and process, and
+swept when those died."""
 
 import contextlib
 import os
@@ -25,6 +26,18 @@ def beside(folder: Path) -> Iterator[Path]:
     finally:
         _writing.discard(path.name)
         shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def file(path: Path) -> Iterator[Path]:
+    """A path beside a file to write it at; it has the file's name when the block ends, or is removed after an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".partial-{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def drop(folder: Path) -> bool:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import statistics
 import time
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfxfer import convolutions, model, strategies
+from tfxfer import convolutions, model, partial, strategies
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
 
@@ -64,10 +63,8 @@ def choose(
     else:
         content = json.dumps(_race(net, splits, batch_size, repeats)).encode()
         if kept and strategies.is_chief(strategy):
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            beside = kept.with_name(f".partial-{kept.name}")
-            beside.write_bytes(content)
-            os.replace(beside, kept)
+            with partial.file(kept) as beside:
+                beside.write_bytes(content)
     seconds = json.loads(strategies.broadcast(strategy, content))
     return min(seconds, key=seconds.get), seconds
 

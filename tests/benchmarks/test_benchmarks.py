@@ -123,6 +123,17 @@ def test_scattering(run):
     assert row["feature_difference"] < 1e-4
 
 
+def test_soak(tmp_path, monkeypatch):
+    """Two kills; fifty are the benchmark's."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    found = importlib.import_module("soak").main(["--kills", "2", "--json", str(tmp_path / "results.json")])
+    assert json.loads((tmp_path / "results.json").read_text()) == found
+    soak = found["soak"]
+    assert soak["kills"] == 2
+    assert soak["finished"] >= (soak["resumed"] > 0)
+    assert soak["resumed"] + soak["started"] >= 2
+
+
 def test_report(run):
     row = run("report", "--repeats 1")["report"]
     assert has(row, "opening")

@@ -1,12 +1,11 @@
 """The report of a run: PNG figures and one self-contained report.html, made from what the run wrote."""
 
 import html
-import os
 from pathlib import Path
 
 import numpy as np
 
-from tfxfer import loaded
+from tfxfer import loaded, partial
 from tfxfer.report import (
     comparison,
     dataset,
@@ -55,9 +54,8 @@ def write(run_dir: str | Path) -> Path:
 
 def save(path: Path, content: str) -> Path:
     """Writes a file beside its place and renames it."""
-    beside = path.with_name(f".partial-{path.name}")
-    beside.write_text(content, encoding="utf-8")
-    os.replace(beside, path)
+    with partial.file(path) as beside:
+        beside.write_text(content, encoding="utf-8")
     return path
 
 

@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import tfxfer
 from tfxfer import exhibits, features, runs
 from tfxfer.errors import InputError
 
+JSON = ("metrics.json", "run.json")
 HISTORY = {"loss": [2.0, 1.0], "val_loss": [2.0, 1.5], "accuracy": [0.1, 0.6], "val_accuracy": [0.1, 0.4]}
 
 
@@ -38,6 +40,17 @@ def test_a_run_is_named_when_it_is_whole_and_can_be_loaded(tmp_path, pictures, s
     images = pictures.rows["test"].images
     np.testing.assert_allclose(loaded.model(images), loaded.banks["test"]["logits"], atol=1e-5)
     assert loaded.model.classes == list(pictures.classes)
+
+
+def test_what_is_not_finite_is_null_and_nan_again(tmp_path, pictures, small_cnn):
+    with runs.Run("trial", {}, tmp_path) as run:
+        run.metrics = {"before/silhouette": math.nan, "after/silhouette": 0.25}
+        run.facts["by_seed"] = {"0": [math.inf, np.float64("nan"), 1]}
+        run.save({})
+    written = {name: json.loads((run.final / name).read_text(), parse_constant=pytest.fail) for name in JSON}
+    assert written["metrics.json"] == {"before/silhouette": None, "after/silhouette": 0.25}
+    assert written["run.json"]["by_seed"] == {"0": [None, None, 1]}
+    assert math.isnan(tfxfer.load(run.final).metrics["before/silhouette"])
 
 
 def test_two_runs_in_one_second_have_two_names(tmp_path, pictures, small_cnn):
@@ -90,10 +103,11 @@ def test_out_that_cannot_be_written(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("content", [None, "{torn"])
+@pytest.mark.parametrize("content", [None, "{torn", "[1]"])
 def test_loading_what_is_no_run(tmp_path, content):
-    if content:
-        (tmp_path / "run.json").write_text(content)
+    for name in JSON if content else ():
+        (tmp_path / name).write_text(content)
+    (tmp_path / "history.csv").write_text("epoch\n")
     with pytest.raises(InputError, match="is not a finished run"):
         tfxfer.load(tmp_path)
 

@@ -3,6 +3,7 @@
 import csv
 import functools
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A finished run: facts (run.json), metrics, history (a list per column) and, when asked for, model and banks."""
+    """A finished run: facts (run.json), metrics, history (a list per column) and, when asked for, model and banks.
+
+    Metrics that are not finite, null in metrics.json, are NaN.
+    """
 
     dir: Path
     facts: dict[str, Any]
@@ -78,9 +82,12 @@ def load(run_dir: str | Path) -> Loaded:
     folder = Path(run_dir)
     try:
         facts, metrics = (json.loads((folder / name).read_text()) for name in ("run.json", "metrics.json"))
+        if not (isinstance(facts, dict) and isinstance(metrics, dict)):
+            raise ValueError("run.json and metrics.json have no names in them")
         with (folder / "history.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} is not a finished run ({error}): give a folder that holds run.json") from None
+    metrics = {name: math.nan if value is None else value for name, value in metrics.items()}
     history = {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"} if rows else {}
     return Loaded(folder, facts, metrics, history)

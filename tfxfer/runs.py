@@ -4,7 +4,6 @@ import contextlib
 import csv
 import datetime
 import importlib.metadata
-import json
 import os
 import platform
 import shlex
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfxfer import arguments, resume
+from tfxfer import arguments, json_files, resume
 from tfxfer.errors import InputError, met_by_tensorflow
 
 if TYPE_CHECKING:
@@ -173,9 +172,9 @@ class Run:
             bank.save(self.dir / "banks" / f"{name}.npz")
         if not (self.dir / "history.csv").exists():
             self.save_history({})
-        _write_json(self.dir / "metrics.json", self.metrics)
+        json_files.write(self.dir / "metrics.json", self.metrics)
         timings = {name: value for name, value in self.metrics.items() if name.startswith("seconds/")}
-        _write_json(self.dir / "run.json", self.facts | {"timings": timings})
+        json_files.write(self.dir / "run.json", self.facts | {"timings": timings})
         if (self.dir / "model.keras").exists():
             from tfxfer.export import card
 
@@ -222,7 +221,3 @@ def as_published(protocol: str) -> bool:
     if protocol not in ("tfxfer", "as_published"):
         raise InputError(f"protocol {protocol!r}: expected tfxfer or as_published")
     return protocol == "as_published"
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=1) + "\n")

@@ -1,14 +1,13 @@
 """The command `tfxfer export`: a finished run's network in every form asked for, compared, with card and labels."""
 
 import contextlib
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tfxfer import loaded
+from tfxfer import json_files, loaded
 from tfxfer.banks import Bank
 from tfxfer.errors import InputError
 from tfxfer.export import card, files
@@ -71,7 +70,7 @@ def bundle(
             figures[name] = {"file": file.name, **found}
             print(f"{name}: {file.name}, {_said(found)}", flush=True)
         facts = {"test_accuracy": accuracy, "test_images": len(test), "images": len(compared), "formats": figures}
-        (folder / "parity.json").write_text(json.dumps(facts, indent=1) + "\n")
+        json_files.write(folder / "parity.json", facts)
         card.write(folder, run.facts, test, facts)
         if served:
             _copy(folder, served)

@@ -3,19 +3,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest lint audit plotly clean
+.PHONY: demo browser test test-oldest lint audit plotly clean
 
 demo: .venv/installed
 	$(BIN)/python -m tfxfer.recipes.quickstart
 	@echo "Open $$(ls -td $(CURDIR)/saved_models/quickstart/2* | head -n 1)/report.html in a browser."
 
 # The report is tested in a real browser: Debian's, where apt may install it; without one its tests fail and say so.
-test: .venv/installed
+browser:
 	@command -v chromium google-chrome > /dev/null || { apt-get update -q && apt-get install -qy chromium; } > /dev/null \
 		|| echo "no Chromium and none could be installed: the report's tests will fail"
+
+test: .venv/installed browser
 	$(BIN)/pytest -n 2 --dist loadfile
 
-test-oldest: .venv-oldest/installed
+test-oldest: .venv-oldest/installed browser
 	.venv-oldest/bin/pytest -n 2 --dist loadfile
 
 lint: .venv/installed audit
@@ -36,7 +38,8 @@ audit: .venv/installed
 
 # The version is the lower bound in setup.cfg; what else there is, is as new as goes with it.
 .venv-oldest/installed: setup.cfg pyproject.toml
-	$(PYTHON) -m venv .venv-oldest
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "the oldest TensorFlow needs Python 3.11 or 3.12, this is " + sys.version.split()[0] + ": make test-oldest PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv-oldest || { echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	.venv-oldest/bin/pip install --editable '.[test]' "$$(sed -n 's/^ *tensorflow>=\([0-9.]*\),.*/tensorflow==\1.0/p' setup.cfg)"
 	touch $@
 

@@ -16,6 +16,7 @@ os.environ.update(
 import gzip  # noqa: E402
 import shutil  # noqa: E402
 import struct  # noqa: E402
+import subprocess  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import keras  # noqa: E402
@@ -88,3 +89,13 @@ def lite0(pictures) -> keras.Model:
     """EfficientNet-Lite0 with its ImageNet weights at 48 x 48; tests must not train it."""
     keras.utils.set_random_seed(0)  # of the head
     return model.build("efficientnet_lite0", pictures, image_size=48)
+
+
+@pytest.fixture(scope="session")
+def alone() -> list[str]:
+    """Put before a command, gives it mounts of its own: by root's right, or in a namespace of the user's."""
+    words = ["unshare", "--mount", *(["--map-root-user"] if os.geteuid() else [])]
+    tried = subprocess.run([*words, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, text=True)
+    if tried.returncode:
+        pytest.fail(f"the right to mount is needed: be root, or allow user namespaces ({tried.stderr.strip()})")
+    return words

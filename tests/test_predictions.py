@@ -1,8 +1,10 @@
 """`tfxfer predict` against the SavedModel's own signatures."""
 
+import errno
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import warnings
@@ -86,7 +88,12 @@ def test_bad_files_are_lines_and_the_others_go_on(run_dir, folder, tmp_path, mon
         tmp_path / "pipe.png": "is no regular file",
         tmp_path / "huge.png": "has 1,073,741,824 bytes, which no picture has",
         tmp_path / "nowhere.png": "No such file or directory",
+        "x" * 300: "File name too long",
+        tmp_path / "vast.png": "has 100,000 x 100,000 pixels, which memory does not hold: make it smaller",
     }
+    vast = bytearray((folder / "0.PNG").read_bytes())
+    vast[16:24] = struct.pack(">II", 100_000, 100_000)
+    (tmp_path / "vast.png").write_bytes(vast)
     words = [folder / "0.PNG", *bad, folder / "1.PNG"]
     status, lines, stderr = command(monkeypatch, capsys, run_dir, *words)
     assert (status, stderr) == (1, "")
@@ -98,6 +105,35 @@ def test_bad_files_are_lines_and_the_others_go_on(run_dir, folder, tmp_path, mon
         assert set(row) == {"file", "error"}
         assert reason in row["error"]
         assert "\n" not in row["error"]
+
+
+def test_links_to_nowhere_and_locked_folders_are_lines(run_dir, folder, tmp_path, monkeypatch, capsys):
+    (folder / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    scandir = os.scandir
+    locked = str(folder / "deep")
+
+    def refuse(path):  # root may read everything
+        if path == locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != locked)
+    status, lines, _ = command(monkeypatch, capsys, run_dir, folder)
+    assert status == 1
+    found = {row["file"]: row.get("error") for row in map(json.loads, lines)}
+    assert found == {str(folder / f"{number}.PNG"): None for number in range(5)} | {
+        locked: "Permission denied",
+        str(folder / "lost.png"): "No such file or directory",
+    }
+
+
+def test_names_that_no_file_can_have(run_dir, monkeypatch, capsys):
+    status, lines, _ = command(monkeypatch, capsys, run_dir, "-", "", stdin=b"a.png\0b.png\0\n")
+    assert status == 1
+    first, second = map(json.loads, lines)
+    assert "null" in first["error"]
+    assert second == {"file": "", "error": "has no name"}
 
 
 def test_names_on_standard_input(run_dir, folder, monkeypatch, capsys):

@@ -12,7 +12,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from tfxfer import entry, store
+from tfxfer import entry, partial, store
 from tfxfer.errors import InputError
 from tfxfer.store import Store
 
@@ -254,7 +254,7 @@ def test_a_root_that_cannot_be(tmp_path):
 
 def test_abandoned_partial_folders(cache):
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    here = f".partial-{A}-{platform.node()}"
+    here = f".partial-{A}-{partial.host()}"
 
     def make(name, days_ago=0.0):
         folder = cache.root / name
@@ -271,7 +271,8 @@ def test_abandoned_partial_folders(cache):
     ]
     live = [
         make(f"{here}-{os.getppid()}-00000003"),
-        make(f"{here}-1-00000004"),
+        make(f"{here}-1-00000004", days_ago=8),  # at work on it for long, or the clock has jumped
+        make(f".partial-{A}-{platform.node()}-7-{int(gone.stdout)}-00000006"),  # another container's of the same name
         make(f".partial-{A}-another-host-1-00000005", days_ago=6),
         make(".partial-mine", days_ago=100),
     ]

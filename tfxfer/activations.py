@@ -80,15 +80,17 @@ def compute(
     if strategies.workers(strategy) > 1 and not strategies.agree(strategy, len(found) == len(plan.keys)):
         found = {}  # a pass is for all workers, or for none
     missing = {job: spec for job, spec in plan.specs.items() if job not in found}
-    size = sum(math.prod(shape) * kind.itemsize for shape, kind in missing.values())
+    sizes = [math.prod(shape) * kind.itemsize for shape, kind in missing.values()]
+    size = sum(sizes)
+    needed = size + max(sizes, default=0)  # in memory, where TensorFlow copies one after another
     if mode == "auto":
-        mode = "memory" if memory.fits(size) else "disk" if store.fits(size) else "off"
+        mode = "memory" if memory.fits(needed) else "disk" if store.fits(size) else "off"
         if not strategies.agree(strategy, mode != "off"):
             return None
-    elif mode == "memory" and size > memory.available():
+    elif mode == "memory" and needed > memory.available():
         raise InputError(
-            f"cache 'memory': the activations take {amount(size)}, {amount(memory.available())} are free: use --cache "
-            "auto, disk or off, or fewer images"
+            f"cache 'memory': the activations need {amount(needed)}, {amount(memory.available())} are free: use "
+            "--cache auto, disk or off, or fewer images"
         )
     with contextlib.ExitStack() as writing:
         filled = {}

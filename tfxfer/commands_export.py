@@ -54,11 +54,11 @@ def predict(
     from tfxfer import predictions
 
     names = predictions.expand(files, sys.stdin.buffer)
-    failed = False
+    failed, width = False, min(60, max(map(len, names)))
     try:
         for row in predictions.predict(model, names, batch_size):
             failed |= "error" in row
-            print(predictions.text(row, format, min(60, max(map(len, names)))), flush=True)
+            print(predictions.text(row, format, width), flush=True)
     except BrokenPipeError:  # as of `| head`: no one reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         failed = True

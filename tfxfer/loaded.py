@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tfxfer.features import Bank
 
 
+_FACTS = ("recipe", "arguments", "started", "versions")
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A finished run: facts (run.json), metrics, history (a list per column) and, when asked for, model and banks.
@@ -82,12 +85,24 @@ def load(run_dir: str | Path) -> Loaded:
     folder = Path(run_dir)
     try:
         facts, metrics = (json.loads((folder / name).read_text()) for name in ("run.json", "metrics.json"))
-        if not (isinstance(facts, dict) and isinstance(metrics, dict)):
-            raise ValueError("run.json and metrics.json have no names in them")
+        if missing := [name for name in _FACTS if name not in facts]:
+            raise ValueError(f"run.json lacks {', '.join(missing)}")
+        metrics = {name: math.nan if value is None else float(value) for name, value in metrics.items()}
         with (folder / "history.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, ValueError) as error:
+        history = {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"} if rows else {}
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise InputError(f"{folder} is not a finished run ({error}): give a folder that holds run.json") from None
-    metrics = {name: math.nan if value is None else value for name, value in metrics.items()}
-    history = {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"} if rows else {}
     return Loaded(folder, facts, metrics, history)
+
+
+def described(run_dir: str | Path) -> Loaded:
+    """As `load`, of a run whose data and classes are known.
+
+    Raises:
+        InputError: it is no finished run, or says nothing of its data.
+    """
+    run = load(run_dir)
+    if missing := [name for name in ("data", "classes") if name not in run.facts]:
+        raise InputError(f"{run.dir} is not a finished run (run.json lacks {', '.join(missing)}): give a recipe's run")
+    return run

@@ -62,8 +62,7 @@ def sweep(root: Path) -> None:
             continue
         with contextlib.suppress(OSError):
             written = max(file.stat().st_mtime for file in (path, *path.iterdir()))
-            gone = match[1] == platform.node() and not _alive(int(match[2]))
-            if gone or time.time() - written > _WEEK:
+            if not _alive(int(match[2])) if match[1] == host() else time.time() - written > _WEEK:
                 shutil.rmtree(path, ignore_errors=True)
 
 
@@ -76,8 +75,16 @@ def size(root: Path) -> int:
     return total
 
 
+def host() -> str:
+    """Where numbers of processes mean something: the machine and, on Linux, the container on it."""
+    try:
+        return f"{platform.node()}-{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return platform.node()
+
+
 def _name(folder: Path) -> Path:
-    return folder.with_name(f".partial-{folder.name}-{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    return folder.with_name(f".partial-{folder.name}-{host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
 
 
 def _alive(process: int) -> bool:

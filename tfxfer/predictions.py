@@ -1,5 +1,7 @@
 """The command `tfxfer predict`: the classes of picture files, by a SavedModel that tfxfer exported."""
 
+import contextlib
+import errno
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -10,11 +12,15 @@ from typing import Any, BinaryIO
 import numpy as np
 import tensorflow as tf
 
+from tfxfer import memory
 from tfxfer.errors import InputError
 from tfxfer.export import encoded
 from tfxfer.folders import SUFFIXES
 
 OUTPUTS = {"probabilities", "class_index", "class_name"}
+
+WORKERS = os.cpu_count() or 1  # pictures decoded at once
+_BYTES = 64  # a pixel while it is decoded: four channels of float32, some copies
 
 Row = dict[str, Any]
 
@@ -36,7 +42,7 @@ def saved_model(path: str | Path) -> Path:
 def expand(words: Iterable[str], stdin: BinaryIO) -> list[str]:
     """Files that are meant: a folder's pictures, those of its folders too, in order; `-` for names on lines of stdin.
 
-    A folder without pictures stays as it is, and so becomes a line that says so.
+    A folder without pictures, or one that may not be listed, stays as it is, and so becomes a line that says so.
 
     Raises:
         InputError: no name came.
@@ -44,10 +50,7 @@ def expand(words: Iterable[str], stdin: BinaryIO) -> list[str]:
     names = []
     for word in words:
         names += [os.fsdecode(line.rstrip(b"\r\n")) for line in stdin if line.strip()] if word == "-" else [word]
-    found = []
-    for name in names:
-        inside = sorted(each for each in Path(name).rglob("*") if _picture(each, Path(name)))
-        found += map(str, inside) if inside else [name]
+    found = [file for name in names for file in _inside(name)]
     if not found:
         raise InputError("no files came: name pictures, folders, or - to read names from standard input")
     return found
@@ -74,7 +77,7 @@ def predict(path: str | Path, files: Iterable[str], batch_size: int = 32) -> Ite
     decode = tf.function(lambda one: encoded.decode(one, shape), input_signature=[tf.TensorSpec((), tf.string)])
     decode = decode.get_concrete_function()  # traced once, not by every thread
     files = list(files)
-    with ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor(WORKERS) as threads:
         for first in range(0, len(files), batch_size):
             some = files[first : first + batch_size]
             images = list(threads.map(lambda file: _read(file, decode), some))
@@ -94,9 +97,15 @@ def text(row: Row, format: str, width: int = 0) -> str:
     return f"{row['probability']:.4f}  {name}  {_printable(row['class_name'])}"
 
 
-def _picture(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+def _inside(name: str) -> list[str]:
+    """A folder's pictures, with folders in it that cannot be listed; what is no folder is itself."""
+    found = []
+    with contextlib.suppress(ValueError):  # a name with a null byte
+        for folder, folders, files in os.walk(name, onerror=lambda error: found.append(error.filename)):
+            folders[:] = [each for each in folders if not each.startswith(".")]
+            shown = (file for file in files if not file.startswith("."))
+            found.extend(os.path.join(folder, file) for file in shown if Path(file).suffix.lower() in SUFFIXES)
+    return sorted(found, key=lambda path: path.split(os.sep)) or [name]
 
 
 def _signature(folder: Path) -> tuple[Callable, tuple[int, int, int]]:
@@ -121,13 +130,21 @@ def _read(file: str, decode: Callable) -> np.ndarray | str:
     """Pixels, or why there are none."""
     path = Path(file)
     try:
+        if not file:
+            return "has no name"
+        if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+            return os.strerror(errno.EACCES)
         if path.is_dir():
             return f"is a folder without {', '.join(SUFFIXES)} files"
         if path.exists() and not path.is_file():
             return "is no regular file"
         if path.stat().st_size > encoded.LARGEST:
             return f"has {path.stat().st_size:,} bytes, which no picture has"
-        return decode(tf.constant(path.read_bytes())).numpy()
+        content = path.read_bytes()
+        height, width = encoded.size(content)
+        if not memory.fits(height * width * _BYTES * WORKERS):
+            return f"has {width:,} x {height:,} pixels, which memory does not hold: make it smaller"
+        return decode(tf.constant(content)).numpy()
     except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
         return getattr(error, "strerror", None) or str(error)
     except tf.errors.OpError as error:

@@ -1,19 +1,26 @@
 """`tfxfer export`: a real run's network in every form, each reloaded in a fresh process."""
 
 import dataclasses
+import io
 import json
+import re
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import tfxfer
 from tfxfer import cli, export
 from tfxfer.errors import InputError
 from tfxfer.export import card, parity
 from tfxfer.recipes import pretrain
+
+FILES = {"litert_dynamic": "model_dynamic.tflite", "litert_int8": "model_int8.tflite", "onnx": "model.onnx"}
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +118,32 @@ def test_the_card_says_what_it_is(run, exported):
     assert "| model_int8.tflite | " in text
     assert run.facts["data"]["sha256"] in text
     assert str(run.dir.parent.parent) not in text  # no folders of the machine where it was made
+
+
+def test_the_card_shows_how_to_run_what_is_there(run):
+    """Its lines are run, as whoever got the files would."""
+    text = card._card(run.facts, list("0123456789"), None, {"images": 1, "formats": {}})
+    assert "```" not in text.split("## Test figures")[0]
+    rows = {name: {"file": file, "bytes": 1, "max_difference": 0, "agreement": 1} for name, file in FILES.items()}
+    text = card._card(run.facts, list("0123456789"), None, {"images": 1, "formats": rows})
+    assert "saved_model" not in text.split("## Test figures")[0]
+    assert text.count('tf.lite.Interpreter("model_dynamic.tflite")') == 1
+    assert 'tf.lite.Interpreter("model_int8.tflite")' not in text
+
+
+def test_the_cards_lines_run(exported, run, monkeypatch):
+    monkeypatch.chdir(exported / "out")
+    blocks = re.findall(r"```python\n(.*?)```", Path("model_card.md").read_text(), re.S)
+    assert len(blocks) == 4
+    images = run.banks["pictures"]["image"][:1]
+    picture = io.BytesIO()
+    Image.fromarray(images[0, ..., 0]).save(picture, "PNG")
+    file = type("File", (), {"read_bytes": lambda self: picture.getvalue()})()
+    names = {"tf": tf, "onnxruntime": onnxruntime, "tfxfer": tfxfer, "images": images, "file": file}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # LiteRT's interpreter will be a package of its own
+        for block in blocks:
+            exec(block, names)  # what the card tells its reader to type
 
 
 def test_a_run_leaves_card_and_labels(run):

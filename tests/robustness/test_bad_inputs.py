@@ -80,9 +80,13 @@ def place(tmp_path_factory):
     (home / "corrupted" / "CIFAR-10-C").mkdir(parents=True)
     np.save(home / "corrupted" / "CIFAR-10-C" / "fog.npy", np.zeros(3))
     (home / "run").mkdir()
-    facts = {"recipe": "quickstart", "classes": ["a", "b"], "arguments": {}}
+    facts = {"recipe": "quickstart", "classes": ["a", "b"], "arguments": {}, "started": "", "versions": {}}
     for name, text in (("run.json", json.dumps(facts)), ("metrics.json", "{}"), ("history.csv", "epoch\n")):
         (home / "run" / name).write_text(text)
+    shutil.copytree(home / "run", home / "cut_run")
+    (home / "cut_run" / "history.csv").write_text("epoch,loss,accuracy\n1,0.5,0.9\n2,0.")
+    shutil.copytree(home / "run", home / "no_data")
+    (home / "run" / "run.json").write_text(json.dumps(facts | {"data": {"name": "digits"}}))
     (home / "torn_run").mkdir()
     (home / "torn_run" / "run.json").write_text('{"recipe": ')
     (home / "out" / "quickstart" / "20260101-000000").mkdir(parents=True)
@@ -202,6 +206,8 @@ BAD = [
     ("cache", ["remove"], "unexpected extra argument"),
     ("report", ["{home}/nowhere"], "is not a finished run"),
     ("report", ["{home}/torn_run"], "is not a finished run"),
+    ("report", ["{home}/cut_run"], "is not a finished run"),
+    ("report", ["{home}/no_data"], r"is not a finished run \(run\.json lacks data\)"),
     ("compare", ["{home}/run"], "1 runs, 1 different ones: expected at least two"),
     ("compare", ["{home}/run", "{home}/run"], "2 runs, 1 different ones: expected at least two"),
     ("compare", ["{home}/run", "{home}/nowhere"], "nowhere is not a finished run"),
@@ -245,7 +251,8 @@ def test_one_line_and_nothing_left(place, tmp_path, command, words, complaint, m
     assert len(errors) == 1, err
     assert re.search(f"^error: .*{complaint}", errors[0]), errors[0]
     assert "Traceback" not in err
-    assert not re.search(r"^(training|features|fitting|test)", out, re.M), out  # nothing was computed for it
+    begun = re.findall(r"^(?!data and models? ).* \.\.\.$", out, re.M)
+    assert begun == [], out  # nothing was computed for it
     assert list(tmp_path.iterdir()) == []
     assert tree(place) == before
 

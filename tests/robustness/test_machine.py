@@ -63,10 +63,9 @@ def test_a_stop_is_clean_and_the_run_goes_on(tmp_path, number, code, said):
     assert len(tfxfer.load(folder).history["loss"]) == 6
 
 
-def test_a_full_disk_is_one_line_and_no_run(tmp_path):
+def test_a_full_disk_is_one_line_and_no_run(tmp_path, alone):
     """A disk of 3 MB: the model alone has more."""
     (tmp_path / "runs").mkdir()
-    alone = ["unshare", "--mount", *(["--map-root-user"] if os.geteuid() else [])]
     disk = f"mount -t tmpfs -o size=3m none {tmp_path / 'runs'}"
     listed = f"code=$?; ls -A {tmp_path / 'runs' / 'quickstart'} >&2; exit $code"
     process = start(tmp_path, *SMALL, before=[*alone, "sh", "-c", f'{disk} && "$@"; {listed}', "sh"])

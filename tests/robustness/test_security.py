@@ -3,6 +3,7 @@
 import dataclasses
 import html.parser
 import json
+import tempfile
 import zipfile
 
 import browser
@@ -89,18 +90,21 @@ def test_a_network_with_code_in_it_is_not_run(tmp_path):
         loaded.network(tmp_path / "model.keras")
 
 
-@pytest.mark.parametrize("name", ["../escaped", "/tmp/tfxfer-escaped", "config.json/../../escaped"])
-def test_an_archive_of_a_network_writes_nothing_outside(tmp_path, small_cnn, name):
+@pytest.mark.parametrize("name", ["../escaped", "{home}/escaped", "config.json/../../escaped"])
+def test_an_archive_of_a_network_writes_nothing_outside(tmp_path, small_cnn, name, monkeypatch):
     """.keras files are archives: what else is in one stays there."""
-    inside = tmp_path / "inside"
+    inside, unpacked = tmp_path / "inside", tmp_path / "unpacked"
     inside.mkdir()
+    unpacked.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(unpacked))  # where Keras unpacks
     small_cnn.save(inside / "model.keras")
     with zipfile.ZipFile(inside / "model.keras", "a") as archive:
-        archive.writestr(name, "escaped")
+        archive.writestr(name.format(home=tmp_path), "escaped")
     before = sorted(tmp_path.rglob("*"))
     with pytest.warns(UserWarning, match="Skipping invalid path"):
         loaded.network(inside / "model.keras")
-    assert sorted(tmp_path.rglob("*")) == before
+    assert [path for path in tmp_path.rglob("*") if "escaped" in path.name] == []
+    assert {path for path in tmp_path.rglob("*") if unpacked not in path.parents} == set(before)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04torn", b"\x89HDF\r\n\x1a\n"])

@@ -44,13 +44,14 @@ def bundle(
         InputError: no such run or format, `out` is there already, or an accuracy below `min_accuracy`; nothing is left.
         RuntimeError: a file differs.
     """
-    run = loaded.load(run_dir)
+    run = loaded.described(run_dir)
     formats = list(dict.fromkeys(formats))
     if unknown := [name for name in formats if name not in files.FORMATS]:
         raise InputError(f"unknown format {unknown[0]!r}: expected some of {', '.join(files.FORMATS)}")
     if serving and "saved_model" not in formats:
         raise InputError(f"serving {serving} needs the format saved_model, formats are {', '.join(formats)}: add it")
-    version = files.next_version(Path(serving)) if serving else None
+    if serving:
+        files.next_version(Path(serving))  # or an error, before anything is done
     target = run.dir / "export" if out is None else Path(out).expanduser()
     if target.exists():
         raise InputError(f"{target} exists: name another folder with --out, or move it away")
@@ -58,24 +59,23 @@ def bundle(
     _refuse("the network", accuracy, min_accuracy, run.dir)
     net, (compared, representative) = run.model, _parts(pictures)
     figures = {}
-    with contextlib.ExitStack() as stack:  # both folders get their names when all is well
-        folder = stack.enter_context(files.beside(target))
-        served = stack.enter_context(files.beside(version)) if version else None
-        folder.mkdir()
-        for name in formats:
-            print(f"{name} ...", flush=True)
-            file = folder / files.FORMATS[name].file
-            found = files.put(net, name, file, compared["image"], representative, labels=compared.labels)
-            _refuse(name, accuracy + found["accuracy"] - found["network_accuracy"], min_accuracy, run.dir)
-            figures[name] = {"file": file.name, **found}
-            print(f"{name}: {file.name}, {_said(found)}", flush=True)
-        facts = {"test_accuracy": accuracy, "test_images": len(test), "images": len(compared), "formats": figures}
-        json_files.write(folder / "parity.json", facts)
-        card.write(folder, run.facts, test, facts)
-        if served:
-            _copy(folder, served)
-    if version:
-        print(f"served as {version}", flush=True)
+    with files.draft(Path(serving)) if serving else contextlib.nullcontext() as home:
+        with files.beside(target) as folder:
+            folder.mkdir()
+            for name in formats:
+                print(f"{name} ...", flush=True)
+                file = folder / files.FORMATS[name].file
+                found = files.put(net, name, file, compared["image"], representative, labels=compared.labels)
+                _refuse(name, accuracy + found["accuracy"] - found["network_accuracy"], min_accuracy, run.dir)
+                figures[name] = {"file": file.name, **found}
+                print(f"{name}: {file.name}, {_said(found)}", flush=True)
+            facts = {"test_accuracy": accuracy, "test_images": len(test), "images": len(compared), "formats": figures}
+            json_files.write(folder / "parity.json", facts)
+            card.write(folder, run.facts, test, facts)
+            if home:
+                _copy(folder, home / "next")
+        if home:  # all is well and in its place
+            print(f"served as {files.as_version(home / 'next', Path(serving))}", flush=True)
     return target
 
 

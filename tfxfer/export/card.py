@@ -18,8 +18,12 @@ _PRIVATE = ("out", "data_dir", "resume")  # places on the machine where it was m
 
 _USE = """\
 `labels.txt` has the classes' names, a line each, in the order of `probabilities`. All forms take raw pixels, `image`:
-uint8 (batch, {shape}); turning grey into RGB, resizing and scaling are inside. The SavedModel needs
-TensorFlow alone:
+uint8 (batch, {shape}); turning grey into RGB, resizing and scaling are inside.
+
+{forms}"""
+
+_SAVED_MODEL = """\
+The SavedModel needs TensorFlow alone:
 
 ```python
 served = tf.saved_model.load("saved_model").signatures
@@ -27,6 +31,38 @@ served["serving_default"](image=images)  # probabilities, class_index, class_nam
 served["serving_bytes"](image_bytes=[file.read_bytes()])  # the same of JPEG or PNG files
 served["embed"](image=images)  # embedding
 ```"""
+
+_LITERT = """\
+The LiteRT files:
+
+```python
+run = tf.lite.Interpreter("{file}").get_signature_runner("serving_default")
+run(image=images)["probabilities"]
+```"""
+
+_ONNX = """\
+The ONNX file:
+
+```python
+session = onnxruntime.InferenceSession("{file}")
+session.run(["probabilities"], {{"image": images}})
+```"""
+
+_KERAS = """\
+The Keras file gives logits, to train on:
+
+```python
+tfxfer.loaded.network("{file}")(images)
+```"""
+
+_FORMS = {  # of several of one kind, the first is shown
+    "saved_model": _SAVED_MODEL,
+    "litert": _LITERT,
+    "litert_dynamic": _LITERT,
+    "litert_int8": _LITERT,
+    "onnx": _ONNX,
+    "keras": _KERAS,
+}
 
 _LIMITS = """\
 - Every picture gets one of these classes, also one that shows none of them.
@@ -64,7 +100,7 @@ def _card(facts, names, test, parity) -> str:
         f"An image classifier of {len(names)} classes, trained by tfxfer's recipe `{facts['recipe']}` on "
         f"{facts['started'][:10]}.",
         "## Use",
-        _USE.format(shape=shape),
+        _USE.format(shape=shape, forms=_use(parity)),
         "## Test figures",
         *_figures(names, test),
         "## Limits",
@@ -92,6 +128,15 @@ def _card(facts, names, test, parity) -> str:
         )
     blocks += ["## Versions", ", ".join(f"{name} {version}" for name, version in facts["versions"].items())]
     return "\n\n".join(blocks) + "\n"
+
+
+def _use(parity: dict[str, Any] | None) -> str:
+    """How to run what is there: a run's SavedModel, or an export's files."""
+    written = {"saved_model": "saved_model"}
+    if parity:
+        written = {name: row["file"] for name, row in parity["formats"].items()}
+    shown = {text: file for name, file in reversed(written.items()) for text in [_FORMS[name]]}
+    return "\n\n".join(text.format(file=file) for text, file in reversed(shown.items()))
 
 
 def _figures(names: list[str], test: "Bank | None") -> list[str]:

@@ -4,12 +4,14 @@ What Pillow makes of the same files when a folder is read, to one level of round
 """
 
 import re
+import struct
 
 import tensorflow as tf
 
 LARGEST = 1 << 29  # bytes of pixels that TensorFlow decodes
 _HEAD = 1 << 18  # bytes searched for the orientation: Exif is among the first segments, of at most 64 KB each
 _SEGMENTS = 64  # and so many of them
+_PNG = b"\x89PNG\r\n\x1a\n"
 _TAG = 0x0112
 _PLACES = (1 << 24, 1 << 16, 1 << 8, 1)
 
@@ -35,6 +37,21 @@ def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
         image = tf.tensordot(image, [[0.299], [0.587], [0.114]], 1)  # ITU-R BT.601
     image = tf.image.resize(_upright(image, orientation(content)), shape[:2], antialias=True)
     return tf.ensure_shape(tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8), shape)
+
+
+def size(content: bytes) -> tuple[int, int]:
+    """Height and width that a JPEG or PNG file says it has; (0, 0) of what says nothing, as a damaged one.
+
+    Raises:
+        tf.errors.InvalidArgumentError: a JPEG without any.
+    """
+    if content.startswith(_PNG) and len(content) >= 24:
+        width, height = struct.unpack(">II", content[16:24])
+        return height, width
+    if content.startswith(b"\xff\xd8\xff"):
+        height, width, _ = tf.io.extract_jpeg_shape(content).numpy().tolist()
+        return height, width
+    return 0, 0
 
 
 def reason(error: tf.errors.OpError) -> str:
@@ -79,7 +96,7 @@ def orientation(content: tf.Tensor) -> tf.Tensor:
     def reads(place, text):
         return tf.reduce_all(byte(place + tf.range(len(text))) == list(text))
 
-    png = reads(0, b"\x89PNG\r\n\x1a\n")
+    png = reads(0, _PNG)
 
     def exif(place):
         return tf.where(png, reads(place + 4, b"eXIf"), reads(place, b"\xff\xe1") & reads(place + 4, b"Exif\0\0"))

@@ -4,6 +4,7 @@ A format is a row of `FORMATS`.
 """
 
 import contextlib
+import errno
 import functools
 import os
 import shutil
@@ -19,6 +20,7 @@ from tfxfer.errors import InputError
 from tfxfer.export import converted, parity, saved
 
 Figures = dict[str, float]
+_TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,24 @@ def serving(net: Model, folder: str | Path, images: np.ndarray | None = None) ->
     Returns:
         The version's folder.
     """
-    target = next_version(Path(folder))
-    put(net, "saved_model", target, images)
-    return target
+    folder = Path(folder)
+    next_version(folder)  # or an error, before anything is done
+    with draft(folder) as home:
+        put(net, "saved_model", home / "saved_model", images)
+        return as_version(home / "saved_model", folder)
+
+
+def as_version(made: Path, folder: Path) -> Path:
+    """Gives a finished SavedModel its name as the next version; another export may be doing so at the same time."""
+    while True:
+        target = next_version(folder)
+        try:
+            os.replace(made, target)
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+        else:
+            return target
 
 
 def next_version(folder: Path) -> Path:
@@ -143,19 +160,34 @@ def beside(target: Path) -> Iterator[Path]:
     """A path to make a file or folder at; it gets its own name when the block ends without an error, or is removed.
 
     Raises:
-        InputError: the name is taken, or the folder cannot be written.
+        InputError: the name is taken, now or when the block ends, or the folder cannot be written.
     """
+    taken = InputError(f"{target} exists: export into another folder, or move it away")
     if target.exists():
-        raise InputError(f"{target} exists: export into another folder, or move it away")
-    made = [folder for folder in (target.parent, *target.parent.parents) if not folder.exists()]
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        home = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
-    except OSError as error:
-        raise InputError(f"cannot write {target} ({error.strerror}): export into another folder") from None
-    try:
+        raise taken
+    with draft(target.parent) as home:
         yield home / target.name
-        os.replace(home / target.name, target)
+        try:
+            os.replace(home / target.name, target)
+        except OSError as error:
+            raise taken if error.errno in _TAKEN else error from None
+
+
+@contextlib.contextmanager
+def draft(parent: Path) -> Iterator[Path]:
+    """A folder in another, which is made if need be; in the end it is removed, with what was made and stayed empty.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        home = Path(tempfile.mkdtemp(prefix=".partial-", dir=parent))
+    except OSError as error:
+        raise InputError(f"cannot write into {parent} ({error.strerror}): export into another folder") from None
+    try:
+        yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
         for folder in made:  # those that hold nothing

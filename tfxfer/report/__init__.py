@@ -36,8 +36,11 @@ def write(run_dir: str | Path) -> Path:
 
     Returns:
         Path of report.html. It opens without a network: everything is inside.
+
+    Raises:
+        InputError: no finished run, or one that says nothing of its data.
     """
-    run = loaded.load(run_dir)
+    run = loaded.described(run_dir)
     parts = (comparison.feature_sets, comparison.models, shift.sections, groups.sections, projections.sections)
     parts += (training.sections, predictions.sections, explained.sections, dataset.sections)
     sections = [

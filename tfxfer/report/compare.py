@@ -33,7 +33,7 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
     paths = [Path(folder).expanduser().resolve() for folder in run_dirs]
     if len(paths) < 2 or len(set(paths)) < len(paths):
         raise InputError(f"{len(paths)} runs, {len(set(paths))} different ones: expected at least two, each once")
-    runs = {str(number): loaded.load(path) for number, path in enumerate(paths, start=1)}
+    runs = {str(number): loaded.described(path) for number, path in enumerate(paths, start=1)}
     tables = {
         "Runs": [("", *runs), *_facts(runs)],
         "Figures": [("", *runs), *_figures(runs)],

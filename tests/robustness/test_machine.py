@@ -14,11 +14,14 @@ import tfxfer
 SMALL = ["--limit", "100", "--epochs", "6", "--image-size", "32"]
 
 OFTEN = """
+import signal
+
 from tfxfer import cli
 from tfxfer.recipes import quickstart
 from tfxfer.train import checkpoints
 
 checkpoints.SECONDS = 0
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & would have it ignored, as asked
 cli.run(quickstart.main)
 """  # a checkpoint after each call, not after seconds
 

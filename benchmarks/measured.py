@@ -9,14 +9,21 @@ metrics. A test compares README with them.
 
 import argparse
 import json
-import re
 from pathlib import Path
 
 import tfxfer
+from tfxfer import json_files
+from tfxfer.export import card
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 START, END = "<!-- written by benchmarks/measured.py -->", "<!-- end -->"
+
+_CLUSTERS = [
+    ("test accuracy", "test/accuracy", None),
+    ("silhouette before", "before/silhouette", None),
+    ("after", "after/silhouette", None),
+]
 
 # recipe -> what it shows; then by measured run: what was measured on, and (label, metric, published) of each figure.
 TABLE = {
@@ -29,19 +36,11 @@ TABLE = {
         {
             "mobilenet_mnist": (
                 "EfficientNet-Lite0, 10,000 images of MNIST",
-                [
-                    ("test accuracy", "test/accuracy", None),
-                    ("silhouette before", "before/silhouette", None),
-                    ("after", "after/silhouette", None),
-                ],
+                _CLUSTERS,
             ),
             "mobilenet_mnist_40": (
                 "the same, last 40 layers",
-                [
-                    ("test accuracy", "test/accuracy", None),
-                    ("silhouette before", "before/silhouette", None),
-                    ("after", "after/silhouette", None),
-                ],
+                _CLUSTERS,
             ),
         },
     ),
@@ -133,12 +132,10 @@ def keep(run_dir: str, name: str | None) -> Path:
     run = tfxfer.load(run_dir)
     facts = {key: run.facts[key] for key in ("recipe", "started", "versions")}
     facts["machine"] = {key: run.facts["machine"][key] for key in ("cpus", "python")}
-    arguments = {k: v for k, v in run.facts["arguments"].items() if k not in ("out", "data_dir", "resume")}
-    arguments["dataset"] = re.sub(r"(:).*/", r"\1", arguments["dataset"])
     metrics = {key: round(value, 6) for key, value in run.metrics.items() if not key.startswith("seconds/")}
     path = HERE / "measured" / f"{name or facts['recipe']}.json"
-    about = facts | {"arguments": arguments, "sizes": run.facts["data"]["sizes"], "metrics": metrics}
-    path.write_text(json.dumps(about, indent=1) + "\n")
+    about = facts | {"arguments": card.arguments(run.facts), "sizes": run.facts["data"]["sizes"], "metrics": metrics}
+    json_files.write(path, about)
     return path
 
 

@@ -22,9 +22,14 @@ def available() -> int:
     return max(0, min([psutil.virtual_memory().available, *_left()]))
 
 
+def room() -> float:
+    """Bytes that may be taken unasked: `SHARE` of what is available."""
+    return SHARE * available()
+
+
 def fits(nbytes: int) -> bool:
-    """Whether so many bytes may be taken unasked: at most `SHARE` of what is available."""
-    return nbytes <= SHARE * available()
+    """Whether so many bytes may be taken unasked."""
+    return nbytes <= room()
 
 
 def _left() -> Iterator[int]:

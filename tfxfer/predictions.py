@@ -76,11 +76,11 @@ def predict(path: str | Path, files: Iterable[str], batch_size: int = 32) -> Ite
     serve, shape = _signature(saved_model(path))
     decode = tf.function(lambda one: encoded.decode(one, shape), input_signature=[tf.TensorSpec((), tf.string)])
     decode = decode.get_concrete_function()  # traced once, not by every thread
-    files = list(files)
+    files, most = list(files), memory.room() / (_BYTES * WORKERS)
     with ThreadPoolExecutor(WORKERS) as threads:
         for first in range(0, len(files), batch_size):
             some = files[first : first + batch_size]
-            images = list(threads.map(lambda file: _read(file, decode), some))
+            images = list(threads.map(lambda file: _read(file, decode, most), some))
             good = [image for image in images if not isinstance(image, str)]
             answers = iter(_answers(serve, np.stack(good)) if good else ())
             for file, image in zip(some, images):
@@ -126,15 +126,15 @@ def _signature(folder: Path) -> tuple[Callable, tuple[int, int, int]]:
     return serve, tuple(given.shape[1:])
 
 
-def _read(file: str, decode: Callable) -> np.ndarray | str:
-    """Pixels, or why there are none."""
+def _read(file: str, decode: Callable, most: float) -> np.ndarray | str:
+    """Pixels, or why there are none; `most` is how many there may be."""
     path = Path(file)
     try:
         if not file:
             return "has no name"
-        if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
-            return os.strerror(errno.EACCES)
         if path.is_dir():
+            if not os.access(path, os.R_OK | os.X_OK):
+                return os.strerror(errno.EACCES)
             return f"is a folder without {', '.join(SUFFIXES)} files"
         if path.exists() and not path.is_file():
             return "is no regular file"
@@ -142,7 +142,7 @@ def _read(file: str, decode: Callable) -> np.ndarray | str:
             return f"has {path.stat().st_size:,} bytes, which no picture has"
         content = path.read_bytes()
         height, width = encoded.size(content)
-        if not memory.fits(height * width * _BYTES * WORKERS):
+        if height * width > most:
             return f"has {width:,} x {height:,} pixels, which memory does not hold: make it smaller"
         return decode(tf.constant(content)).numpy()
     except (OSError, ValueError) as error:  # a name with a null byte is a ValueError

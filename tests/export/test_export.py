@@ -116,7 +116,7 @@ def test_nothing_is_overwritten(tmp_path, small_cnn, name, file):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, small_cnn):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"cannot write into .*file \(File exists\)"):
+    with pytest.raises(InputError, match=r"cannot write .*file/saved_model \(File exists\)"):
         export.saved_model(small_cnn, tmp_path / "file")
 
 

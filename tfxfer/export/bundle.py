@@ -50,8 +50,7 @@ def bundle(
         raise InputError(f"unknown format {unknown[0]!r}: expected some of {', '.join(files.FORMATS)}")
     if serving and "saved_model" not in formats:
         raise InputError(f"serving {serving} needs the format saved_model, formats are {', '.join(formats)}: add it")
-    if serving:
-        files.next_version(Path(serving))  # or an error, before anything is done
+    version = files.next_version(Path(serving)) if serving else None
     target = run.dir / "export" if out is None else Path(out).expanduser()
     if target.exists():
         raise InputError(f"{target} exists: name another folder with --out, or move it away")
@@ -59,7 +58,7 @@ def bundle(
     _refuse("the network", accuracy, min_accuracy, run.dir)
     net, (compared, representative) = run.model, _parts(pictures)
     figures = {}
-    with files.draft(Path(serving)) if serving else contextlib.nullcontext() as home:
+    with files.draft(version) if version else contextlib.nullcontext() as home:
         with files.beside(target) as folder:
             folder.mkdir()
             for name in formats:
@@ -75,7 +74,7 @@ def bundle(
             if home:
                 _copy(folder, home / "next")
         if home:  # all is well and in its place
-            print(f"served as {files.as_version(home / 'next', Path(serving))}", flush=True)
+            print(f"served as {files.as_version(home / 'next', version.parent)}", flush=True)
     return target
 
 

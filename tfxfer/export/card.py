@@ -90,6 +90,12 @@ def scores(test: "Bank | None") -> np.ndarray | None:
     return None if test is None else next((test[k] for k in ("logits", "probabilities") if k in test.values), None)
 
 
+def arguments(facts: dict[str, Any]) -> dict[str, Any]:
+    """A run's arguments without places on the machine where it was made."""
+    given = {name: value for name, value in facts["arguments"].items() if name not in _PRIVATE}
+    return {name: _public(value) if isinstance(value, str) else value for name, value in given.items()}
+
+
 def _card(facts, names, test, parity) -> str:
     data, net = facts["data"], facts.get("model", {})
     best = facts.get("best") or net.get("name") or "network"
@@ -109,7 +115,7 @@ def _card(facts, names, test, parity) -> str:
         f"{_plain(_public(data['name']))}: {sizes} images of {shape.replace(', ', ' x ')}; no image is in two of "
         f"these. sha256 {data['sha256']}.",
         "## Training",
-        _table(("argument", "value"), [(k, _public(v)) for k, v in facts["arguments"].items() if k not in _PRIVATE]),
+        _table(("argument", "value"), list(arguments(facts).items())),
     ]
     if "unfrozen" in net:  # runs of the first days have not
         blocks.append(

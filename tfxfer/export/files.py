@@ -108,8 +108,7 @@ def serving(net: Model, folder: str | Path, images: np.ndarray | None = None) ->
         The version's folder.
     """
     folder = Path(folder)
-    next_version(folder)  # or an error, before anything is done
-    with draft(folder) as home:
+    with draft(next_version(folder)) as home:
         put(net, "saved_model", home / "saved_model", images)
         return as_version(home / "saved_model", folder)
 
@@ -165,7 +164,7 @@ def beside(target: Path) -> Iterator[Path]:
     taken = InputError(f"{target} exists: export into another folder, or move it away")
     if target.exists():
         raise taken
-    with draft(target.parent) as home:
+    with draft(target) as home:
         yield home / target.name
         try:
             os.replace(home / target.name, target)
@@ -174,18 +173,18 @@ def beside(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def draft(parent: Path) -> Iterator[Path]:
-    """A folder in another, which is made if need be; in the end it is removed, with what was made and stayed empty.
+def draft(target: Path) -> Iterator[Path]:
+    """A folder beside a place, whose parents are made if need be; it is removed, with those that stayed empty.
 
     Raises:
         InputError: it cannot be written.
     """
-    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+    made = [folder for folder in target.parents if not folder.exists()]
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        home = Path(tempfile.mkdtemp(prefix=".partial-", dir=parent))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        home = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
     except OSError as error:
-        raise InputError(f"cannot write into {parent} ({error.strerror}): export into another folder") from None
+        raise InputError(f"cannot write {target} ({error.strerror}): export into another folder") from None
     try:
         yield home
     finally:

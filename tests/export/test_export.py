@@ -3,6 +3,8 @@
 import io
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -170,3 +172,25 @@ def test_versions_count_on_and_leave_the_others_alone(tmp_path, small_cnn):
     assert files.next_version(tmp_path / "new") == tmp_path / "new" / "1"
     with pytest.raises(InputError, match="notes is a file, expected a folder for versions"):
         files.next_version(tmp_path / "notes")
+
+
+def test_versions_finished_at_the_same_time_all_stay(tmp_path, monkeypatch):
+    """Four exports take the same next number before any has its place: each ends up in one of its own."""
+    together, seen, next_version = threading.Barrier(4), threading.local(), files.next_version
+
+    def late(folder):
+        version = next_version(folder)
+        if not hasattr(seen, "once"):
+            seen.once = together.wait(timeout=60)
+        return version
+
+    made = [tmp_path / f"made{n}" for n in range(4)]
+    for n, folder in enumerate(made):
+        folder.mkdir()
+        (folder / "saved_model.pb").write_text(str(n))
+    (tmp_path / "models").mkdir()
+    monkeypatch.setattr(files, "next_version", late)
+    with ThreadPoolExecutor(4) as pool:
+        places = list(pool.map(files.as_version, made, [tmp_path / "models"] * 4))
+    assert sorted(place.name for place in places) == ["1", "2", "3", "4"]
+    assert [(place / "saved_model.pb").read_text() for place in places] == ["0", "1", "2", "3"]

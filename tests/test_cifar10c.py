@@ -51,7 +51,16 @@ def test_loaded_alone_it_is_divided_by_base_image(folder):
     assert sum(one.size(name) for name in ("train", "validation", "test")) == 10_000
     assert set(one.rows["test"].facts["severity"]) == {5}
     assert one.fingerprint != data.load("cifar10_corrupted/fog_4", folder).fingerprint
-    assert data.load("cifar10_corrupted", folder, limit=100).size("train") == 100
+
+
+def test_a_limit_takes_images_of_all_classes(folder):
+    splits = data.load("cifar10_corrupted", folder, limit=100)
+    for split, size in (("train", 100), ("validation", 25), ("test", 25)):
+        assert splits.size(split) == len(splits.bases(split)) == size
+        assert np.ptp(np.bincount(splits.rows[split].labels, minlength=10)) <= 1
+    assert len(np.unique(splits.rows["train"].facts["corruption"])) > 15
+    with pytest.raises(InputError, match="limit 9 is less than one image for each of the 10 classes: raise it"):
+        data.load("cifar10_corrupted", folder, limit=9)
 
 
 def test_its_labels_must_be_those_of_the_test_images(folder):

@@ -5,7 +5,7 @@ from conftest import make_pictures, write_idx_set
 
 from tfxfer import data
 from tfxfer.errors import InputError
-from tfxfer.splits import stratified
+from tfxfer.splits import first_of_each, stratified
 
 SPLITS = ("train", "validation", "test")
 
@@ -131,3 +131,11 @@ def test_arrays_are_checked():
         data.from_arrays((images, labels * 0), (images, labels * 0))
     with pytest.raises(InputError, match="no training image of class k"):
         data.from_arrays((images, labels), (images, labels), classes=tuple("abcdefghijk"))
+
+
+def test_some_of_each_class_however_rare():
+    labels = np.concatenate([np.arange(2000) % 2, [2] * 3, np.arange(100) % 2])
+    rows = first_of_each(labels, 100)
+    assert rows.tolist() == [*range(100), 2000, 2001, 2002]
+    assert np.bincount(labels[first_of_each(labels, 10, least=8)]).tolist() == [8, 8, 3]
+    assert first_of_each(labels, 10**6).tolist() == list(range(len(labels)))

@@ -107,6 +107,18 @@ def test_bad_files_are_lines_and_the_others_go_on(run_dir, folder, tmp_path, mon
         assert "\n" not in row["error"]
 
 
+def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
+    for place in ("set/deep", "else"):
+        (tmp_path / place).mkdir(parents=True)
+    for place in ("set/b.png", "set/deep/c.png", "else/a.png"):
+        (tmp_path / place).write_bytes(b"")
+    (tmp_path / "set" / "link").symlink_to(tmp_path / "else")
+    (tmp_path / "set" / "deep" / "up").symlink_to(tmp_path / "set")
+    (tmp_path / "else" / "back").symlink_to(tmp_path / "set")
+    found = predictions.expand([str(tmp_path / "set")], io.BytesIO())
+    assert found == [str(tmp_path / "set" / name) for name in ("b.png", "deep/c.png", "link/a.png")]
+
+
 def test_links_to_nowhere_and_locked_folders_are_lines(run_dir, folder, tmp_path, monkeypatch, capsys):
     (folder / "lost.png").symlink_to(tmp_path / "nowhere.png")
     scandir = os.scandir

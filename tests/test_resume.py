@@ -1,5 +1,6 @@
 """A recipe killed with SIGKILL and resumed ends where an unbroken one ends, bit for bit."""
 
+import importlib
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from conftest import write_idx_set
 import tfxfer
 from tfxfer import resume, runs
 from tfxfer.errors import InputError
-from tfxfer.recipes import mobilenet_mnist
+from tfxfer.recipes import RECIPES, mobilenet_mnist, pretrain
 
 CODE = """
 from tfxfer.train import checkpoints
@@ -102,6 +103,12 @@ def test_no_such_run(partial, tmp_path):
         resume.find(tmp_path, "quickstart", "last")
 
 
+def test_a_run_of_another_recipe_is_refused_and_left(partial, tmp_path):
+    with pytest.raises(InputError, match="is a run of mobilenet_mnist, not of pretrain: continue it by tfxfer mobilen"):
+        pretrain.main(resume=str(partial), out=str(tmp_path))
+    assert {path.name for path in partial.iterdir()} == {"arguments.json", "half.txt", "checkpoints"}
+
+
 def test_its_own_options_count_and_others_are_refused(partial, tmp_path):
     seen = {}
 
@@ -141,10 +148,8 @@ def test_an_interrupt_with_checkpoints_says_how_to_go_on(tmp_path, capsys):
 
 
 def test_every_recipe_resumes():
-    from tfxfer.recipes import pretrain, quickstart
-
-    for page in (mobilenet_mnist, quickstart, pretrain):
-        assert hasattr(page.main, "__wrapped__")
+    for name in RECIPES:
+        assert hasattr(importlib.import_module(f"tfxfer.recipes.{name}").main, "__wrapped__"), name
 
 
 def test_a_strategy_of_the_command_line(tmp_path):

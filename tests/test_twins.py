@@ -78,9 +78,16 @@ def test_division_is_by_base_image_and_stratified(pictures):
     assert not bases["test"] & (bases["train"] | bases["validation"])
     assert set().union(*bases.values()) == set(pictures.ids["test"])
     assert np.bincount(splits.rows["train"].labels).tolist() == [20] * 10
-    first = splits.rows["test"].facts
-    assert len(set(first["base"][:5])) == 1  # all of one image, then the next: any limit takes whole images
-    assert first["severity"][:5].tolist() == [1, 2, 3, 4, 5]
+    assert len(set(zip(*splits.rows["test"].facts.values()))) == 250  # each image under each cell, once
+
+
+def test_the_first_twins_are_of_as_many_images_of_all_classes_and_cells(pictures):
+    splits = Twin.of(pictures).divide([("fog", severity) for severity in (1, 2, 3, 4, 5)])
+    first = splits.only(train=slice(40)).rows["train"]
+    assert len(set(first.facts["base"])) == 40  # of 40
+    assert np.bincount(first.labels).tolist() == [4] * 10
+    assert np.bincount(first.facts["severity"])[1:].min() >= 3
+    assert len(set(zip(first.labels, first.facts["severity"]))) > 20  # no class has a severity of its own
 
 
 def test_a_leak_is_refused_with_its_size_but_by_name(pictures):

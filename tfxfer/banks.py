@@ -11,6 +11,7 @@ from tfxfer import entry, partial
 from tfxfer.errors import InputError
 
 MANIFEST = "bank.json"
+ID_STEP = 10**9  # ids of corrupted images: of the image it was made of, plus this times (number of its cell + 1)
 
 
 class Stacked:
@@ -65,6 +66,11 @@ class Bank:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def bases(self) -> np.ndarray:
+        """Ids of the images that these were made of, int64 (n,): their own where none is corrupted."""
+        return self.ids % ID_STEP
 
     def only(self, *names: str) -> "Bank":
         """The bank of these features alone."""

@@ -111,6 +111,7 @@ def from_arrays(
 def _corrupted(name, data_dir, limit, validation, test, seed) -> Splits:
     """CIFAR-10-C alone, divided by base image."""
     cells = cifar10c.parse(name)
+    _enough(limit, sources.KNOWN["cifar10"].classes)
     files, labels, origin = cifar10c.read(cells, data_dir)
     nothing = Rows(np.empty((0, 32, 32, 3), np.uint8), np.empty(0, np.int64))
     empty = {"rows": dict.fromkeys(SPLITS, nothing), "ids": dict.fromkeys(SPLITS, nothing.labels)}
@@ -119,14 +120,11 @@ def _corrupted(name, data_dir, limit, validation, test, seed) -> Splits:
     twin = Twin(like, labels, bases, None, files, known_as=known_as(origin))
     whole = twin.divide(cells, (1 - test) * (1 - validation), (1 - test) * validation, seed)
     quarter = slice(limit and max(1, limit // 4))
-    return replace(whole.only(train=slice(limit), validation=quarter, test=quarter), name=name)
+    return _complete(replace(whole.only(train=slice(limit), validation=quarter, test=quarter), name=name))
 
 
 def _split(name, source, limit, validation, test, seed) -> Splits:
-    if limit is not None and limit < len(source.classes):
-        raise InputError(
-            f"limit {limit} is less than one image for each of the {len(source.classes)} classes: raise it"
-        )
+    _enough(limit, source.classes)
     if len(source.classes) < 2:
         raise InputError(f"{source.origin}: holds the one class {source.classes[0]}, expected at least 2")
     quarter = None if limit is None else max(1, limit // 4)
@@ -149,6 +147,11 @@ def _split(name, source, limit, validation, test, seed) -> Splits:
     rows, ids = ({part: pair[i] for part, pair in found.items()} for i in (0, 1))
     shape = tuple(rows["train"].images.shape[1:])
     return _complete(Splits(name, source.classes, shape, source.origin, seed, rows, ids))
+
+
+def _enough(limit: int | None, classes: tuple[str, ...]) -> None:
+    if limit is not None and limit < len(classes):
+        raise InputError(f"limit {limit} is less than one image for each of the {len(classes)} classes: raise it")
 
 
 def _take(pair: tuple[Rows, np.ndarray], index: np.ndarray | slice) -> tuple[Rows, np.ndarray]:

@@ -9,6 +9,7 @@ from tfxfer.analysis import attribution, dataset
 from tfxfer.banks import Bank
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
+from tfxfer.splits import first_of_each
 from tfxfer.studies import PROJECTIONS, SHOWN
 
 MISTAKES = 2000  # wrong predictions kept as pictures, the surest
@@ -103,12 +104,12 @@ def _varied(labels: np.ndarray, predicted: np.ndarray, sure: np.ndarray, right: 
 
 def collapse_by_depth(net: keras.Model, splits: Splits) -> dict[str, float]:
     """How far classes have collapsed after each stage, its maps averaged over places: `<stage>/nc1`, `<stage>/cdnv`,
-    of the first `LAYER_IMAGES` training images."""
+    of the first `LAYER_IMAGES` training images, and some of each class."""
     ends = {name: members[-1].output for name, members in model.stages(net).items()}
     pool = keras.layers.GlobalAveragePooling2D()
     staged = keras.Model(net.input, {name: pool(end) if len(end.shape) == 4 else end for name, end in ends.items()})
     forward = tf.function(lambda images: staged(images, training=False), reduce_retracing=True)
-    some, figures = splits.only(train=slice(LAYER_IMAGES)), {}
+    some, figures = splits.only(train=first_of_each(splits.rows["train"].labels, LAYER_IMAGES)), {}
     parts = [forward(batch["image"]) for batch in some.batches("train", inference.images_per_batch(net))]
     for name in ends:
         x = np.concatenate([part[name].numpy() for part in parts])

@@ -7,7 +7,7 @@ HELP = {
     "backbones": "Feature sets to compare: backbones, comma-separated.",
     "classifiers": "Classifiers on each feature set, comma-separated.",
     "sweep": "Choose C and k of the classifiers by the validation images.",
-    "tune": "Which of the backbones are fine-tuned, comma-separated.",
+    "tune": "Which of the backbones are fine-tuned, comma-separated; empty for none.",
     "weights": "imagenet, none, or a weights file.",
     "image_size": "Pixels a side that the backbone sees.",
     "unfreeze": "How many of the backbone's last layers train, or from which stage on, or last, or all.",

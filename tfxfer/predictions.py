@@ -98,11 +98,18 @@ def text(row: Row, format: str, width: int = 0) -> str:
 
 
 def _inside(name: str) -> list[str]:
-    """A folder's pictures, with folders in it that cannot be listed; what is no folder is itself."""
-    found = []
+    """A folder's pictures, with folders in it that cannot be listed; what is no folder is itself.
+
+    Links to folders are followed, but for those to a folder on the way to them.
+    """
+    found, above = [], {name: ()}
     with contextlib.suppress(ValueError):  # a name with a null byte
-        for folder, folders, files in os.walk(name, onerror=lambda error: found.append(error.filename)):
-            folders[:] = [each for each in folders if not each.startswith(".")]
+        walk = os.walk(name, onerror=lambda error: found.append(error.filename), followlinks=True)
+        for folder, folders, files in walk:
+            way = (*above.pop(folder), os.path.realpath(folder))
+            inside = {each: os.path.join(folder, each) for each in folders if not each.startswith(".")}
+            folders[:] = [each for each, path in inside.items() if os.path.realpath(path) not in way]
+            above |= {inside[each]: way for each in folders}
             shown = (file for file in files if not file.startswith("."))
             found.extend(os.path.join(folder, file) for file in shown if Path(file).suffix.lower() in SUFFIXES)
     return sorted(found, key=lambda path: path.split(os.sep)) or [name]

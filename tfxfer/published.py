@@ -5,10 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Published:
-    """Figures under the keys of our metrics (a set's name may differ), and a sentence on the difference."""
+    """Figures under the keys of our metrics (a set's name may differ), the data they are of, why ours differ."""
 
     figures: dict[str, float]
+    of: str
     remark: str
+
+    @property
+    def head(self) -> str:
+        """What a column of them is called: a recipe runs on other data too."""
+        return f"published, {self.of}"
 
 
 def _table(sets: str, names: str, *rows: str) -> dict[str, float]:
@@ -52,6 +58,7 @@ FASHION_FEATURES = Published(
         "4.98E6 0.2493 0.4149 0.3703",
         "1.051E9 0.2144 0.4900 0.4161",
     ),
+    "Fashion-MNIST",
     "The published table does not state image sizes, nor the settings of scattering and of the classifiers. Its NC1 "
     "cannot be of the definition used here, by which it is never negative: the pseudo-inverse of the covariance "
     "between classes, of rank 9, was probably taken at full rank, where rounding decides. Logistic regression "
@@ -73,6 +80,7 @@ FASHION_MODELS = Published(
         "recall/Shirt": 0.708,
         "recall/Bag": 0.993,
     },
+    "Fashion-MNIST",
     "The report trained its ResNet for 20 epochs and its CNN for 18, with augmentation; it gives about 0.83 for "
     "logistic regression and 0.87 to 0.89 for SVM and forest, shown as 0.88. Its recalls are "
     "of one of its networks; it counts 156 shirts taken for T-shirts. It does not say how many blocks its ResNet has.",
@@ -87,6 +95,7 @@ CIFAR10C_SHIFT = Published(
         "after/clean_accuracy": 0.9079,
         "after/corrupted_accuracy": 0.9425,
     },
+    "CIFAR-10-C",
     "ResNet50 at 224, all of CIFAR-10, gaussian_blur at five severities. The report tunes on 20,000 random rows of the "
     "50,000 that it then tests on, and CIFAR-10-C is made of CIFAR-10's test images: most of what it tests it has "
     "learned from, in this version or in another.",
@@ -94,12 +103,14 @@ CIFAR10C_SHIFT = Published(
 
 FASHION_GROUPS = Published(
     {"plain/accuracy": 0.9951, "permuted/accuracy": 0.9917},
+    "Fashion-MNIST",
     "The report says that the pixels were shuffled, not how; here one permutation is drawn for all images. It tried "
     "one network, on three groups.",
 )
 
 EMOTION_RESNET18 = Published(
     {"scratch/accuracy": 0.6048, "tuned/accuracy": 0.6510, "scale/mean": 0.51, "scale/std": 0.20},
+    "faces",
     "ResNet-18 at 224 on a data set of seven emotions that the report does not name; nor does it say how many layers "
     "it froze, and what learning rates it took.",
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tfxfer.errors import InputError
+from tfxfer.recipes import RECIPES
 
 ARGUMENTS = "arguments.json"
 KEPT = {ARGUMENTS, "checkpoints", "logs"}  # what a resumed run goes on with
@@ -43,7 +44,7 @@ def find(out: str | Path, recipe: str, which: str) -> Path:
     """The partial folder of a run: `which` is its path, its name, or "last".
 
     Raises:
-        InputError: there is none, or it is finished.
+        InputError: there is none, it is finished, or another recipe's.
     """
     home = Path(out).expanduser() / recipe
     begun = (path for path in home.glob(f".partial-*/{ARGUMENTS}") if path.stat().st_size)  # else killed before
@@ -57,6 +58,8 @@ def find(out: str | Path, recipe: str, which: str) -> Path:
         if (folder / "run.json").is_file() and not folder.name.startswith(".partial-"):
             raise InputError(f"{folder} is finished: there is nothing to resume")
         if (folder / ARGUMENTS).is_file() and folder.name.startswith(".partial-"):
+            if (whose := folder.resolve().parent.name) != recipe and whose in RECIPES:
+                raise InputError(f"{folder} is a run of {whose}, not of {recipe}: continue it by tfxfer {whose}")
             return folder
     names = ", ".join(folder.name.removeprefix(".partial-") for folder in partial) or "none"
     raise InputError(f"no unfinished run {which}; in {home}: {names}; or give its path, or last")

@@ -153,8 +153,15 @@ class Run:
         return keras.callbacks.TensorBoard(self.dir / "logs" / part, write_graph=False)
 
     def save_model(self, net: "keras.Model", history: dict[str, list[float]]) -> None:
-        """Writes the trained model and its history, at once: from here on a failure keeps the partial directory."""
-        self.facts |= {"training": getattr(history, "facts", {})}
+        """Writes the trained model and its history, at once: from here on a failure keeps the partial directory.
+
+        The fact `model` is then of this network and of what trained in it; its sha256, if any, stays that of the start.
+        """
+        from tfxfer import model
+
+        about = model.describe(net)
+        del about["backbone_sha256"]
+        self.facts |= {"model": self.facts.get("model", {}) | about, "training": getattr(history, "facts", {})}
         net.save(self.dir / "model.keras")
         self.save_history(history)
 

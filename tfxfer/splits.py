@@ -160,6 +160,13 @@ def stratified(labels: np.ndarray, seed: int) -> np.ndarray:
     return by_class[np.argsort(due + jitter, kind="stable")]
 
 
+def first_of_each(labels: np.ndarray, n: int, least: int = 20) -> np.ndarray:
+    """The first n rows, and the first `least` of each class, however rare: rows, sorted."""
+    order = np.argsort(labels, kind="stable")
+    rank = np.arange(len(labels)) - np.searchsorted(labels[order], labels[order])
+    return np.union1d(np.arange(min(n, len(labels))), order[rank < least])
+
+
 def _images(images: np.ndarray | Picked | Files, shape: tuple[int, int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
     """A function for tf.data from rows (batch,) to uint8 (batch, *shape)."""
     if isinstance(images, np.ndarray):

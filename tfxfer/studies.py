@@ -12,8 +12,9 @@ from tfxfer.activations import Activations
 from tfxfer.banks import Bank
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
-from tfxfer.splits import SPLITS
+from tfxfer.splits import SPLITS, first_of_each
 from tfxfer.store import Store
+from tfxfer.train import History
 
 SHOWN = 2000  # test images that are projected
 PROJECTIONS = ("pca", "tsne")
@@ -164,9 +165,10 @@ def collapse(banks: Banks, net: keras.Model | None = None) -> dict[str, float]:
 
 def collapse_of(splits: Splits, limit: int = 2000) -> Callable[[keras.Model], dict[str, float]]:
     """A `measure` for `train.sweep`: `analysis.neural_collapse` of the first training images and the head."""
+    some = splits.only(train=first_of_each(splits.rows["train"].labels, limit))
 
     def measure(net: keras.Model) -> dict[str, float]:
-        bank = features.extract(net, splits.train, limit=limit)
+        bank = features.extract(net, some.train)
         return collapse({"train": bank, "validation": bank[:0]}, net)
 
     return measure
@@ -192,11 +194,13 @@ def accuracies(banks: Banks) -> dict[str, float]:
     }
 
 
-def joined(histories: dict[str, dict[str, list[float]]]) -> dict[str, list[float]]:
-    """Histories of several fits side by side, as columns `<fit>/<what>`, short ones filled up with NaN."""
+def joined(histories: dict[str, History]) -> History:
+    """Histories of several fits side by side: columns `<fit>/<what>`, short ones filled with NaN, and facts by fit."""
     longest = max((len(column) for history in histories.values() for column in history.values()), default=0)
-    return {
-        f"{fit}/{what}": column + [math.nan] * (longest - len(column))
+    found = History(
+        (f"{fit}/{what}", column + [math.nan] * (longest - len(column)))
         for fit, history in histories.items()
         for what, column in history.items()
-    }
+    )
+    found.facts = {fit: history.facts for fit, history in histories.items()}
+    return found

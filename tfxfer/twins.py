@@ -8,14 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfxfer import cifar10c, corruptions
-from tfxfer.banks import Stacked
+from tfxfer.banks import ID_STEP, Stacked
 from tfxfer.cifar10c import Cell
 from tfxfer.errors import InputError
 from tfxfer.pictures import Files, Picked
 from tfxfer.sources import Rows
 from tfxfer.splits import SPLITS, Examples, Splits, stratified
-
-ID_STEP = 10**9  # ids of corrupted images: of the image it was made of, plus this times (number of its cell + 1)
 
 
 @dataclass(frozen=True)
@@ -131,14 +129,17 @@ class Twin:
         """Twins of some of the images under each of the cells, and their ids.
 
         Args:
-            by_cell: one cell after another; else one image after another.
+            by_cell: one cell after another; else each image under one cell, drawn, then each under its next, ...: the
+                first twins are of as many images, and of classes and cells as the images and cells come.
         """
         for cell in cells:
             corruptions.check(*cell, self.like.image_shape)
         if by_cell:
             number, row = np.repeat(np.arange(len(cells)), len(rows)), np.tile(rows, len(cells))
         else:
-            number, row = np.tile(np.arange(len(cells)), len(rows)), np.repeat(rows, len(cells))
+            first = np.random.default_rng(self.seed).integers(len(cells), size=len(rows))
+            number = (first + np.arange(len(cells))[:, None]).ravel() % len(cells)
+            row = np.tile(rows, len(cells))
         kinds = np.array([corruptions.NAMES.index(name) for name, _ in cells], np.int64)[number]
         severities = np.array([severity for _, severity in cells], np.int64)[number]
         if self.images is None:

@@ -12,6 +12,19 @@ def test_accuracy_and_confusion_by_hand():
     np.testing.assert_array_equal(metrics.confusion(labels, predicted, 4), expected)
 
 
+def test_standard_error_of_images_and_of_their_versions():
+    rng = np.random.default_rng(0)
+    labels, predicted = rng.integers(0, 2, (2, 300))
+    right = np.mean(labels == predicted)
+    once = metrics.standard_error(labels, predicted, np.arange(300))
+    assert once == pytest.approx(np.sqrt(right * (1 - right) / 300))
+    five = [np.tile(each, 5) for each in (labels, predicted, np.arange(300))]
+    assert metrics.standard_error(*five) == pytest.approx(once)  # versions that all go the same way tell nothing new
+    shares = (labels == predicted).reshape(100, 3).mean(1)  # three versions of each of 100 images
+    known = np.sqrt(shares.var() / 100)
+    assert metrics.standard_error(labels, predicted, np.repeat(np.arange(100), 3)) == pytest.approx(known)
+
+
 def test_per_class_by_hand():
     """Class b: two right of four predicted, two of two found; class c is never predicted; class d never there."""
     rows = metrics.per_class(np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 1]), ["a", "b", "c", "d"])

@@ -62,6 +62,10 @@ def test_the_exported_network_is_the_tuned_one(feature_run, pictures_dir):
     assert metrics["efficientnet_lite0/tuned/test_accuracy"] == np.mean(bank["logits"].argmax(1) == bank.labels)
     np.testing.assert_allclose(bank["logits"], run.banks["test"]["logits"], atol=1e-3)
     assert (run.dir / "saved_model" / "saved_model.pb").exists()
+    assert (run.dir / "model_card.md").read_text().startswith("# efficientnet_lite0 on ")
+    trained = run.facts["training"]
+    assert set(trained) == {"efficientnet_lite0 last_layer", "efficientnet_lite0 tuned"}
+    assert all(facts["precision"] == "float32" for facts in trained.values())
 
 
 def test_published_figures_stand_beside_ours(feature_run):
@@ -70,6 +74,7 @@ def test_published_figures_stand_beside_ours(feature_run):
     for figure in ("0.8151", "-1.46e+09", "1.05e+09"):
         assert (figure in text) == (figure != "-1.46e+09")  # of pixels, not of the network that is not here
     assert published.FASHION_FEATURES.remark.split(".")[0] in text
+    assert "published, Fashion-MNIST" in text  # the data here are others
     for name in ("projections", "training-efficientnet_lite0-tuned", "confusion", "explained", "sanity"):
         assert (run.dir / "figures" / f"{name}.png").exists()
     browser.check(run.dir / "report.html")
@@ -88,6 +93,14 @@ def test_a_page_that_broke_off_is_resumed(tmp_path, pictures_dir, monkeypatch):
     same = {key: value for key, value in metrics.items() if "seconds" not in key}
     assert same == pytest.approx({key: before[key] for key in same}, nan_ok=True)
     assert tfxfer.load(newest(tmp_path, "fashion_features")).facts["arguments"]["image_size"] == 32
+
+
+def test_pixels_alone_and_nothing_tuned(tmp_path, pictures_dir):
+    metrics = fashion_features.main(pictures_dir, backbones="pixels", tune="", classifiers="lda", out=str(tmp_path))
+    run = tfxfer.load(newest(tmp_path, "fashion_features"))
+    assert metrics["pixels/lda/test_accuracy"] > 0.5
+    assert not (run.dir / "saved_model").exists()
+    browser.check(run.dir / "report.html")
 
 
 def test_digits_are_not_told_from_digits():

@@ -8,7 +8,7 @@ from conftest import write_idx_set
 from test_recipes import newest
 
 import tfxfer
-from tfxfer import corruptions, data, features, inference, model, robustness
+from tfxfer import corruptions, data, export, features, inference, model, robustness
 from tfxfer.errors import InputError
 from tfxfer.recipes import cifar10c_shift
 
@@ -41,6 +41,27 @@ def test_both_protocols_stand_side_by_side(run):
     assert "WARNING: as published, the network is tested on 240 corrupted images" in text
     assert "as published: LEAKS" in text
     assert "0.9425" in text  # the published figure
+
+
+def test_what_was_trained_and_on_what_it_was_tested_is_said(run):
+    """Last stage and head of six convolutions; two corrupted versions of each of 120 images."""
+    _, found = run
+    body = model.backbone_layers(found.model)
+    unfrozen = sum(layer.trainable for layer in body)
+    assert 0 < unfrozen < len(body)
+    assert found.facts["model"]["unfrozen"] == unfrozen
+    assert {name: facts["schedule"] for name, facts in found.facts["training"].items()} == dict.fromkeys(
+        ("head", "as_published tuned", "as_few tuned", "tuned"), "constant"
+    )
+    card = (found.dir / "model_card.md").read_text()
+    assert f"{unfrozen} of the backbone's {len(body)} layers and the head were trained" in card
+    assert "on 240 test images under gaussian_noise of severity 5,4, made of 120." in card
+    text = (found.dir / "report.html").read_text()
+    assert "All of test images under gaussian_noise of severity 5,4." in text
+    assert f"Kept is cnn: its head and {unfrozen} of the backbone" in text
+    assert "published, CIFAR-10-C: leaks" in text
+    with pytest.raises(InputError, match=r"the network, on test images under gaussian_noise .*, has test accuracy 0\."):
+        export.bundle(found.dir, min_accuracy=1.01)
 
 
 def test_where_the_head_starts_to_overfit_is_said(run):

@@ -4,6 +4,8 @@ import pytest
 
 from tfxfer import analysis, features, inference, model, studies, train
 from tfxfer.errors import InputError
+from tfxfer.splits import first_of_each
+from tfxfer.train import tuning
 
 
 @pytest.fixture
@@ -70,12 +72,27 @@ def test_a_sweep_is_the_same_as_single_fits_from_the_same_start(pictures, net, m
         assert len(tuned) == {0: 0, 12: 12, "all": 40}[row["depth"]]
 
 
+def test_among_equals_the_least_that_trains_is_best(pictures, net, monkeypatch):
+    fit = tuning.fit
+
+    def same(*given, **options):
+        history = fit(*given, **options)
+        history["val_accuracy"] = [0.5]
+        return history
+
+    monkeypatch.setattr(tuning, "fit", same)
+    sweep = train.sweep(net, pictures, ("all", 0, 12), epochs=1)
+    assert sweep.best["depth"] == 0
+    assert not any(layer.trainable for layer in model.backbone_layers(net))
+
+
 def test_collapse_joins_a_sweep(pictures, net):
     """Figures of each depth's own features and head: the last row's are those of the network as that fit left it."""
     sweep = train.sweep(net, pictures, (0, "all"), epochs=1, measure=studies.collapse_of(pictures, limit=100))
     assert all({"nc1", "nc3", "nc4", "val_accuracy"} <= row.keys() for row in sweep.rows)
     assert sweep.rows[0]["nc1"] != sweep.rows[1]["nc1"]
-    bank = features.extract(net, pictures.train, limit=100)
+    some = first_of_each(pictures.rows["train"].labels, 100)
+    bank = features.extract(net, pictures.only(train=some).train)
     kernel, bias = net.get_layer("logits").get_weights()
     expected = analysis.neural_collapse(bank["embedding"], bank.labels, (kernel.T, bias))
     assert {name: sweep.best[name] for name in expected} == pytest.approx(expected, rel=1e-3)

@@ -14,6 +14,18 @@ def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
     return float(metrics.accuracy_score(labels, predicted))
 
 
+def standard_error(labels: np.ndarray, predicted: np.ndarray, bases: np.ndarray) -> float:
+    """Of `accuracy`: the root of p (1 - p) / n where every example is of an image of its own.
+
+    Args:
+        bases: (n,) of which image each example was made. What is right of one image is right of its versions together,
+            so that their deviations are added up first (clustered standard error, Liang and Zeger 1986).
+    """
+    right = labels == predicted
+    _, of = np.unique(bases, return_inverse=True)
+    return float(np.sqrt((np.bincount(of, right - right.mean()) ** 2).sum()) / len(right))
+
+
 def per_class(labels: np.ndarray, predicted: np.ndarray, classes: list[str]) -> list[dict[str, str | float]]:
     """Precision, recall, F1 and support of each class, in the classes' order; 0 where a figure is undefined."""
     columns = metrics.precision_recall_fscore_support(

@@ -55,7 +55,8 @@ def bundle(
     if target.exists():
         raise InputError(f"{target} exists: name another folder with --out, or move it away")
     test, pictures, accuracy = _tested(run)
-    _refuse("the network", accuracy, min_accuracy, run.dir)
+    of = card.tested(run.facts)
+    _refuse(f"the network, on {of}," if "corrupted" in run.facts else "the network", accuracy, min_accuracy, run.dir)
     net, (compared, representative) = run.model, _parts(pictures)
     figures = {}
     with files.draft(version) if version else contextlib.nullcontext() as home:

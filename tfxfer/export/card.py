@@ -108,7 +108,7 @@ def _card(facts, names, test, parity) -> str:
         "## Use",
         _USE.format(shape=shape, forms=_use(parity)),
         "## Test figures",
-        *_figures(names, test),
+        *_figures(names, test, tested(facts)),
         "## Limits",
         _LIMITS,
         "## Data",
@@ -118,9 +118,10 @@ def _card(facts, names, test, parity) -> str:
         _table(("argument", "value"), list(arguments(facts).items())),
     ]
     if "unfrozen" in net:  # runs of the first days have not
+        before = f" sha256 of the backbone before: {net['backbone_sha256']}." if "backbone_sha256" in net else ""
         blocks.append(
             f"{net['unfrozen']} of the backbone's {net['layers']} layers and the head were trained; "
-            f"{net['parameters']:,} parameters. sha256 of the backbone before: {net['backbone_sha256']}."
+            f"{net['parameters']:,} parameters.{before}"
         )
     if parity:
         rows = [
@@ -145,19 +146,29 @@ def _use(parity: dict[str, Any] | None) -> str:
     return "\n\n".join(text.format(file=file) for text, file in reversed(shown.items()))
 
 
-def _figures(names: list[str], test: "Bank | None") -> list[str]:
+def tested(facts: dict[str, Any]) -> str:
+    """What a run's figures are of: test images, or corrupted ones, and how."""
+    if "corrupted" not in facts:
+        return "test images"
+    given = facts["arguments"]
+    return f"test images under {given['corruption']} of severity {given['severities']}"
+
+
+def _figures(names: list[str], test: "Bank | None", what: str) -> list[str]:
     found = scores(test)
     if found is None:
         return ["None were kept."]
     predicted = found.argmax(1)
     right = metrics.accuracy(test.labels, predicted)
-    error = np.sqrt(right * (1 - right) / len(predicted))
+    error = metrics.standard_error(test.labels, predicted, test.bases)
+    images = len(np.unique(test.bases))
+    made = f", made of {images:,}" if images < len(predicted) else ""
     rows = [
         (row["class"], *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")), f"{row['support']:.0f}")
         for row in metrics.per_class(test.labels, predicted, names)
     ]
     return [
-        f"Accuracy {right:.4f} ± {error:.4f} (standard error) on {len(predicted):,} test images.",
+        f"Accuracy {right:.4f} ± {error:.4f} (standard error) on {len(predicted):,} {what}{made}.",
         _table(("class", "precision", "recall", "F1", "images"), rows),
     ]
 
@@ -175,4 +186,6 @@ def _plain(text: str) -> str:
 def _public(value: Any) -> str:
     """A value without the folders in it: a card goes to others, to whom they say nothing."""
     kind, colon, path = str(value).rpartition(":")
-    return f"{kind}{colon}{Path(path).name or path}" if "/" in path else str(value)
+    if "/" not in path or path.partition("/")[0] == "cifar10_corrupted":  # a part of a data set, which goes by name
+        return str(value)
+    return f"{kind}{colon}{Path(path).name or path}"

@@ -45,6 +45,7 @@ def main(
     from tfxfer import exhibits, export, model, report, robustness, runs, studies, train
 
     leaky = runs.as_published(protocol)
+    schedule = "constant" if leaky else "cosine"
     with runs.Run("cifar10c_shift", arguments, out) as run:
         run.seed(seed)
         cells = robustness.cells(corruption, severities)
@@ -62,7 +63,7 @@ def main(
         with run.phase("training_head"):
             best = None if leaky else epochs  # the report takes the last epoch's head
             options = run.training("head") | {"cache": studies.activations(net, banks), "early_stopping": best}
-            histories = {"head": train.fit(net, whole, epochs, learning_rate, **options)}
+            histories = {"head": train.fit(net, whole, epochs, learning_rate, schedule=schedule, **options)}
         run.note("head", studies.accuracies(studies.onwards(net, banks, ("logits",))))
         losses = histories["head"]["val_loss"]
         run.note("head", {"overfits_after_epoch": losses.index(min(losses)) + 1})
@@ -90,7 +91,7 @@ def main(
             with run.phase(f"{prefix}tuning"):
                 options = run.training(f"{name}-tuned") | {"backbone_learning_rate": learning_rate / 10}
                 histories[f"{prefix}tuned".replace("/", " ")] = train.fit(
-                    net, corrupted[name], tune_epochs, learning_rate, **options
+                    net, corrupted[name], tune_epochs, learning_rate, schedule=schedule, **options
                 )
             with run.phase(f"{prefix}after"):
                 bank = study(f"{prefix}after", name)

@@ -41,7 +41,8 @@ def main(
         run.seed(seed)
         splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad)
         run.describe(None, splits)
-        sets, methods, tunes = (text.split(",") for text in (backbones, classifiers, tune))
+        sets, methods = backbones.split(","), classifiers.split(",")
+        tunes = [name for name in tune.split(",") if name]
         nets, run.facts["left_out"] = studies.networks(
             sets, splits, image_size, weights, tunes, seed, unfreeze=unfreeze
         )

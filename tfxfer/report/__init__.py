@@ -3,9 +3,9 @@
 import html
 from pathlib import Path
 
-import numpy as np
-
 from tfxfer import loaded, partial
+from tfxfer.analysis import metrics
+from tfxfer.export import card
 from tfxfer.report import (
     comparison,
     dataset,
@@ -68,13 +68,14 @@ def _summary(run: loaded.Loaded) -> str:
     data, net = facts["data"], facts.get("model")
     lead = f"{data['name']} from {data['origin']} ({sizes}). "
     if run.history and net:
-        epochs = len(next(iter(run.history.values())))
-        lead += f"The head and {net['unfrozen']} of the backbone's {net['layers']} layers trained for {epochs} epochs. "
-    if test is not None:
-        n = facts["data"]["sizes"]["test"]
-        lead += (
-            f"Accuracy on the {n:,} test images: {test:.4f} ± {np.sqrt(test * (1 - test) / n):.4f} (standard error)."
-        )
+        trained = f"{net['unfrozen']} of the backbone's {net['layers']} layers"
+        if "loss" in run.history:
+            lead += f"The head and {trained} trained for {len(run.history['loss'])} epochs. "
+        else:  # several networks, or one in several ways
+            lead += f"Kept is {net['name']}: its head and {trained} were trained. "
+    if test is not None and (bank := run.banks.get("test")) is not None:
+        error = metrics.standard_error(bank.labels, card.scores(bank).argmax(1), bank.bases)
+        lead += f"Accuracy on the {len(bank):,} test images: {test:.4f} ± {error:.4f} (standard error)."
     rows = [
         (f"{what} ({name})", f"{run.metrics[f'before/{name}']:.4f}", f"{run.metrics[f'after/{name}']:.4f}")
         for name, what in _MEASURES.items()

@@ -78,7 +78,7 @@ def models(run: Loaded) -> list[str]:
         page.chart(folder, "complexity", "What does accuracy cost? Up and to the left is better", _cost(rows)),
         page.note("Recall of each class."),
         page.table(
-            ("class", *found, *(["published"] if theirs else [])), list(zip(classes, *recalls.values(), *theirs))
+            ("class", *found, *([_head(run)] if theirs else [])), list(zip(classes, *recalls.values(), *theirs))
         ),
         page.heading("Calibration"),
         page.chart(
@@ -154,7 +154,7 @@ def _table(run: Loaded, names: Iterable[str], columns: dict[str, str]) -> str:
             head.append(title)
             if any(f"{name}/{key}" in theirs for name in names):
                 kept.append((theirs, key))
-                head.append("published")
+                head.append(_head(run))
     rows = [(name, *(_number(source.get(f"{name}/{key}"), key) for source, key in kept)) for name in names]
     return page.table(tuple(head), rows)
 
@@ -162,6 +162,10 @@ def _table(run: Loaded, names: Iterable[str], columns: dict[str, str]) -> str:
 def _published(run: Loaded) -> dict[str, float]:
     known = published.RECIPES.get(run.facts["recipe"])
     return known.figures if known else {}
+
+
+def _head(run: Loaded) -> str:
+    return published.RECIPES[run.facts["recipe"]].head
 
 
 def _number(value: float | None, key: str) -> str:

@@ -45,7 +45,7 @@ def _permuted(run: Loaded) -> list[str]:
             "Test accuracy, and what the loss of place costs: the difference on the same test images. "
             f"{spread} A perceptron (pixels) treats all pixels alike: to it any order is as good."
         ),
-        page.table(("learned", "plain", "published", "permuted", "published", "cost"), rows),
+        page.table(("learned", "plain", _head(run), "permuted", _head(run), "cost"), rows),
         page.figure(run.dir / "figures", "permuted", _arrangements(run)),
         *_remark(run),
     ]
@@ -82,7 +82,7 @@ def _scratch(run: Loaded) -> list[str]:
     title = "Taken for which? The last map is tuned less from scratch: more on the diagonal is better"
     return [
         page.heading("From scratch, or pretrained?"),
-        page.table(("network", "test accuracy", "published"), rows),
+        page.table(("network", "test accuracy", _head(run)), rows),
         page.note(
             f"On the same test images the pretrained network is right {figure['difference']:+.4f} more often "
             f"({figure['low']:+.4f} to {figure['high']:+.4f} with 95% confidence). Mean and deviation of the training "
@@ -110,6 +110,11 @@ def _accuracy(run: Loaded, key: str) -> str:
 def _published(run: Loaded, key: str) -> str:
     known = published.RECIPES.get(run.facts["recipe"])
     return f"{known.figures[key]:.4f}" if known and key in known.figures else ""
+
+
+def _head(run: Loaded) -> str:
+    known = published.RECIPES.get(run.facts["recipe"])
+    return known.head if known else "published"
 
 
 def _remark(run: Loaded) -> list[str]:

@@ -46,7 +46,7 @@ def table(head: tuple[str, ...], rows: Sequence[tuple]) -> str:
     """A table; columns headed "published" are set apart."""
 
     def line(cells, tag):
-        kinds = [' class="published"' if name == "published" else "" for name in head]
+        kinds = [' class="published"' if name.startswith("published") else "" for name in head]
         return "<tr>" + "".join(f"<{tag}{k}>{html.escape(str(c))}</{tag}>" for c, k in zip(cells, kinds)) + "</tr>"
 
     body = "".join(line(row, "td") for row in rows)

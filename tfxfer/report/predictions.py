@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfxfer.analysis import metrics
+from tfxfer.export import card
 from tfxfer.loaded import Loaded
 from tfxfer.report import examples, figures, page
 from tfxfer.report.charts import Heat
@@ -23,6 +24,7 @@ def sections(run: Loaded) -> list[str]:
     folder, best = run.dir / "figures", run.facts.get("best")
     return [
         page.heading(f"Predictions of {best}" if best else "Predictions"),
+        *([page.note(f"All of {card.tested(run.facts)}.")] if "corrupted" in run.facts else []),
         page.chart(folder, "confusion", title, [confusion(matrix, classes)]),
         '<section id="cell"><p class="note count">Click a cell to see its images.</p>',
         '<div class="gallery"></div></section>',

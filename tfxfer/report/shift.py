@@ -60,7 +60,7 @@ def _rows(run: Loaded) -> list[tuple[str, ...]]:
     keys = [f"{when}/{side}_accuracy" for when in ("before", "after") for side in ("clean", "corrupted")]
     own = {title: prefix for prefix, title in _ROWS.items() if prefix + keys[0] in run.metrics}
     sets = {title: [run.metrics[prefix + key] for key in keys] for title, prefix in own.items()}
-    sets["published: leaks"] = [published.CIFAR10C_SHIFT.figures[key] for key in keys]
+    sets[f"{published.CIFAR10C_SHIFT.head}: leaks"] = [published.CIFAR10C_SHIFT.figures[key] for key in keys]
     return [(title, *(f"{value:.4f}" for value in values)) for title, values in sets.items()]
 
 

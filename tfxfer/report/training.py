@@ -87,13 +87,13 @@ def _layers(run: Loaded) -> list[str]:
         if key.startswith("layers/"):
             _, when, stage, what = key.split("/")
             found[what][when][stage] = value
-    titles = {"nc1": "NC1", "cdnv": "CDNV", "nearest_mean_error": "nearest class mean, error"}
+    titles = {"nc1": "NC1", "cdnv": "CDNV"}
     panels = [
         Panel(
             titles.get(what, what),
             [Series(f"{when} fine-tuning", list(row), list(row.values())) for when, row in whens.items()],
             "stage, from the input to the head",
-            log="" if what == "nearest_mean_error" else "y",
+            log="y",
         )
         for what, whens in found.items()
     ]

@@ -24,7 +24,7 @@ from tfxfer.train.progress import Progress
 class History(dict):
     """A list with one number per epoch for each of loss, accuracy, val_loss, val_accuracy and seconds.
 
-    `facts` says how it was trained: where the graph was cut, where the activations are, precision, seconds in all.
+    `facts` says how it was trained: schedule, where the graph was cut and the activations are, precision, seconds.
     """
 
     facts: dict[str, Any]
@@ -106,7 +106,7 @@ def fit(
     before = model.frozen_digests(net)
     kept = Path(checkpoint_dir, "precision.json") if checkpoint_dir else None
     chosen, times = precisions.choose(net, splits, batch_size, precision, strategy, kept=kept)
-    facts: dict[str, Any] = {"precision": chosen, "precision_seconds": times}
+    facts: dict[str, Any] = {"schedule": schedule, "precision": chosen, "precision_seconds": times}
     with precisions.compute(net, chosen), strategies.watch(strategy):
         found, names, tail = _cut(net, splits, cache, cache_dtype, views, seed, strategy, facts)
         trained = strategies.mirror(tail, strategy)

@@ -78,8 +78,8 @@ def fine_tune(
 class Sweep:
     """A row per depth: depth, val_accuracy, val_loss, accuracy, loss (training), seconds, trainable_parameters.
 
-    `best` is the row with the highest validation accuracy, the smaller depth among equals; `histories` are in the rows'
-    order; `shared_seconds` were spent once, for the activations of all depths.
+    `best` is the row with the highest validation accuracy, the fewest trainable parameters among equals; `histories`
+    are in the rows' order; `shared_seconds` were spent once, for the activations of all depths.
     """
 
     rows: list[dict[str, float | Depth]]
@@ -148,11 +148,15 @@ def sweep(
         row |= {"seconds": history.facts["seconds"], "trainable_parameters": parameters}
         rows.append({"depth": depth} | row | (measure(net) if measure else {}))
         histories.append(history)
-        if best is None or row["val_accuracy"] > best[0]["val_accuracy"]:
+        if best is None or _merit(row) > _merit(best[0]):
             best = rows[-1], model.values(net)
     model.unfreeze_last(net, best[0]["depth"], train_batch_norm)
     model.assign_values(net, best[1])
     return Sweep(rows, best[0], histories, shared_seconds)
+
+
+def _merit(row: dict[str, float]) -> tuple[float, float]:
+    return row["val_accuracy"], -row["trainable_parameters"]
 
 
 def _shared(

@@ -28,7 +28,7 @@ from tfxfer import data, formats, model  # noqa: E402
 
 def pytest_collection_modifyitems(items):
     """The longest files first, so that two processes end together."""
-    items.sort(key=lambda item: not {"recipes", "benchmarks"} & set(item.path.parts))
+    items.sort(key=lambda item: not {"recipes", "benchmarks", "robustness"} & set(item.path.parts))
 
 
 def pytest_sessionfinish():

@@ -16,16 +16,16 @@ RUNNER = Path(__file__).parents[1] / "execute_notebook.py"
 FOLDER = Path(__file__).parents[2] / "recipes"
 SMALL = {
     "quickstart": {"limit": 200, "epochs": 2},
-    "mobilenet_mnist": {"backbone": "efficientnet_lite0", "epochs": 1},
+    "mobilenet_mnist": {"backbone": "cnn", "weights": "none", "image_size": 28, "unfreeze": 3, "epochs": 1},
     "fashion_features": {"backbones": "pixels,efficientnet_lite0", "classifiers": "lda", "image_size": 32, "epochs": 1}
     | {"tune_epochs": 1},
     "fashion_models": {"backbones": "cnn", "classifiers": "logistic", "epochs": 1},
-    "cifar10c_shift": {"backbone": "efficientnet_lite0", "image_size": 32, "severities": "5", "epochs": 1}
-    | {"tune_epochs": 1, "grid_images": 2, "surgery": "fog", "surgery_images": 10, "protocol": "as_published"},
+    "cifar10c_shift": {"backbone": "cnn", "weights": "none", "image_size": 28, "severities": "5", "epochs": 1}
+    | {"tune_epochs": 1, "grid_images": 0, "surgery": "fog", "surgery_images": 10, "protocol": "as_published"},
     "fashion_groups": {"backbones": "dropout_cnn,pixels", "epochs": 1},
-    "emotion_resnet18": {"backbone": "efficientnet_lite0", "image_size": 32, "epochs": 1, "sweep_epochs": 1}
-    | {"tune_epochs": 1, "depths": "0,10"},
-    "pretrain": {"backbone": "mobilenet_v2", "image_size": 32, "epochs": 1},
+    "emotion_resnet18": {"backbone": "cnn", "weights": "none", "image_size": 28, "epochs": 1, "sweep_epochs": 1}
+    | {"tune_epochs": 1, "depths": "0,3"},
+    "pretrain": {"backbone": "small_resnet", "image_size": 28, "epochs": 1},
 }
 
 

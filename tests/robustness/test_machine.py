@@ -12,6 +12,7 @@ import pytest
 import tfxfer
 
 SMALL = ["--limit", "100", "--epochs", "6", "--image-size", "32"]
+SMALLER = [*SMALL, "--backbone", "cnn", "--weights", "none", "--unfreeze", "3"]
 
 OFTEN = """
 import signal
@@ -46,7 +47,7 @@ def without_times(folder):
     ("number", "code", "said"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
 def test_a_stop_is_clean_and_the_run_goes_on(tmp_path, number, code, said):
-    process = start(tmp_path, *SMALL, program=("-c", OFTEN))
+    process = start(tmp_path, *SMALLER, program=("-c", OFTEN))
     while not process.stdout.readline().startswith("epoch 2/"):
         assert process.poll() is None, process.stderr.read()
     process.send_signal(number)
@@ -91,7 +92,7 @@ def test_a_cache_that_cannot_be_written_is_said_before_anything_is_computed(tmp_
 
 
 def test_two_runs_at_once_share_a_cache(tmp_path):
-    both = [start(tmp_path, *SMALL, "--cache", "disk", TF_DETERMINISTIC_OPS="1") for _ in range(2)]
+    both = [start(tmp_path, *SMALLER, "--cache", "disk", TF_DETERMINISTIC_OPS="1") for _ in range(2)]
     for process in both:
         _, err = process.communicate(timeout=400)
         assert process.returncode == 0, err

@@ -65,6 +65,7 @@ def main(name: str, out: str, *rest: str) -> None:
         strategy = strategies.create(name)
         content = f"from {json.loads(os.environ.get('TF_CONFIG', '{}')).get('task', {}).get('index')}".encode()
         assert strategies.broadcast(strategy, content) in (b"from 0", b"from None")
+        assert strategies.broadcast(strategy, b"") == b""
         assert strategies.agree(strategy, True)
         assert strategies.workers(strategy) == 1 or not strategies.agree(strategy, strategies.is_chief(strategy))
         np.savez(out, **job(strategy, *rest))

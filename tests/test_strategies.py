@@ -13,7 +13,7 @@ import cluster_job
 import numpy as np
 import pytest
 
-from tfxfer import cluster, strategies
+from tfxfer import cluster, loaded, strategies
 from tfxfer.errors import InputError
 
 JOB = Path(cluster_job.__file__)
@@ -71,6 +71,35 @@ def test_two_workers_train_and_extract_as_one(tmp_path, alone):
         check(path, alone)
     assert "epoch 1/2" in printed[0][0]
     assert printed[1][0] == ""  # the chief speaks for all
+
+
+@pytest.mark.enable_socket
+def test_a_recipe_on_two_workers_is_resumed_by_both(tmp_path):
+    """Killed in its training, it goes on with both; the chief alone prints, and leaves the one run."""
+    home, ports = tmp_path / "quickstart", free_ports()
+
+    def pair(*words):
+        command = [sys.executable, "-m", "tfxfer.recipes.quickstart", "--out", str(tmp_path), *words]
+        environments = [os.environ | {"TF_CONFIG": json.dumps(config_of(index, ports))} for index in range(2)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return [subprocess.Popen(command, env=environment, **pipes) for environment in environments]
+
+    small = ["--backbone", "cnn", "--weights", "none", "--image-size", "28", "--unfreeze", "3", "--limit", "60"]
+    workers = pair(*small, "--strategy", "multiworker", "--epochs", "12")
+    while not workers[0].stdout.readline().startswith("epoch 3/"):
+        assert workers[0].poll() is None, [worker.communicate() for worker in workers]
+    for worker in workers:
+        worker.kill()
+        worker.communicate()
+    workers = pair("--resume", "last")
+    (out, errors), (silent, _) = [worker.communicate(timeout=300) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], errors
+    assert silent == ""
+    (folder,) = home.iterdir()
+    assert out.splitlines()[-1] == str(folder)
+    assert "epoch 12/12" in out
+    assert "epoch 1/12" not in out
+    assert len(loaded.load(folder).history["loss"]) == 12
 
 
 @pytest.mark.enable_socket

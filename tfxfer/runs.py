@@ -60,8 +60,11 @@ class Run:
             "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
         }
         self._made: list[Path] = []
+        self._mute = contextlib.ExitStack()
         if not self.chief:
             self.dir = self.final = Path(tempfile.mkdtemp(prefix="tfxfer-worker-"))
+            nowhere = self._mute.enter_context(open(os.devnull, "w"))
+            self._mute.enter_context(contextlib.redirect_stdout(nowhere))
         elif self.arguments.get("resume"):
             self.dir = resume.find(self.out, self.recipe, self.arguments["resume"])
             self.final = self.dir.with_name(self.dir.name.removeprefix(".partial-"))
@@ -189,7 +192,8 @@ class Run:
 
     def __exit__(self, kind, error, trace) -> None:
         bad = met_by_tensorflow(error)
-        self._leave(InputError if bad else kind)
+        with self._mute:
+            self._leave(InputError if bad else kind)
         if bad:
             raise bad from None
 

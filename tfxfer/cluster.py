@@ -3,7 +3,9 @@
 import itertools
 import json
 import os
+import signal
 import socket
+import threading
 import time
 
 import tensorflow as tf
@@ -22,10 +24,14 @@ def start() -> tf.distribute.MultiWorkerMirroredStrategy:
     _check(os.environ.get("TF_CONFIG"))
     try:
         _await_workers()
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"the cluster of TF_CONFIG did not come up ({reason}): start every worker") from None
+    if threading.current_thread() is threading.main_thread():
+        # TensorFlow takes it for a notice that something else has to answer: without this SIGTERM would do nothing
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
+    return strategy
 
 
 def _check(config: str | None) -> None:

@@ -167,8 +167,8 @@ def on_page(panel: Panel | Heat) -> go.Figure:
         figure.add_scatter(**common, **text, mode=mode + ("+text" if text else ""), marker=marker, line=line)
     for place, text in panel.marks.items():
         figure.add_vline(place, line={"dash": "dot", "color": "grey"})
-        at = np.log10(place) if "x" in panel.log else place
-        figure.add_annotation(x=at, y=1, yref="paper", text=markup([text])[0], showarrow=False, yanchor="bottom")
+        middle = {"x": 0.5, "xref": "paper", "y": 1, "yref": "paper"}  # text at the line's place would widen the axis
+        figure.add_annotation(text=markup([text])[0], showarrow=False, yanchor="bottom", **middle)
     named = any(isinstance(value, str) for series in panel.series for value in series.x)
     for axis, label in (("xaxis", panel.x), ("yaxis", panel.y)):
         kind = "log" if axis[0] in panel.log else "category" if named and axis == "xaxis" else None

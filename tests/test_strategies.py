@@ -25,10 +25,14 @@ def alone():
 
 
 def start(name, out, *rest, config=None) -> subprocess.Popen:
+    return launch([str(JOB), name, str(out), *rest], config)
+
+
+def launch(words, config) -> subprocess.Popen:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")} | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     environment |= {"TF_CONFIG": json.dumps(config)} if config else {}
-    words = [sys.executable, str(JOB), name, str(out), *rest]
-    return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, *words], env=environment, **pipes)
 
 
 def config_of(index: int, ports: list[int]) -> dict:
@@ -79,10 +83,8 @@ def test_a_recipe_on_two_workers_is_resumed_by_both(tmp_path):
     home, ports = tmp_path / "pretrain", free_ports()
 
     def pair(*words):
-        command = [sys.executable, "-m", "tfxfer.recipes.pretrain", "--out", str(tmp_path), *words]
-        environments = [os.environ | {"TF_CONFIG": json.dumps(config_of(index, ports))} for index in range(2)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return [subprocess.Popen(command, env=environment, **pipes) for environment in environments]
+        command = ["-m", "tfxfer.recipes.pretrain", "--out", str(tmp_path), *words]
+        return [launch(command, config_of(index, ports)) for index in range(2)]
 
     small = ["--dataset", "digits", "--backbone", "cnn", "--image-size", "28", "--limit", "60"]
     workers = pair(*small, "--strategy", "multiworker", "--epochs", "12")

@@ -139,9 +139,7 @@ def study(run, splits: Splits, known: Bank | None = None, seed: int = 0) -> dict
         "leaking_groups": leaking,
         "duplicates": groups[:LISTED],
     }
-    labels = splits.rows["train"].labels
-    rows = np.concatenate([np.flatnonzero(labels == label)[:SAMPLES] for label in range(len(splits.classes))])
-    banks = {"samples": images(splits, "train", np.sort(rows))}
+    banks = {"samples": images(splits, "train", first_of_each(splits.rows["train"].labels, 0, SAMPLES))}
     if known is not None and np.bincount(known.labels).min() >= 5:
         score, other = dataset.suspicious(known["embedding"], known.labels, seed=seed)
         worst = np.argsort(-score, kind="stable")[:SUSPECTS]

@@ -186,13 +186,16 @@ def _digest(weights: Sequence[np.ndarray]) -> str:
 
 
 def describe(net: keras.Model) -> dict:
-    """What a run records of its model: name, layers of the backbone and how many of them train, parameters, and the
-    sha256 of the backbone's weights."""
+    """What a run records of its model: `extent`, and the sha256 of the backbone's weights."""
+    weights = [w for layer in backbone_layers(net) for w in layer.get_weights()]
+    return extent(net) | {"backbone_sha256": _digest(weights)}
+
+
+def extent(net: keras.Model) -> dict:
+    """Name, layers of the backbone and how many of them train, parameters."""
     body = backbone_layers(net)
     unfrozen = sum(layer.trainable for layer in body)
-    digest = _digest([w for layer in body for w in layer.get_weights()])
-    counts = {"layers": len(body), "unfrozen": unfrozen, "parameters": net.count_params()}
-    return {"name": net.name, **counts, "backbone_sha256": digest}
+    return {"name": net.name, "layers": len(body), "unfrozen": unfrozen, "parameters": net.count_params()}
 
 
 def frozen_digests(net: keras.Model) -> dict[str, str]:

@@ -14,7 +14,7 @@ class Published:
     @property
     def head(self) -> str:
         """What a column of them is called: a recipe runs on other data too."""
-        return f"published, {self.of}"
+        return f"published, {self.of}" if self.of else "published"
 
 
 def _table(sets: str, names: str, *rows: str) -> dict[str, float]:
@@ -122,3 +122,8 @@ RECIPES = {
     "fashion_groups": FASHION_GROUPS,
     "emotion_resnet18": EMOTION_RESNET18,
 }
+
+
+def known(recipe: str) -> Published:
+    """What is published of a recipe's experiment, empty where nothing is."""
+    return RECIPES.get(recipe, Published({}, "", ""))

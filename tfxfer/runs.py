@@ -104,9 +104,8 @@ class Run:
         self.metrics |= {f"{name}/{figure}": float(value) for figure, value in figures.items()}
 
     def say(self, text: object) -> None:
-        """Prints a line, once among all workers."""
-        if self.chief:
-            print(text, flush=True)
+        """Prints a line at once; the others than the chief are mute."""
+        print(text, flush=True)
 
     @contextlib.contextmanager
     def phase(self, name: str):
@@ -162,9 +161,8 @@ class Run:
         """
         from tfxfer import model
 
-        about = model.describe(net)
-        del about["backbone_sha256"]
-        self.facts |= {"model": self.facts.get("model", {}) | about, "training": getattr(history, "facts", {})}
+        about = self.facts.get("model", {}) | model.extent(net)
+        self.facts |= {"model": about, "training": getattr(history, "facts", {})}
         net.save(self.dir / "model.keras")
         self.save_history(history)
 

@@ -160,12 +160,11 @@ def _table(run: Loaded, names: Iterable[str], columns: dict[str, str]) -> str:
 
 
 def _published(run: Loaded) -> dict[str, float]:
-    known = published.RECIPES.get(run.facts["recipe"])
-    return known.figures if known else {}
+    return published.known(run.facts["recipe"]).figures
 
 
 def _head(run: Loaded) -> str:
-    return published.RECIPES[run.facts["recipe"]].head
+    return published.known(run.facts["recipe"]).head
 
 
 def _number(value: float | None, key: str) -> str:
@@ -179,5 +178,5 @@ def _number(value: float | None, key: str) -> str:
 def _remarks(run: Loaded) -> list[str]:
     """What could not be had, and how the published figures came about."""
     reasons = [page.note(f"Left out: {name}. {reason}") for name, reason in run.facts.get("left_out", {}).items()]
-    theirs = published.RECIPES.get(run.facts["recipe"])
-    return reasons + ([page.note(f"Published: {theirs.remark}")] if theirs else [])
+    remark = published.known(run.facts["recipe"]).remark
+    return reasons + ([page.note(f"Published: {remark}")] if remark else [])

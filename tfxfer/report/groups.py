@@ -67,7 +67,7 @@ def _arrangements(run: Loaded) -> Figure:
 def _scratch(run: Loaded) -> list[str]:
     if not {"scratch/accuracy", "tuned/accuracy"} <= run.metrics.keys():
         return []
-    known = published.RECIPES.get(run.facts["recipe"])
+    known = published.known(run.facts["recipe"]).figures
     rows = [
         (text, _accuracy(run, f"{name}/accuracy"), _published(run, f"{name}/accuracy"))
         for name, text in _NETWORKS.items()
@@ -87,7 +87,7 @@ def _scratch(run: Loaded) -> list[str]:
             f"On the same test images the pretrained network is right {figure['difference']:+.4f} more often "
             f"({figure['low']:+.4f} to {figure['high']:+.4f} with 95% confidence). Mean and deviation of the training "
             f"images, in [0, 1]: {run.metrics['scale/mean']:.3f} and {run.metrics['scale/std']:.3f}"
-            + (f" (published {known.figures['scale/mean']} and {known.figures['scale/std']})." if known else ".")
+            + (f" (published {known['scale/mean']} and {known['scale/std']})." if known else ".")
         ),
         page.chart(folder, "confusions", title, [*maps, _difference(matrices["tuned"], matrices["scratch"], classes)]),
         *_remark(run),
@@ -108,15 +108,14 @@ def _accuracy(run: Loaded, key: str) -> str:
 
 
 def _published(run: Loaded, key: str) -> str:
-    known = published.RECIPES.get(run.facts["recipe"])
-    return f"{known.figures[key]:.4f}" if known and key in known.figures else ""
+    figures = published.known(run.facts["recipe"]).figures
+    return f"{figures[key]:.4f}" if key in figures else ""
 
 
 def _head(run: Loaded) -> str:
-    known = published.RECIPES.get(run.facts["recipe"])
-    return known.head if known else "published"
+    return published.known(run.facts["recipe"]).head
 
 
 def _remark(run: Loaded) -> list[str]:
-    known = published.RECIPES.get(run.facts["recipe"])
-    return [page.note(f"Published: {known.remark}")] if known else []
+    remark = published.known(run.facts["recipe"]).remark
+    return [page.note(f"Published: {remark}")] if remark else []

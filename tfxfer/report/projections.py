@@ -9,7 +9,6 @@ from tfxfer.banks import Bank
 from tfxfer.loaded import Loaded
 from tfxfer.report import comparison, figures, page
 from tfxfer.report.charts import class_colors
-from tfxfer.twins import ID_STEP
 
 _NAMES = {"pca": "PCA", "tsne": "t-SNE", "lle": "LLE"}
 
@@ -51,7 +50,7 @@ def _map(title: str, bank: Bank, points: dict[str, np.ndarray], frame=None) -> d
     return {
         "title": title,
         "ids": bank.ids.tolist(),
-        "keys": (bank.ids % ID_STEP).tolist(),  # the image that a twin was made of
+        "keys": bank.bases.tolist(),  # the image that a twin was made of
         "labels": bank.labels.tolist(),
         "points": {name: page.packed(values) for name, values in points.items()},
         "frames": bounds,

@@ -70,7 +70,8 @@ def compare(
 ) -> None:
     """Print runs side by side, and write a report with their curves.
 
-    Accuracy on the same test images is compared by McNemar's test. The report's path is the last line.
+    Accuracy on the same test images is compared by McNemar's exact test, or where several of them are versions of one
+    image, by a sign-flip test over those images. The report's path is the last line.
     """
     import_tensorflow()
     from tfxfer.report.compare import compare

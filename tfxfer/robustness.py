@@ -112,6 +112,16 @@ def accuracy(bank: Bank) -> float:
     return analysis.metrics.accuracy(bank.labels, bank["logits"].argmax(1))
 
 
+def accuracies(sides: dict[str, Bank]) -> dict[str, float]:
+    """`<side>_accuracy` of logits, and its 95% interval `_low` to `_high`, clustered by the images they were made of."""
+    found = {}
+    for side, bank in sides.items():
+        ends = analysis.intervals.accuracy(bank["logits"].argmax(1) == bank.labels, bank.bases)
+        names = (f"{side}_accuracy{end}" for end in ("", "_low", "_high"))
+        found |= dict(zip(names, (accuracy(bank), *ends), strict=True))
+    return found
+
+
 class Grid:
     """Accuracy on the twins of images under all 19 corruptions x 5 severities: `<corruption>_<severity>`, means.
 

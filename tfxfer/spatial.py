@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tfxfer import backbones, data, features, model, train, trials
-from tfxfer.analysis import metrics, paired
+from tfxfer.analysis import intervals, metrics, paired
 from tfxfer.banks import Bank
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
@@ -123,9 +123,9 @@ def compare(learner: Learner, task: Task, seed: int) -> tuple[dict[str, Trained]
     sides = dict(zip(ARRANGEMENTS, (task.splits, data.permute_pixels(task.splits, seed))))
     title = f"{task.title.replace('/', '-')}-{seed}"
     found = {side: learner(task.backbone, some, seed, f"{title}-{side}") for side, some in sides.items()}
-    labels = found["plain"].scores.labels
+    labels, bases = found["plain"].scores.labels, found["plain"].scores.bases
     figures = {f"{side}/accuracy": metrics.accuracy(labels, one.predicted) for side, one in found.items()}
-    cost = paired.difference(*(found[side].predicted == labels for side in ("permuted", "plain")))
+    cost = paired.difference(*(found[side].predicted == labels for side in ("permuted", "plain")), bases)
     return found, figures | {"cost": cost["difference"], "cost_low": cost["low"], "cost_high": cost["high"]}
 
 
@@ -143,8 +143,9 @@ class Repeat:
         self.figures |= {f"{key}{name}": value for key in task.keys for name, value in figures.items()}
 
     def line(self, task: Task) -> str:
-        plain, permuted = (self.figures[f"{task.keys[0]}{side}/accuracy"] for side in ARRANGEMENTS)
-        return f"{task.title}: plain {plain:.4f}, permuted {permuted:.4f}"
+        shares, n = [self.figures[f"{task.keys[0]}{side}/accuracy"] for side in ARRANGEMENTS], task.splits.size("test")
+        plain, permuted = (intervals.text(share, intervals.wilson(share, n)) for share in shares)
+        return f"{task.title}: plain {plain}, permuted {permuted}"
 
 
 def summary(runs: list[dict[str, float]]) -> dict[str, float]:

@@ -145,7 +145,9 @@ def classify(banks: Banks, methods: Sequence[str], seed: int) -> dict[str, float
     found = {}
     for method in methods:
         figures = analysis.probe(x, y, test_x, test.labels, method, seed)
-        print(f"  {method}: test accuracy {figures['test_accuracy']:.4f}", flush=True)
+        share = figures["test_accuracy"]
+        ends = analysis.intervals.wilson(share, len(test))
+        print(f"  {method}: test accuracy {analysis.intervals.text(share, ends)}", flush=True)
         found |= {f"{method}/{name}": value for name, value in figures.items()}
     return found
 

@@ -18,6 +18,7 @@ _MODULES = (
     "clusters",
     "collapse",
     "dataset",
+    "intervals",
     "linear",
     "metrics",
     "moments",

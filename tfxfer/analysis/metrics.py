@@ -1,5 +1,6 @@
 """How good predictions are, and how well clusters separate, as numbers."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,34 +9,34 @@ from sklearn.neighbors import NearestNeighbors
 
 from tfxfer.errors import InputError
 
+SCORES = ("precision", "recall", "f1")  # of `per_class`
+
 
 def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
     """Share of right predictions; integer labels (n,) both."""
     return float(metrics.accuracy_score(labels, predicted))
 
 
-def standard_error(labels: np.ndarray, predicted: np.ndarray, bases: np.ndarray) -> float:
-    """Of `accuracy`: the root of p (1 - p) / n where every example is of an image of its own.
+def per_class(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> list[dict[str, str | float]]:
+    """Precision, recall, F1 and support of each class, in the classes' order.
 
-    Args:
-        bases: (n,) of which image each example was made. What is right of one image is right of its versions together,
-            so that their deviations are added up first (clustered standard error, Liang and Zeger 1986).
+    All three scores of a class without examples are NaN: nothing is known of it. A class that is never predicted has
+    precision 0, as in scikit-learn.
     """
-    right = labels == predicted
-    _, of = np.unique(bases, return_inverse=True)
-    return float(np.sqrt((np.bincount(of, right - right.mean()) ** 2).sum()) / len(right))
-
-
-def per_class(labels: np.ndarray, predicted: np.ndarray, classes: list[str]) -> list[dict[str, str | float]]:
-    """Precision, recall, F1 and support of each class, in the classes' order; 0 where a figure is undefined."""
     columns = metrics.precision_recall_fscore_support(
         labels, predicted, labels=np.arange(len(classes)), zero_division=0.0
     )
-    names = ("precision", "recall", "f1", "support")
-    return [
-        {"class": name, **dict(zip(names, map(float, row), strict=True))}
+    rows = [
+        {"class": name, **dict(zip((*SCORES, "support"), map(float, row), strict=True))}
         for name, *row in zip(classes, *columns, strict=True)
     ]
+    return [row if row["support"] else row | dict.fromkeys(SCORES, math.nan) for row in rows]
+
+
+def macro(rows: Sequence[dict[str, str | float]]) -> dict[str, float]:
+    """Plain means of the scores of `per_class` over the classes that have examples; NaN if none has."""
+    tested = [row for row in rows if row["support"]]
+    return {name: float(np.mean([row[name] for row in tested])) if tested else math.nan for name in SCORES}
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

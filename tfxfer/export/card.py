@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfxfer.analysis import metrics
+from tfxfer.analysis import intervals, metrics
 
 if TYPE_CHECKING:
     from tfxfer.features import Bank
@@ -158,19 +158,41 @@ def _figures(names: list[str], test: "Bank | None", what: str) -> list[str]:
     found = scores(test)
     if found is None:
         return ["None were kept."]
-    predicted = found.argmax(1)
-    right = metrics.accuracy(test.labels, predicted)
-    error = metrics.standard_error(test.labels, predicted, test.bases)
-    images = len(np.unique(test.bases))
-    made = f", made of {images:,}" if images < len(predicted) else ""
-    rows = [
-        (row["class"], *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")), f"{row['support']:.0f}")
-        for row in metrics.per_class(test.labels, predicted, names)
-    ]
     return [
-        f"Accuracy {right:.4f} ± {error:.4f} (standard error) on {len(predicted):,} {what}{made}.",
-        _table(("class", "precision", "recall", "F1", "images"), rows),
+        f"Accuracy {measured(test, what)}.",
+        _table(("class", "precision", "recall", "F1", "images"), by_class(test, names)),
+        *([untested] if (untested := not_tested(test, names)) else []),
     ]
+
+
+def measured(test: "Bank", what: str = "test images") -> str:
+    """Accuracy on a bank's images with its confidence interval, in words."""
+    right = scores(test).argmax(1) == test.labels
+    low, high = intervals.accuracy(right, test.bases)
+    images = len(np.unique(test.bases))
+    made, by = (f", made of {images:,}", ", clustered by image") if images < len(test) else ("", "")
+    return f"{right.mean():.4f} (95% interval {low:.4f} to {high:.4f}, Wilson{by}) on {len(test):,} {what}{made}"
+
+
+def by_class(test: "Bank", names: list[str]) -> list[tuple[str, ...]]:
+    """Rows of class, precision, recall, F1 and number of images, the last one their mean over the classes tested."""
+    rows = metrics.per_class(test.labels, scores(test).argmax(1), names)
+    mean = {"class": "mean of classes", **metrics.macro(rows), "support": len(test)}
+    return [
+        (row["class"], *(score(row[name]) for name in metrics.SCORES), f"{row['support']:.0f}") for row in [*rows, mean]
+    ]
+
+
+def not_tested(test: "Bank", names: list[str]) -> str:
+    """A sentence on the classes without test images; empty where every class has some."""
+    none = [name for number, name in enumerate(names) if number not in test.labels]
+    shown = ", ".join(none[:5]) + (f" and {len(none) - 5} more" if len(none) > 5 else "")
+    return f"No test images of {shown}: no scores (—), and not counted in the mean of classes." if none else ""
+
+
+def score(value: float) -> str:
+    """A score as tables show it; a dash where there is none."""
+    return "—" if np.isnan(value) else f"{value:.3f}"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple]) -> str:

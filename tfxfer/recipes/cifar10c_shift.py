@@ -75,7 +75,7 @@ def main(
 
         def study(when, name):
             sides = {"corrupted": look(corrupted[name].test), "clean": look(clean[name].test)}
-            run.note(when, {f"{side}_accuracy": robustness.accuracy(bank) for side, bank in sides.items()})
+            run.note(when, robustness.accuracies(sides))
             if name == "tfxfer":
                 planes[when] = robustness.planes(sides)
                 if grid_images:

@@ -90,7 +90,7 @@ def main(
         run.metrics["test/accuracy"] = run.metrics["tuned/accuracy"]
         for name in ("scratch", "frozen"):
             right = (studies.predicted(banks[each]) == banks[each].labels for each in (name, "tuned"))
-            run.note(f"tuned_less_{name}", analysis.paired.difference(*right))
+            run.note(f"tuned_less_{name}", analysis.paired.difference(*right, banks["tuned"].bases))
         shown = exhibits.pictures(splits, banks["tuned"]["logits"])
         with run.phase("explanations"):
             seen |= exhibits.network(run, net, splits, shown, explain_size, project=True)

@@ -4,7 +4,7 @@ import html
 from pathlib import Path
 
 from tfxfer import loaded, partial
-from tfxfer.analysis import metrics
+from tfxfer.analysis import intervals
 from tfxfer.export import card
 from tfxfer.report import (
     comparison,
@@ -63,7 +63,7 @@ def save(path: Path, content: str) -> Path:
 
 
 def _summary(run: loaded.Loaded) -> str:
-    facts, test = run.facts, run.metrics.get("test/accuracy")
+    facts = run.facts
     sizes = ", ".join(f"{n:,} {split}" for split, n in facts["data"]["sizes"].items())
     data, net = facts["data"], facts.get("model")
     lead = f"{data['name']} from {data['origin']} ({sizes}). "
@@ -73,11 +73,10 @@ def _summary(run: loaded.Loaded) -> str:
             lead += f"The head and {trained} trained for {len(run.history['loss'])} epochs. "
         else:  # several networks, or one in several ways
             lead += f"Kept is {net['name']}: its head and {trained} were trained. "
-    if test is not None and (bank := run.banks.get("test")) is not None:
-        error = metrics.standard_error(bank.labels, card.scores(bank).argmax(1), bank.bases)
-        lead += f"Accuracy on the {len(bank):,} test images: {test:.4f} ± {error:.4f} (standard error)."
+    if "test/accuracy" in run.metrics and (bank := run.banks.get("test")) is not None:
+        lead += f"Accuracy {card.measured(bank, card.tested(facts))}."
     rows = [
-        (f"{what} ({name})", f"{run.metrics[f'before/{name}']:.4f}", f"{run.metrics[f'after/{name}']:.4f}")
+        (f"{what} ({name})", *(_measure(run, when, name) for when in ("before", "after")))
         for name, what in _MEASURES.items()
         if f"before/{name}" in run.metrics and f"after/{name}" in run.metrics
     ]
@@ -85,6 +84,14 @@ def _summary(run: loaded.Loaded) -> str:
         page.table(("what fine-tuning changes in the features of test images", "before", "after"), rows) if rows else ""
     )
     return f'<p class="lead">{html.escape(lead)}</p>{table}'
+
+
+def _measure(run: loaded.Loaded, when: str, name: str) -> str:
+    """A figure of the features before or after; of an accuracy its 95% interval too."""
+    value = run.metrics[f"{when}/{name}"]
+    if not name.endswith("accuracy") or when not in run.banks:
+        return f"{value:.4f}"
+    return intervals.text(value, intervals.wilson(value, len(run.banks[when])))
 
 
 def _details(run: loaded.Loaded) -> str:

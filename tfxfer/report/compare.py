@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfxfer import loaded
-from tfxfer.analysis import paired
+from tfxfer.analysis import intervals, paired
 from tfxfer.errors import InputError
 from tfxfer.export import files
 from tfxfer.loaded import Loaded
@@ -40,7 +40,10 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
         "Differences on the same test images": [_HEAD, *_differences(runs)],
     }
     sections = [page.heading(title) + page.table(head, rows) for title, (head, *rows) in tables.items()]
-    sections.append(page.note(_REMARK))
+    remark = _REMARK
+    if any(" of " in row[1] for row in tables["Differences on the same test images"][1:]):
+        remark += f" {_CLUSTERED}"
+    sections.append(page.note(remark))
     final = _free(Path(out).expanduser() / "comparisons" / datetime.datetime.now().strftime("%Y%m%d-%H%M%S"))
     with files.beside(final) as folder:
         folder.mkdir()
@@ -49,7 +52,7 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
             sections += [page.heading("Training"), drawn]
         (folder / "report.html").write_text(page.page(f"{len(runs)} runs compared", sections), encoding="utf-8")
     text = "\n\n".join(f"{title}\n{plain(rows)}" for title, rows in tables.items())
-    return final / "report.html", f"{text}\n\n{_REMARK}"
+    return final / "report.html", f"{text}\n\n{remark}"
 
 
 def _free(path: Path) -> Path:
@@ -74,6 +77,7 @@ def _facts(runs: dict[str, Loaded]) -> Table:
         "run": lambda run: run.dir.name,
         "data": lambda run: run.facts["data"]["name"],
         "test images": lambda run: f"{run.facts['data']['sizes']['test']:,}",
+        "test accuracy": _test_accuracy,
     }
     rows = [(title, *(fact(run) for run in runs.values())) for title, fact in common.items()]
     return rows + [(key, *(str(each.get(key, "")) for each in given.values())) for key in differing]
@@ -91,12 +95,17 @@ def _figures(runs: dict[str, Loaded]) -> Table:
 
 _HEAD = ("runs", "images", "first", "second", "only first", "only second", "difference", "95 % interval", "p", "Holm")
 _FORMAT = (
-    "{n:,}|{first_accuracy:.4f}|{second_accuracy:.4f}|{only_first:,}|{only_second:,}|{difference:+.4f}|"
+    "{images}|{first_accuracy:.4f}|{second_accuracy:.4f}|{only_first:,}|{only_second:,}|{difference:+.4f}|"
     "{low:+.4f} to {high:+.4f}|{p:.2g}|{holm:.2g}"
 )
 _REMARK = (
     "Difference: accuracy of the second run less that of the first, on test images that both have; only first, only "
-    "second: images that one alone tells right. p: McNemar's exact test; Holm: adjusted for the number of pairs."
+    "second: images that one alone tells right. p: McNemar's exact test; Holm: adjusted for the number of pairs. Test "
+    "accuracy is followed by its 95 % interval (Wilson)."
+)
+_CLUSTERED = (
+    'Versions of one image are right and wrong together: where images are "n of m", n versions of m base images, '
+    "intervals and p count the base images (p: an exact sign-flip test over them, McNemar's where n is m)."
 )
 
 
@@ -105,13 +114,31 @@ def _differences(runs: dict[str, Loaded]) -> Table:
     found = {}
     for (one, first), (two, second) in itertools.combinations(runs.items(), 2):
         if (both := _shared(first, second)) is not None:
-            found[f"{one}, {two}"] = paired.difference(*both)
+            found[f"{one}, {two}"] = row = paired.difference(*both)
+            row["images"] = _images(row["n"], row["clusters"])
     adjusted = paired.holm([row["p"] for row in found.values()])
     return [(pair, *_FORMAT.format(**row, holm=each).split("|")) for (pair, row), each in zip(found.items(), adjusted)]
 
 
-def _shared(first: Loaded, second: Loaded) -> tuple[np.ndarray, np.ndarray] | None:
-    """Whether each run tells right the test images that both have; None if there are none that are the same."""
+def _images(n: int, bases: int) -> str:
+    return f"{n:,}" if n == bases else f"{n:,} of {bases:,}"
+
+
+def _right(run: Loaded) -> np.ndarray | None:
+    """Whether each test image is told right; None of runs that keep no predictions."""
+    bank = run.banks.get("test")
+    return None if bank is None else examples.probabilities(bank).argmax(1) == bank.labels
+
+
+def _test_accuracy(run: Loaded) -> str:
+    if (right := _right(run)) is None:
+        return ""
+    return intervals.text(right.mean(), intervals.accuracy(right, run.banks["test"].bases))
+
+
+def _shared(first: Loaded, second: Loaded) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Whether each run tells right the test images that both have, and of which image each was made; None if there are
+    none that are the same."""
     banks = [run.banks.get("test") for run in (first, second)]
     same = (
         first.facts["data"]["name"] == second.facts["data"]["name"]
@@ -123,8 +150,7 @@ def _shared(first: Loaded, second: Loaded) -> tuple[np.ndarray, np.ndarray] | No
     labels = banks[0].labels[a], banks[1].labels[b]
     if not len(a) or (labels[0] != labels[1]).any():
         return None
-    right = [examples.probabilities(bank).argmax(1) == bank.labels for bank in banks]
-    return right[0][a], right[1][b]
+    return _right(first)[a], _right(second)[b], banks[0].bases[a]
 
 
 def _curves(runs: dict[str, Loaded]) -> list[Panel]:

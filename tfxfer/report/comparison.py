@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from tfxfer import published
-from tfxfer.analysis import metrics
+from tfxfer.analysis import intervals, metrics
+from tfxfer.export import card
 from tfxfer.loaded import Loaded
 from tfxfer.report import page
 from tfxfer.report.charts import Panel, Series
@@ -35,9 +36,11 @@ def feature_sets(run: Loaded) -> list[str]:
     for part, text in (("test", "Accuracy on the test images"), ("train", "Accuracy on the images learned from")):
         columns = {f"{method}/{part}_accuracy": _NAMES[method] for method in methods}
         sections += [page.note(f"{text}."), _table(run, sets, columns)] if columns else []
+        sections += _sure(run, sets, columns) if part == "test" else []
     if trained := having(run, "/last_layer/test_accuracy"):
         columns = {"last_layer/test_accuracy": "head alone", "tuned/test_accuracy": "last stage tuned"}
         sections += [page.note("Trained further, accuracy on the test images."), _table(run, trained, columns)]
+        sections += _sure(run, trained, columns)
     sections += [
         page.heading("Neural collapse"),
         page.note("Of the images learned from; all figures are 0 where classes have collapsed to a simplex."),
@@ -67,7 +70,7 @@ def models(run: Loaded) -> list[str]:
     labels, classes = run.banks["test"].labels, run.facts["classes"]
     probabilities = {name: run.banks[name]["probabilities"] for name in found}
     recalls = {
-        name: [f"{row['recall']:.3f}" for row in metrics.per_class(labels, values.argmax(1), classes)]
+        name: [card.score(row["recall"]) for row in metrics.per_class(labels, values.argmax(1), classes)]
         for name, values in probabilities.items()
     }
     known = _published(run)
@@ -75,8 +78,9 @@ def models(run: Loaded) -> list[str]:
     sections = [
         page.heading("Models"),
         _table(run, found, columns),
+        *_sure(run, found, ["test_accuracy"]),
         page.chart(folder, "complexity", "What does accuracy cost? Up and to the left is better", _cost(rows)),
-        page.note("Recall of each class."),
+        page.note(f"Recall of each class. {card.not_tested(run.banks['test'], classes)}"),
         page.table(
             ("class", *found, *([_head(run)] if theirs else [])), list(zip(classes, *recalls.values(), *theirs))
         ),
@@ -105,8 +109,8 @@ def models(run: Loaded) -> list[str]:
         for what in ("accuracy", "confidence")
     ]
     title = "Pictures unlike those learned from: accuracy falls, does confidence?"
-    sections += [_table(run, found, columns), page.chart(folder, "shifts", title, bars)]
-    return sections + _remarks(run)
+    sections += [_table(run, found, columns), *_sure(run, found, [f"{kind}/accuracy" for kind in kinds])]
+    return [*sections, page.chart(folder, "shifts", title, bars), *_remarks(run)]
 
 
 def _cost(models: dict[str, dict[str, float]]) -> list[Panel]:
@@ -157,6 +161,17 @@ def _table(run: Loaded, names: Iterable[str], columns: dict[str, str]) -> str:
                 head.append(_head(run))
     rows = [(name, *(_number(source.get(f"{name}/{key}"), key) for source, key in kept)) for name in names]
     return page.table(tuple(head), rows)
+
+
+def _sure(run: Loaded, names: Iterable[str], columns: Iterable[str]) -> list[str]:
+    """What chance alone does to a table's accuracies: the 95% interval of the lowest and of the highest."""
+    values = [value for name in names for key in columns if (value := run.metrics.get(f"{name}/{key}")) is not None]
+    if not values:
+        return []
+    n = run.facts["data"]["sizes"]["test"]
+    ends = [intervals.text(value, intervals.wilson(value, n)) for value in sorted({min(values), max(values)})]
+    said = ", of the highest ".join(ends)
+    return [page.note(f"95% interval (Wilson) of the lowest accuracy here, on {n:,} test images: {said}.")]
 
 
 def _published(run: Loaded) -> dict[str, float]:

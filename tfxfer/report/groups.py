@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tfxfer import published
-from tfxfer.analysis import metrics
+from tfxfer.analysis import intervals, metrics
 from tfxfer.loaded import Loaded
 from tfxfer.report import page, predictions
 from tfxfer.report.charts import Heat
@@ -36,9 +36,7 @@ def _permuted(run: Loaded) -> list[str]:
         ends = [run.metrics.get(f"{key}cost_{end}", np.nan) for end in ("low", "high")]
         cost += f" ± {run.metrics[f'{key}cost_std']:.4f}" if several else f" ({ends[0]:+.4f} to {ends[1]:+.4f})"
         rows.append((f"{task}, {name}" if name else "groups, all images", *cells, cost))
-    spread = (
-        "± is the deviation over seeds." if several else "In brackets, its 95% confidence interval on these images."
-    )
+    spread = "± is the deviation over seeds." if several else "In brackets, 95% confidence intervals on these images."
     return [
         page.heading("Pixels in place and permuted"),
         page.note(
@@ -84,8 +82,9 @@ def _scratch(run: Loaded) -> list[str]:
         page.heading("From scratch, or pretrained?"),
         page.table(("network", "test accuracy", _head(run)), rows),
         page.note(
-            f"On the same test images the pretrained network is right {figure['difference']:+.4f} more often "
-            f"({figure['low']:+.4f} to {figure['high']:+.4f} with 95% confidence). Mean and deviation of the training "
+            "In brackets, 95% confidence intervals on these images. On the same images the pretrained network is right "
+            f"{figure['difference']:+.4f} more often ({figure['low']:+.4f} to {figure['high']:+.4f} with 95% "
+            "confidence). Mean and deviation of the training "
             f"images, in [0, 1]: {run.metrics['scale/mean']:.3f} and {run.metrics['scale/std']:.3f}"
             + (f" (published {known['scale/mean']} and {known['scale/std']})." if known else ".")
         ),
@@ -103,8 +102,11 @@ def _difference(tuned: np.ndarray, scratch: np.ndarray, classes: list[str]) -> H
 
 
 def _accuracy(run: Loaded, key: str) -> str:
-    spread = run.metrics.get(f"{key}_std")
-    return f"{run.metrics[key]:.4f}" + (f" ± {spread:.4f}" if spread is not None else "")
+    """An accuracy with its deviation over seeds, or of one seed with its 95% interval (Wilson)."""
+    share, spread = run.metrics[key], run.metrics.get(f"{key}_std")
+    if spread is not None:
+        return f"{share:.4f} ± {spread:.4f}"
+    return intervals.text(share, intervals.wilson(share, run.facts["data"]["sizes"]["test"]))
 
 
 def _published(run: Loaded, key: str) -> str:

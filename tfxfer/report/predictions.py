@@ -16,10 +16,6 @@ def sections(run: Loaded) -> list[str]:
     chances = examples.probabilities(bank)
     predicted = chances.argmax(1)
     matrix = metrics.confusion(bank.labels, predicted, len(classes))
-    rows = [
-        (row["class"], *(f"{row[name]:.3f}" for name in ("precision", "recall", "f1")), f"{row['support']:.0f}")
-        for row in metrics.per_class(bank.labels, predicted, classes)
-    ]
     title = "Which classes are taken for which? Test images; off the diagonal are mistakes"
     folder, best = run.dir / "figures", run.facts.get("best")
     return [
@@ -28,7 +24,8 @@ def sections(run: Loaded) -> list[str]:
         page.chart(folder, "confusion", title, [confusion(matrix, classes)]),
         '<section id="cell"><p class="note count">Click a cell to see its images.</p>',
         '<div class="gallery"></div></section>',
-        page.table(("class", "precision", "recall", "F1", "test images"), rows),
+        page.table(("class", "precision", "recall", "F1", "test images"), card.by_class(bank, classes)),
+        *([page.note(untested)] if (untested := card.not_tested(bank, classes)) else []),
         page.note("The pairs most often confused."),
         page.table(("class", "taken for", "images", "share of the class"), pairs(matrix, classes)),
         *_mistakes(run, bank, chances),

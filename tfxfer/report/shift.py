@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfxfer import published
+from tfxfer.analysis import intervals
 from tfxfer.corruptions import BENCHMARK, FAMILIES, NAMES, SEVERITIES
 from tfxfer.loaded import Loaded
 from tfxfer.report import figures, page, projections
@@ -59,9 +60,15 @@ def sections(run: Loaded) -> list[str]:
 def _rows(run: Loaded) -> list[tuple[str, ...]]:
     keys = [f"{when}/{side}_accuracy" for when in ("before", "after") for side in ("clean", "corrupted")]
     own = {title: prefix for prefix, title in _ROWS.items() if prefix + keys[0] in run.metrics}
-    sets = {title: [run.metrics[prefix + key] for key in keys] for title, prefix in own.items()}
-    sets[f"{published.CIFAR10C_SHIFT.head}: leaks"] = [published.CIFAR10C_SHIFT.figures[key] for key in keys]
-    return [(title, *(f"{value:.4f}" for value in values)) for title, values in sets.items()]
+    sets = {title: [_accuracy(run, prefix + key) for key in keys] for title, prefix in own.items()}
+    sets[f"{published.CIFAR10C_SHIFT.head}: leaks"] = [f"{published.CIFAR10C_SHIFT.figures[key]:.4f}" for key in keys]
+    return [(title, *cells) for title, cells in sets.items()]
+
+
+def _accuracy(run: Loaded, key: str) -> str:
+    """With its 95% interval, which runs of the first days do not have."""
+    share, ends = run.metrics[key], [run.metrics.get(f"{key}_{end}") for end in ("low", "high")]
+    return f"{share:.4f}" if None in ends else intervals.text(share, ends)
 
 
 def _remarks(run: Loaded) -> list[str]:
@@ -69,7 +76,8 @@ def _remarks(run: Loaded) -> list[str]:
     own = sizes["tfxfer"]
     found = [
         f"Tuned on {own['train']:,} corrupted images, tested on {own['test']:,} made of other images, and on those "
-        f"{run.facts['data']['sizes']['test']:,} images themselves."
+        f"{run.facts['data']['sizes']['test']:,} images themselves. In brackets, 95% confidence intervals (Wilson): "
+        "versions of one image are right and wrong together, so that they count as a cluster, not as images of their own."
     ]
     if "as_few" in sizes:
         few = sizes["as_few"]
@@ -85,6 +93,8 @@ def _remarks(run: Loaded) -> list[str]:
 
 def _grid(run: Loaded) -> list[str]:
     grids = {when: _under(run, f"{when}/grid/") for when in ("before", "after")}
+    n = min(run.facts["arguments"]["grid_images"], run.facts["data"]["sizes"]["test"])
+    low, high = intervals.wilson(0.5, n)
     groups = {"mean over 15": BENCHMARK, "mean over 19": NAMES, **FAMILIES}
     rows = []
     for title, names in groups.items():
@@ -96,6 +106,9 @@ def _grid(run: Loaded) -> list[str]:
         page.heading(f"All {len(NAMES)} corruptions"),
         page.table(("", "before", "after", "drop from clean, before", "drop from clean, after"), rows),
         page.note("Accuracy as a plain mean over five severities, as CIFAR-10-C is reported; the drop is relative."),
+        page.note(
+            f"Each cell is of the same {n:,} images; the 95% interval (Wilson) of 0.5 is {low:.3f} to {high:.3f}."
+        ),
         page.chart(
             run.dir / "figures",
             "grid",

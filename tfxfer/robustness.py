@@ -113,7 +113,7 @@ def accuracy(bank: Bank) -> float:
 
 
 def accuracies(sides: dict[str, Bank]) -> dict[str, float]:
-    """`<side>_accuracy` of logits, and its 95% interval `_low` to `_high`, clustered by the images they were made of."""
+    """`<side>_accuracy` of logits, and its 95% interval `_low` to `_high`, clustered by the image they were made of."""
     found = {}
     for side, bank in sides.items():
         ends = analysis.intervals.accuracy(bank["logits"].argmax(1) == bank.labels, bank.bases)

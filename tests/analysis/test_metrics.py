@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.metrics import precision_recall_fscore_support
 
 from tfxfer.analysis import metrics
 from tfxfer.errors import InputError
@@ -12,26 +13,26 @@ def test_accuracy_and_confusion_by_hand():
     np.testing.assert_array_equal(metrics.confusion(labels, predicted, 4), expected)
 
 
-def test_standard_error_of_images_and_of_their_versions():
-    rng = np.random.default_rng(0)
-    labels, predicted = rng.integers(0, 2, (2, 300))
-    right = np.mean(labels == predicted)
-    once = metrics.standard_error(labels, predicted, np.arange(300))
-    assert once == pytest.approx(np.sqrt(right * (1 - right) / 300))
-    five = [np.tile(each, 5) for each in (labels, predicted, np.arange(300))]
-    assert metrics.standard_error(*five) == pytest.approx(once)  # versions that all go the same way tell nothing new
-    shares = (labels == predicted).reshape(100, 3).mean(1)  # three versions of each of 100 images
-    known = np.sqrt(shares.var() / 100)
-    assert metrics.standard_error(labels, predicted, np.repeat(np.arange(100), 3)) == pytest.approx(known)
-
-
 def test_per_class_by_hand():
-    """Class b: two right of four predicted, two of two found; class c is never predicted; class d never there."""
-    rows = metrics.per_class(np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 1]), ["a", "b", "c", "d"])
-    assert [row["class"] for row in rows] == ["a", "b", "c", "d"]
+    """Class b: two right of four predicted, two of two found; class c is never predicted; class d never there, though
+    predicted once, and class e neither."""
+    rows = metrics.per_class(np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 1, 1, 1, 3]), list("abcde"))
+    assert [row["class"] for row in rows] == list("abcde")
     assert rows[1] == {"class": "b", "precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "support": 2.0}
-    assert rows[2]["precision"] == rows[2]["f1"] == rows[3]["recall"] == 0.0
-    assert [row["support"] for row in rows] == [2.0, 2.0, 1.0, 0.0]
+    assert rows[2]["precision"] == rows[2]["recall"] == rows[2]["f1"] == 0.0
+    assert [row["support"] for row in rows] == [2.0, 2.0, 2.0, 0.0, 0.0]
+    for row in rows[3:]:
+        assert np.isnan([row[name] for name in metrics.SCORES]).all()
+
+
+def test_classes_without_images_do_not_count_in_means():
+    labels, predicted = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 1, 1, 1, 2])
+    rows = metrics.per_class(labels, predicted, list("abcde"))
+    means = metrics.macro(rows)
+    known = precision_recall_fscore_support(labels, predicted, average="macro")[:3]  # of the three classes there are
+    assert tuple(means.values()) == pytest.approx(known)
+    assert means == metrics.macro(rows[:3])
+    assert np.isnan(list(metrics.macro(rows[3:]).values())).all()
 
 
 def test_confused_pairs_by_hand():

@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 from PIL import Image
+from scipy import stats
 
 import tfxfer
 from tfxfer import cli, export
@@ -113,8 +114,8 @@ def test_the_card_says_what_it_is(run, exported):
     text = (exported / "out" / "model_card.md").read_text()
     accuracy = run.metrics["test/accuracy"]
     assert text.startswith("# cnn on digits\n")
-    assert f"Accuracy {accuracy:.4f} ± " in text
-    assert "on 450 test images" in text
+    low, high = stats.binomtest(round(450 * accuracy), 450).proportion_ci(method="wilson")
+    assert f"Accuracy {accuracy:.4f} (95% interval {low:.4f} to {high:.4f}, Wilson) on 450 test images." in text
     assert "| model_int8.tflite | " in text
     assert run.facts["data"]["sha256"] in text
     assert str(run.dir.parent.parent) not in text  # no folders of the machine where it was made
@@ -149,7 +150,7 @@ def test_the_cards_lines_run(exported, run, monkeypatch):
 def test_a_run_leaves_card_and_labels(run):
     assert (run.dir / "labels.txt").read_text().splitlines() == list("0123456789")
     text = (run.dir / "model_card.md").read_text()
-    assert f"Accuracy {run.metrics['test/accuracy']:.4f} ± " in text
+    assert f"Accuracy {run.metrics['test/accuracy']:.4f} (95% interval " in text
     assert "## Files" not in text
 
 

@@ -8,7 +8,7 @@ from conftest import write_idx_set
 from test_recipes import newest
 
 import tfxfer
-from tfxfer import corruptions, data, export, features, inference, model, robustness
+from tfxfer import analysis, corruptions, data, export, features, inference, model, robustness
 from tfxfer.errors import InputError
 from tfxfer.recipes import cifar10c_shift
 
@@ -75,7 +75,12 @@ def test_what_is_tested_was_not_learned_from(run):
     clean = data.load(found.facts["arguments"]["dataset"], image_size=28)
     corrupted = data.corrupt(clean, "gaussian_noise", (5, 4))
     bank = features.extract(found.model, corrupted.test, ("logits",))
-    assert np.mean(bank["logits"].argmax(1) == bank.labels) == pytest.approx(metrics["after/corrupted_accuracy"])
+    right = bank["logits"].argmax(1) == bank.labels
+    assert right.mean() == pytest.approx(metrics["after/corrupted_accuracy"])
+    ends = [metrics[f"after/corrupted_accuracy_{end}"] for end in ("low", "high")]
+    assert ends == pytest.approx(analysis.intervals.accuracy(right, corrupted.rows["test"].facts["base"]))
+    assert ends[0] < metrics["after/corrupted_accuracy"] < ends[1]
+    assert f"{right.mean():.4f} ({ends[0]:.4f} to {ends[1]:.4f})" in (found.dir / "report.html").read_text()
     assert not set(corrupted.bases("train", "validation")) & set(found.banks["clean"].ids)
     assert set(found.banks["corrupted"].ids % 10**9) == set(found.banks["clean"].ids)
 

@@ -1,10 +1,14 @@
 """Runs side by side: the table, the test of their difference, and what cannot be compared."""
 
+import html
+
 import browser
 import numpy as np
 import pytest
 
 from tfxfer import features, runs
+from tfxfer.analysis import intervals, paired
+from tfxfer.banks import ID_STEP
 from tfxfer.errors import InputError
 from tfxfer.report.compare import compare, plain
 
@@ -61,6 +65,33 @@ def test_runs_on_other_images_have_no_test(tmp_path):
     for other in others:
         _, text = compare([first, other], tmp_path)
         assert "1, 2" not in text
+
+
+def test_versions_of_an_image_are_one_cluster(tmp_path):
+    """Five severities of 40 images, on which each run is right in all five or in none: as sure as of 40 images."""
+    rng = np.random.default_rng(0)
+    first, second = rng.random((2, 40)) < [[0.5], [0.8]]
+    ids = np.arange(40)
+    versions = (ids + ID_STEP * np.arange(1, 6)[:, None]).ravel()
+    labels = np.tile(ids % 3, 5)
+    folders = [
+        finished(tmp_path, np.tile(right, 5), versions, labels, seed=seed)
+        for seed, right in enumerate((first, second), start=1)
+    ]
+    path, text = compare(folders, tmp_path)
+    known = paired.difference(first, second)
+    expected = f"{known['low']:+.4f} to {known['high']:+.4f} {known['p']:.2g} {known['p']:.2g}".split()
+    row = line(text, "1, 2")
+    assert row[2:5] == ["200", "of", "40"]
+    assert row[-5:] == expected
+    assert line(text, "test images") == ["test", "images", *["200", "of", "40"] * 2]
+    assert [f"({low:.4f}" for low, _ in map(intervals.accuracy, (first, second))] == line(text, "test accuracy")[3::4]
+    for said in (text, html.unescape(path.read_text())):
+        assert "p is of an exact sign-flip test over base images, in McNemar's place" in said
+    plain_runs = [finished(tmp_path, right, ids, seed=seed) for seed, right in enumerate((first, second), start=3)]
+    _, text = compare(plain_runs, tmp_path)
+    assert line(text, "1, 2")[-5:] == expected
+    assert "sign-flip" not in text
 
 
 def test_three_runs_are_adjusted(tmp_path):

@@ -7,6 +7,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import stats
 from test_runs import finish
 
 import tfxfer
@@ -47,9 +48,10 @@ def test_report_is_one_file_that_asks_for_nothing(run_dir):
     assert all(link.startswith("data:image/png;base64,") for link in page.links)
     assert page.tags.count("img") == len(page.links) == 1  # mistakes; the others are drawn by the page
     test = tfxfer.load(run_dir).banks["test"]
-    right = np.mean(test["logits"].argmax(1) == test.labels)
-    assert f"0.5000 ± {np.sqrt(right * (1 - right) / 100):.4f} (standard error)" in page.text
-    assert "100 test" in page.text
+    right = int(np.sum(test["logits"].argmax(1) == test.labels))
+    known = stats.binomtest(right, 100).proportion_ci(method="wilson")
+    said = f"Accuracy {right / 100:.4f} (95% interval {known.low:.4f} to {known.high:.4f}, Wilson) on 100 test images."
+    assert said in page.text
     assert sorted(p.name for p in (run_dir / "figures").iterdir()) == ["confusion.png", "mistakes.png", "training.png"]
     for picture in (run_dir / "figures").iterdir():
         assert matplotlib.image.imread(picture).std() > 0.01
@@ -80,6 +82,38 @@ def test_before_and_after_stand_side_by_side(tmp_path, pictures, small_cnn):
     assert "0.7500" in page.text
     assert (run.final / "figures/projections.png").exists()
     assert not (run.final / "figures/training.png").exists()
+
+
+def test_accuracies_before_and_after_have_intervals(tmp_path, pictures, small_cnn):
+    with runs.Run("trial", {}, tmp_path) as run:
+        run.describe(small_cnn, pictures)
+        points = {"pca": np.random.default_rng(0).normal(size=(80, 2))}
+        shown = features.Bank(points, np.arange(80) % 10, pictures.ids["test"][:80])
+        run.metrics |= {"before/probe_accuracy": 0.5, "after/probe_accuracy": 1.0}
+        run.save({"before": shown, "after": shown})
+    page = Page(report.write(run.final).read_text())
+    for right in (40, 80):
+        known = stats.binomtest(right, 80).proportion_ci(method="wilson")
+        assert f"{right / 80:.4f} ({known.low:.4f} to {known.high:.4f})" in page.text
+
+
+def test_classes_without_test_images_have_no_scores(tmp_path, pictures, small_cnn):
+    """All right, but of classes 0 to 7 alone: the mean over classes is 1, not 0.8."""
+    with runs.Run("trial", {}, tmp_path) as run:
+        run.describe(small_cnn, pictures)
+        labels = np.arange(80) % 8
+        run.metrics["test/accuracy"] = 1.0
+        run.save_model(small_cnn, {})
+        run.save({"test": features.Bank({"logits": np.eye(10)[labels]}, labels, pictures.ids["test"][:80])})
+    content = report.write(run.final).read_text()
+    text = Page(content).text
+    assert f"Accuracy 1.0000 (95% interval {80 / (80 + 1.959964**2):.4f} to 1.0000, Wilson) on 80 test images." in text
+    for name, *scores in (("7", "1.000", "1.000", "1.000", "10"), ("8", "—", "—", "—", "0"), ("9", "—", "—", "—", "0")):
+        assert "".join(f"<td>{cell}</td>" for cell in (name, *scores)) in content
+        assert f"| {' | '.join((name, *scores))} |" in (run.final / "model_card.md").read_text()
+    for where in (text, (run.final / "model_card.md").read_text()):
+        assert "No test images of 8, 9: no scores (—), and not counted in the mean of classes." in where
+    assert "<td>mean of classes</td><td>1.000</td><td>1.000</td><td>1.000</td><td>80</td>" in content
 
 
 def test_projection_panels_show_every_class_in_its_color():

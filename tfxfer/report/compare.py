@@ -40,9 +40,8 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
         "Differences on the same test images": [_HEAD, *_differences(runs)],
     }
     sections = [page.heading(title) + page.table(head, rows) for title, (head, *rows) in tables.items()]
-    remark = _REMARK
-    if any(" of " in row[1] for row in tables["Differences on the same test images"][1:]):
-        remark += f" {_CLUSTERED}"
+    clustered = any(len(np.unique(bank.bases)) < len(bank) for run in runs.values() if (bank := run.banks.get("test")))
+    remark = f"{_REMARK} {_CLUSTERED}" if clustered else _REMARK
     sections.append(page.note(remark))
     final = _free(Path(out).expanduser() / "comparisons" / datetime.datetime.now().strftime("%Y%m%d-%H%M%S"))
     with files.beside(final) as folder:
@@ -76,7 +75,7 @@ def _facts(runs: dict[str, Loaded]) -> Table:
         "recipe": lambda run: run.facts["recipe"],
         "run": lambda run: run.dir.name,
         "data": lambda run: run.facts["data"]["name"],
-        "test images": lambda run: f"{run.facts['data']['sizes']['test']:,}",
+        "test images": _tested,
         "test accuracy": _test_accuracy,
     }
     rows = [(title, *(fact(run) for run in runs.values())) for title, fact in common.items()]
@@ -104,8 +103,8 @@ _REMARK = (
     "accuracy is followed by its 95 % interval (Wilson)."
 )
 _CLUSTERED = (
-    'Versions of one image are right and wrong together: where images are "n of m", n versions of m base images, '
-    "intervals and p count the base images (p: an exact sign-flip test over them, McNemar's where n is m)."
+    "n of m images: n corrupted versions of m base images. Versions of one image are mostly right or wrong together: "
+    "intervals are clustered by base image, and p is of an exact sign-flip test over base images, in McNemar's place."
 )
 
 
@@ -128,6 +127,11 @@ def _right(run: Loaded) -> np.ndarray | None:
     """Whether each test image is told right; None of runs that keep no predictions."""
     bank = run.banks.get("test")
     return None if bank is None else examples.probabilities(bank).argmax(1) == bank.labels
+
+
+def _tested(run: Loaded) -> str:
+    bank = run.banks.get("test")
+    return f"{run.facts['data']['sizes']['test']:,}" if bank is None else _images(len(bank), len(np.unique(bank.bases)))
 
 
 def _test_accuracy(run: Loaded) -> str:

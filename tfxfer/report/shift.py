@@ -77,7 +77,7 @@ def _remarks(run: Loaded) -> list[str]:
     found = [
         f"Tuned on {own['train']:,} corrupted images, tested on {own['test']:,} made of other images, and on those "
         f"{run.facts['data']['sizes']['test']:,} images themselves. In brackets, 95% confidence intervals (Wilson): "
-        "versions of one image are right and wrong together, so that they count as a cluster, not as images of their own."
+        "versions of one image are mostly right or wrong together, so they count as a cluster, not as so many images."
     ]
     if "as_few" in sizes:
         few = sizes["as_few"]
@@ -105,9 +105,9 @@ def _grid(run: Loaded) -> list[str]:
     return [
         page.heading(f"All {len(NAMES)} corruptions"),
         page.table(("", "before", "after", "drop from clean, before", "drop from clean, after"), rows),
-        page.note("Accuracy as a plain mean over five severities, as CIFAR-10-C is reported; the drop is relative."),
         page.note(
-            f"Each cell is of the same {n:,} images; the 95% interval (Wilson) of 0.5 is {low:.3f} to {high:.3f}."
+            "Accuracy as a plain mean over five severities, as CIFAR-10-C is reported; the drop is relative. Each cell "
+            f"is of the same {n:,} images: a single one of 0.5 has the 95% interval {low:.3f} to {high:.3f} (Wilson)."
         ),
         page.chart(
             run.dir / "figures",

@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import tfxfer
 from tfxfer import exhibits, features, runs
@@ -30,6 +31,9 @@ def test_a_run_is_named_when_it_is_whole_and_can_be_loaded(tmp_path, pictures, s
     assert [path.name for path in (tmp_path / "trial").iterdir()] == [run.final.name]
     loaded = tfxfer.load(run.final)
     assert loaded.metrics["test/accuracy"] == 0.5
+    right = loaded.banks["test"]["logits"].argmax(1) == pictures.rows["test"].labels
+    ends = stats.binomtest(int(right.sum()), 100).proportion_ci(method="wilson")
+    assert [loaded.metrics[f"test/accuracy_{end}"] for end in ("low", "high")] == pytest.approx([ends.low, ends.high])
     assert loaded.metrics["seconds/work"] >= 0
     assert loaded.facts["timings"] == {"seconds/work": loaded.metrics["seconds/work"]}
     assert loaded.history == HISTORY

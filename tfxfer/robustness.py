@@ -133,10 +133,12 @@ class Grid:
 
     def __init__(self, twin: Twin, bases: np.ndarray):
         rows = np.flatnonzero(np.isin(twin.bases, bases))
+        self.images = len(rows)
         self.cell = functools.cache(lambda cell: twin.grid([cell], rows).test)  # making a pipeline takes its time
 
     def __call__(self, look: Looker) -> dict[str, float]:
-        found = {}
+        found, (low, high) = {}, analysis.intervals.wilson(0.5, self.images)
+        print(f"  severities 1 to 5, {self.images:,} images (95% interval of 0.5: {low:.3f} to {high:.3f})", flush=True)
         for name in corruptions.NAMES:
             row = {f"{name}_{each}": accuracy(look(self.cell((name, each)))) for each in corruptions.SEVERITIES}
             print(f"  {name}: {' '.join(f'{value:.3f}' for value in row.values())}", flush=True)

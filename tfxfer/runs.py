@@ -174,7 +174,14 @@ class Run:
             rows.writerows([epoch, *row] for epoch, row in enumerate(zip(*history.values(), strict=True), start=1))
 
     def save(self, banks: "dict[str, Bank]") -> None:
-        """Writes the feature banks, the metrics and run.json; where a network was trained, its card and labels."""
+        """Writes the feature banks, the metrics and run.json; where a network was trained, its card and labels.
+
+        The metric test/accuracy gets the ends of its 95% interval beside it, test/accuracy_low and _high.
+        """
+        if "test/accuracy" in self.metrics and "test" in banks:
+            from tfxfer.export import card
+
+            self.note("test", dict(zip(("accuracy_low", "accuracy_high"), card.interval(banks["test"]), strict=True)))
         (self.dir / "banks").mkdir()
         for name, bank in banks.items():
             bank.save(self.dir / "banks" / f"{name}.npz")

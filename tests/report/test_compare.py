@@ -5,6 +5,7 @@ import html
 import browser
 import numpy as np
 import pytest
+from scipy import stats
 
 from tfxfer import features, runs
 from tfxfer.analysis import intervals, paired
@@ -43,7 +44,10 @@ def test_two_runs_on_overlapping_images(tmp_path):
     assert row[7] == f"{y.mean() - x.mean():+.4f}"
     assert line(text, "seed") == ["seed", "1", "2"]
     assert "epochs" not in text  # the same in both
-    assert line(text, "test/accuracy") == ["test/accuracy", *(f"{r.mean():.4g}" for r in right)]
+    ends = [stats.binomtest(int(r.sum()), 80).proportion_ci(method="wilson") for r in right]
+    cells = [f"{r.mean():.4g} ({low:.4g} to {high:.4g})".split() for r, (low, high) in zip(right, ends)]
+    assert line(text, "test/accuracy") == ["test/accuracy", *cells[0], *cells[1]]
+    assert "accuracy_low" not in text
     assert "only/" not in text
     assert path.parent.parent == tmp_path / "comparisons"
     assert (path.parent / "figures" / "curves.png").exists()
@@ -85,7 +89,7 @@ def test_versions_of_an_image_are_one_cluster(tmp_path):
     assert row[2:5] == ["200", "of", "40"]
     assert row[-5:] == expected
     assert line(text, "test images") == ["test", "images", *["200", "of", "40"] * 2]
-    assert [f"({low:.4f}" for low, _ in map(intervals.accuracy, (first, second))] == line(text, "test accuracy")[3::4]
+    assert [f"({low:.4g}" for low, _ in map(intervals.accuracy, (first, second))] == line(text, "test/accuracy")[2::4]
     for said in (text, html.unescape(path.read_text())):
         assert "p is of an exact sign-flip test over base images, in McNemar's place" in said
     plain_runs = [finished(tmp_path, right, ids, seed=seed) for seed, right in enumerate((first, second), start=3)]

@@ -165,13 +165,17 @@ def _figures(names: list[str], test: "Bank | None", what: str) -> list[str]:
     ]
 
 
+def interval(test: "Bank") -> tuple[float, float]:
+    """95% interval of the accuracy on a bank's images, clustered by the image they were made of."""
+    return intervals.accuracy(scores(test).argmax(1) == test.labels, test.bases)
+
+
 def measured(test: "Bank", what: str = "test images") -> str:
     """Accuracy on a bank's images with its confidence interval, in words."""
-    right = scores(test).argmax(1) == test.labels
-    low, high = intervals.accuracy(right, test.bases)
+    share, (low, high) = metrics.accuracy(test.labels, scores(test).argmax(1)), interval(test)
     images = len(np.unique(test.bases))
     made, by = (f", made of {images:,}", ", clustered by image") if images < len(test) else ("", "")
-    return f"{right.mean():.4f} (95% interval {low:.4f} to {high:.4f}, Wilson{by}) on {len(test):,} {what}{made}"
+    return f"{share:.4f} (95% interval {low:.4f} to {high:.4f}, Wilson{by}) on {len(test):,} {what}{made}"
 
 
 def by_class(test: "Bank", names: list[str]) -> list[tuple[str, ...]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfxfer import loaded
-from tfxfer.analysis import intervals, paired
+from tfxfer.analysis import paired
 from tfxfer.errors import InputError
 from tfxfer.export import files
 from tfxfer.loaded import Loaded
@@ -76,7 +76,6 @@ def _facts(runs: dict[str, Loaded]) -> Table:
         "run": lambda run: run.dir.name,
         "data": lambda run: run.facts["data"]["name"],
         "test images": _tested,
-        "test accuracy": _test_accuracy,
     }
     rows = [(title, *(fact(run) for run in runs.values())) for title, fact in common.items()]
     return rows + [(key, *(str(each.get(key, "")) for each in given.values())) for key in differing]
@@ -87,9 +86,16 @@ def _figures(runs: dict[str, Loaded]) -> Table:
     keys = dict.fromkeys(key for run in runs.values() for key in run.metrics if not key.startswith("layers/"))
     shared = [key for key in keys if sum(key in run.metrics for run in runs.values()) > 1]
     return [
-        (key, *(f"{run.metrics[key]:.4g}" if key in run.metrics else "" for run in runs.values()))
+        (key, *(_figure(run.metrics, key) if key in run.metrics else "" for run in runs.values()))
         for key in shared or keys
+        if not key.endswith(("_low", "_high"))
     ]
+
+
+def _figure(metrics: dict[str, float], key: str) -> str:
+    """A figure, with the ends of its interval where it has some."""
+    ends = [f"{metrics[end]:.4g}" for end in (f"{key}_low", f"{key}_high") if end in metrics]
+    return f"{metrics[key]:.4g}" + (f" ({' to '.join(ends)})" if ends else "")
 
 
 _HEAD = ("runs", "images", "first", "second", "only first", "only second", "difference", "95 % interval", "p", "Holm")
@@ -99,8 +105,8 @@ _FORMAT = (
 )
 _REMARK = (
     "Difference: accuracy of the second run less that of the first, on test images that both have; only first, only "
-    "second: images that one alone tells right. p: McNemar's exact test; Holm: adjusted for the number of pairs. Test "
-    "accuracy is followed by its 95 % interval (Wilson)."
+    "second: images that one alone tells right. p: McNemar's exact test; Holm: adjusted for the number of pairs. "
+    "In brackets behind a figure, its 95 % interval (of an accuracy Wilson's)."
 )
 _CLUSTERED = (
     "n of m images: n corrupted versions of m base images. Versions of one image are mostly right or wrong together: "
@@ -123,21 +129,9 @@ def _images(n: int, bases: int) -> str:
     return f"{n:,}" if n == bases else f"{n:,} of {bases:,}"
 
 
-def _right(run: Loaded) -> np.ndarray | None:
-    """Whether each test image is told right; None of runs that keep no predictions."""
-    bank = run.banks.get("test")
-    return None if bank is None else examples.probabilities(bank).argmax(1) == bank.labels
-
-
 def _tested(run: Loaded) -> str:
     bank = run.banks.get("test")
     return f"{run.facts['data']['sizes']['test']:,}" if bank is None else _images(len(bank), len(np.unique(bank.bases)))
-
-
-def _test_accuracy(run: Loaded) -> str:
-    if (right := _right(run)) is None:
-        return ""
-    return intervals.text(right.mean(), intervals.accuracy(right, run.banks["test"].bases))
 
 
 def _shared(first: Loaded, second: Loaded) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
@@ -154,7 +148,8 @@ def _shared(first: Loaded, second: Loaded) -> tuple[np.ndarray, np.ndarray, np.n
     labels = banks[0].labels[a], banks[1].labels[b]
     if not len(a) or (labels[0] != labels[1]).any():
         return None
-    return _right(first)[a], _right(second)[b], banks[0].bases[a]
+    right = [examples.probabilities(bank).argmax(1) == bank.labels for bank in banks]
+    return right[0][a], right[1][b], banks[0].bases[a]
 
 
 def _curves(runs: dict[str, Loaded]) -> list[Panel]:

@@ -23,7 +23,7 @@ def wilson(share: float, n: float, confidence: float = 0.95) -> tuple[float, flo
     return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))
 
 
-def of_clusters(values: np.ndarray, clusters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, float]:
+def cluster_sums(values: np.ndarray, clusters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, float]:
     """Sums of values (n,) in each cluster, sizes of the clusters, and the size of an example's cluster in the mean.
 
     Args:
@@ -51,9 +51,9 @@ def effective_size(right: np.ndarray, clusters: np.ndarray | None = None) -> flo
 
     Args:
         right: bool (n,).
-        clusters: as in `of_clusters`.
+        clusters: as in `cluster_sums`.
     """
-    sums, sizes, mean = of_clusters(right.astype(np.int64), clusters)
+    sums, sizes, mean = cluster_sums(right.astype(np.int64), clusters)
     n, more = len(right), len(right) + 2 * mean
     p = (sums.sum() + mean) / more
     variance = (((sums - p * sizes) ** 2).sum() + mean**2 * (p**2 + (1 - p) ** 2)) / more**2

@@ -34,7 +34,7 @@ def difference(
     if first.shape != second.shape or first.ndim != 1 or not len(first):
         raise InputError(f"results {first.shape} and {second.shape}: expected (n,) both, of the same examples")
     n, b, c = len(first), int((first & ~second).sum()), int((second & ~first).sum())
-    gains, sizes, mean = intervals.of_clusters(second.astype(np.int64) - first, clusters)
+    gains, sizes, mean = intervals.cluster_sums(second.astype(np.int64) - first, clusters)
     more_n = n + 2 * mean
     middle = (c - b) / more_n
     error = np.sqrt(((gains - middle * sizes) ** 2).sum() + mean**2 * (1 + 2 * middle**2)) / more_n

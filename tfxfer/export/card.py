@@ -161,7 +161,7 @@ def _figures(names: list[str], test: "Bank | None", what: str) -> list[str]:
     return [
         f"Accuracy {measured(test, what)}.",
         _table(("class", "precision", "recall", "F1", "images"), by_class(test, names)),
-        *([untested] if (untested := not_tested(test, names)) else []),
+        *([_plain(untested)] if (untested := not_tested(test, names)) else []),
     ]
 
 

@@ -165,8 +165,8 @@ def _table(run: Loaded, names: Iterable[str], columns: dict[str, str]) -> str:
 
 def _sure(run: Loaded, names: Iterable[str], columns: Iterable[str]) -> list[str]:
     """What chance alone does to a table's accuracies: the 95% interval of the lowest and of the highest."""
-    values = [value for name in names for key in columns if (value := run.metrics.get(f"{name}/{key}")) is not None]
-    if not values:
+    found = [run.metrics.get(f"{name}/{key}", np.nan) for name in names for key in columns]
+    if not (values := [value for value in found if not np.isnan(value)]):
         return []
     n = run.facts["data"]["sizes"]["test"]
     ends = [intervals.text(value, intervals.wilson(value, n)) for value in sorted({min(values), max(values)})]

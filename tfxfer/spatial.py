@@ -143,7 +143,8 @@ class Repeat:
         self.figures |= {f"{key}{name}": value for key in task.keys for name, value in figures.items()}
 
     def line(self, task: Task) -> str:
-        shares, n = [self.figures[f"{task.keys[0]}{side}/accuracy"] for side in ARRANGEMENTS], task.splits.size("test")
+        n = len(task.splits.bases("test"))
+        shares = [self.figures[f"{task.keys[0]}{side}/accuracy"] for side in ARRANGEMENTS]
         plain, permuted = (intervals.text(share, intervals.wilson(share, n)) for share in shares)
         return f"{task.title}: plain {plain}, permuted {permuted}"
 

@@ -146,7 +146,7 @@ def classify(banks: Banks, methods: Sequence[str], seed: int) -> dict[str, float
     for method in methods:
         figures = analysis.probe(x, y, test_x, test.labels, method, seed)
         share = figures["test_accuracy"]
-        ends = analysis.intervals.wilson(share, len(test))
+        ends = analysis.intervals.wilson(share, len(np.unique(test.bases)))  # versions of an image count once
         print(f"  {method}: test accuracy {analysis.intervals.text(share, ends)}", flush=True)
         found |= {f"{method}/{name}": value for name, value in figures.items()}
     return found

@@ -3,6 +3,8 @@
 import html
 from pathlib import Path
 
+import numpy as np
+
 from tfxfer import loaded, partial
 from tfxfer.analysis import intervals
 from tfxfer.export import card
@@ -91,7 +93,7 @@ def _measure(run: loaded.Loaded, when: str, name: str) -> str:
     value = run.metrics[f"{when}/{name}"]
     if not name.endswith("accuracy") or when not in run.banks:
         return f"{value:.4f}"
-    return intervals.text(value, intervals.wilson(value, len(run.banks[when])))
+    return intervals.text(value, intervals.wilson(value, len(np.unique(run.banks[when].bases))))
 
 
 def _details(run: loaded.Loaded) -> str:

@@ -168,10 +168,16 @@ def _sure(run: Loaded, names: Iterable[str], columns: Iterable[str]) -> list[str
     found = [run.metrics.get(f"{name}/{key}", np.nan) for name in names for key in columns]
     if not (values := [value for value in found if not np.isnan(value)]):
         return []
-    n = run.facts["data"]["sizes"]["test"]
+    n = test_images(run)
     ends = [intervals.text(value, intervals.wilson(value, n)) for value in sorted({min(values), max(values)})]
     said = ", of the highest ".join(ends)
     return [page.note(f"95% interval (Wilson) of the lowest accuracy here, on {n:,} test images: {said}.")]
+
+
+def test_images(run: Loaded) -> int:
+    """How many images were tested; versions of one count once, which is the safe side for an interval."""
+    bank = run.banks.get("test")
+    return run.facts["data"]["sizes"]["test"] if bank is None else len(np.unique(bank.bases))
 
 
 def _published(run: Loaded) -> dict[str, float]:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from tfxfer import published
 from tfxfer.analysis import intervals, metrics
 from tfxfer.loaded import Loaded
-from tfxfer.report import page, predictions
+from tfxfer.report import comparison, page, predictions
 from tfxfer.report.charts import Heat
 
 _SHOWN = 8  # images of each arrangement
@@ -106,7 +106,7 @@ def _accuracy(run: Loaded, key: str) -> str:
     share, spread = run.metrics[key], run.metrics.get(f"{key}_std")
     if spread is not None:
         return f"{share:.4f} ± {spread:.4f}"
-    return intervals.text(share, intervals.wilson(share, run.facts["data"]["sizes"]["test"]))
+    return intervals.text(share, intervals.wilson(share, comparison.test_images(run)))
 
 
 def _published(run: Loaded, key: str) -> str:

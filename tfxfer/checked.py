@@ -1,5 +1,4 @@
-"""Which files hold pictures, and which of these are the same: each is decoded once, and remembered while it stays as
-it is."""
+"""Which files hold pictures, and what: each is decoded once, and remembered while it stays as it is."""
 
 import contextlib
 import hashlib
@@ -22,11 +21,14 @@ from tfxfer.store import Store
 NAMED = 3  # unreadable files that a line names
 
 
-def readable(splits: Splits, skip_bad: bool = False) -> Splits:
-    """The examples whose files can be read; `notes` get what was found: unreadable files and duplicates.
+def readable(splits: Splits, skip_bad: bool = False) -> tuple[Splits, dict[str, list[bytes]]]:
+    """The examples whose files can be read; `notes` get the files that cannot.
 
     Args:
         skip_bad: leave out what cannot be read, with a warning, instead of refusing it.
+
+    Returns:
+        Those splits, and for each of their files 16 bytes as `look` gives them, by split.
 
     Raises:
         InputError: files cannot be read.
@@ -43,16 +45,9 @@ def readable(splits: Splits, skip_bad: bool = False) -> Splits:
         warnings.warn(f"{line}: left out", stacklevel=3)
     good = {split: np.flatnonzero([path not in faults for path in some]) for split, some in files.items()}
     found = splits.only(**good)
-    notes = {"unreadable": faults} if faults else {}
-    if twins := _duplicates(found, dict(zip(paths.tolist(), digests))):
-        notes["duplicates"] = twins
-        warnings.warn(
-            f"{splits.origin}: {twins['images']:,} pictures are there more than once, {twins['groups']:,} in all, "
-            f"{twins['across_test']:,} of these both in the test and among those learned from, "
-            f"{twins['several_classes']:,} under several classes; such as {' = '.join(twins['such_as'])}",
-            stacklevel=3,
-        )
-    return replace(found, notes=found.notes | notes)
+    by_path = dict(zip(paths.tolist(), digests))
+    known = {split: [by_path[path] for path in found.rows[split].images.paths.tolist()] for split in SPLITS}
+    return (replace(found, notes=found.notes | {"unreadable": faults}) if faults else found), known
 
 
 def look(paths: np.ndarray, origin: str) -> tuple[list[bytes], dict[str, str]]:
@@ -97,26 +92,6 @@ def _pixels(path: str) -> tuple[bytes, str]:
 
 def _reason(path: str, error: InputError) -> str:
     return str(error).removeprefix(f"{path}: ")
-
-
-def _duplicates(splits: Splits, digests: dict[str, bytes]) -> dict[str, object]:
-    groups: dict[bytes, list[tuple[str, str, int]]] = {}
-    for split in SPLITS:
-        rows = splits.rows[split]
-        for path, label in zip(rows.images.paths.tolist(), rows.labels.tolist()):
-            groups.setdefault(digests[path], []).append((path, split, label))
-    several = [group for group in groups.values() if len(group) > 1]
-    across = [group for group in several if len({split == "test" for _, split, _ in group}) > 1]
-    mixed = [group for group in several if len({label for *_, label in group}) > 1]
-    if not several:
-        return {}
-    return {
-        "groups": len(several),
-        "images": sum(map(len, several)),
-        "across_test": len(across),
-        "several_classes": len(mixed),
-        "such_as": sorted(path for path, *_ in (across or mixed or several)[0]),
-    }
 
 
 def _recall(place: Path) -> dict[bytes, bytes]:

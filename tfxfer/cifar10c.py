@@ -43,9 +43,7 @@ def read(cells: tuple[Cell, ...], data_dir: str | Path | None = None) -> tuple[d
     Raises:
         InputError: files missing, or not what CIFAR-10-C's are.
     """
-    root = None if data_dir is None else Path(data_dir).expanduser()
-    if root is not None and not root.is_dir():
-        raise InputError(f"data_dir {root} is no folder: give the folder that holds the data set's files")
+    root = sources.directory(data_dir)
     for folder in sources.candidates("cifar10_corrupted", root, "CIFAR-10-C"):
         if any((folder / name).is_file() for name in FILES[:-1]):
             return (*_folder(folder, cells), str(folder))

@@ -1,13 +1,15 @@
 """Named data sets as tf.data: stratified, seeded splits of uint8 images, labels and ids."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 
-from tfxfer import checked, cifar10c, sources
-from tfxfer.errors import InputError
+from tfxfer import checked, cifar10c, duplicates, sources
+from tfxfer.errors import InputError, shown
 from tfxfer.permuted import permute_pixels
 from tfxfer.pictures import Files
 from tfxfer.relabelling import relabel
@@ -19,7 +21,7 @@ __all__ = ["Splits", "Twin", "corrupt", "from_arrays", "load", "permute_pixels",
 
 
 def load(
-    name: str,
+    name: str | Path,
     data_dir: str | Path | None = None,
     limit: int | None = None,
     *,
@@ -28,6 +30,7 @@ def load(
     test: float = 0.25,
     seed: int = 0,
     skip_bad: bool = False,
+    strict: bool = False,
 ) -> Splits:
     """Loads a data set and splits it.
 
@@ -35,13 +38,17 @@ def load(
     (digits, most folders), `test` of it is set aside; then `validation` of the training rows. Both draws are stratified
     and depend on `seed` alone.
 
+    Images that are equal in every pixel are looked for in all sources; a warning says how many there are, and how many
+    of them are in two splits, and so do the splits' `notes`.
+
     Of a folder, names are listed first; then every file that will be used is decoded once, in parallel, to find what
     cannot be read and what is there twice, and this is remembered in the cache for as long as files stay as they are.
     Pixels are read again when they are asked for: no more than some batches are in memory.
 
     Args:
-        name: `digits`, `mnist`, `fashion_mnist`, `cifar10`, `idx:PATH` or `folder:PATH`; or `cifar10_corrupted`, with
-            /NAME or /NAME_SEVERITY of a corruption: CIFAR-10-C, which has test images only, divided by base image.
+        name: `digits`, `mnist`, `fashion_mnist`, `cifar10`, `idx:PATH`, `folder:PATH` or a folder's path; or
+            `cifar10_corrupted`, with /NAME or /NAME_SEVERITY of a corruption: CIFAR-10-C, which has test images only,
+            divided by base image.
         data_dir: where to look first; then the system's share/datasets, then TFDS.
         limit: at most this many training images, and a quarter of it in validation and in test, stratified.
         image_size: folders only: pixels a side that images are resized to (bilinear, antialiased).
@@ -50,18 +57,19 @@ def load(
         seed: of the splits.
         skip_bad: folders only: leave out files that cannot be read, with a warning; the splits' `notes` name them. The
             other images stay where they were.
+        strict: refuse equal images in two of training, validation and test, instead of warning of them.
 
     Raises:
-        InputError: unknown name, files missing or broken, or too few images for the classes.
+        InputError: unknown name, files missing or broken, too few images for the classes, equal images if `strict`, or
+            an argument that is something else.
     """
-    for what, share in (("validation", validation), ("test", test)):
-        if not 0 < share < 1:
-            raise InputError(f"{what} {share}: expected a share between 0 and 1, such as 0.1")
+    _expect_numbers(limit, validation, test, seed, image_size)
+    name = sources.full_name(name)
     if name.partition("/")[0] == "cifar10_corrupted":
-        return _corrupted(name, data_dir, limit, validation, test, seed)
+        return duplicates.check(_corrupted(name, data_dir, limit, validation, test, seed), strict)
     source = sources.find(name, data_dir)
     if source.train.images.dtype == np.uint8:
-        return _split(name, source, limit, validation, test, seed)
+        return duplicates.check(_split(name, source, limit, validation, test, seed), strict)
     if image_size is None or image_size < 1:
         raise InputError(
             f"{name}: images of any size need a common one: image_size is {image_size}, give pixels a side"
@@ -70,7 +78,8 @@ def load(
     source = replace(
         source, **{part: rows and replace(rows, images=Files(rows.images, image_size)) for part, rows in parts.items()}
     )
-    return _complete(checked.readable(_split(name, source, limit, validation, test, seed), skip_bad))
+    splits, digests = checked.readable(_split(name, source, limit, validation, test, seed), skip_bad)
+    return duplicates.check(_complete(splits), strict, digests)
 
 
 def from_arrays(
@@ -81,16 +90,27 @@ def from_arrays(
     limit: int | None = None,
     validation: float = 0.1,
     seed: int = 0,
+    strict: bool = False,
 ) -> Splits:
     """Splits NumPy arrays as `load` does.
 
     Args:
         train, test: images, uint8 (n, height, width, channels) or (n, height, width), and integer labels (n,).
         classes: names in the order of the labels; the labels themselves if not given.
+        strict: refuse equal images in two of training, validation and test, instead of warning of them.
+
+    Raises:
+        InputError: arrays of other shapes or types, too few images for the classes, or equal images if `strict`.
     """
+    _expect_numbers(limit, validation, None, seed)
+    if classes is not None and (isinstance(classes, str) or not isinstance(classes, Sequence)):
+        raise InputError(f"classes {shown(classes)}: expected a list of names, in the order of the labels")
     pools = []
-    for part, (images, labels) in (("train", train), ("test", test)):
-        images, labels = np.asarray(images), np.asarray(labels)
+    for part, pair in (("train", train), ("test", test)):
+        try:
+            images, labels = (np.asarray(each) for each in pair)
+        except (TypeError, ValueError):
+            raise InputError(f"{part} {shown(pair)}: expected a pair of arrays, images and labels") from None
         fits = labels.ndim == 1 and labels.dtype.kind in "iu" and len(images) == len(labels) > 0
         if images.dtype != np.uint8 or images.ndim not in (3, 4) or not fits:
             raise InputError(
@@ -105,7 +125,20 @@ def from_arrays(
     classes = tuple(classes or map(str, range(max(rows.labels.max() for rows in pools) + 1)))
     if not all(0 <= rows.labels.min() <= rows.labels.max() < len(classes) for rows in pools):
         raise InputError(f"labels outside 0 to {len(classes) - 1}, the range of the {len(classes)} classes")
-    return _split("arrays", sources.Source(*pools, classes, "arrays"), limit, validation, None, seed)
+    splits = _split("arrays", sources.Source(*pools, classes, "arrays"), limit, validation, None, seed)
+    return duplicates.check(splits, strict)
+
+
+def _expect_numbers(limit, validation, test, seed, image_size=None) -> None:
+    """Raises InputError where an argument is no number of its kind, or outside its range."""
+    for what, count in (("limit", limit), ("image_size", image_size)):
+        if count is not None and not isinstance(count, Integral):
+            raise InputError(f"{what} {shown(count)}: expected a whole number, such as 100, or None")
+    if not isinstance(seed, Integral) or seed < 0:
+        raise InputError(f"seed {shown(seed)}: expected a whole number, 0 or more")
+    for what, share in (("validation", validation), ("test", test)):
+        if share is not None and not (isinstance(share, Real) and 0 < share < 1):
+            raise InputError(f"{what} {share}: expected a share between 0 and 1, such as 0.1")
 
 
 def _corrupted(name, data_dir, limit, validation, test, seed) -> Splits:

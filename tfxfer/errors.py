@@ -11,6 +11,12 @@ class InputError(ValueError):
         super().__init__(" ".join(message.split()))
 
 
+def shown(value: object) -> str:
+    """A value of a kind that was not expected, for an error's line: what it is and of which type, cut short."""
+    text = " ".join(repr(value).split())
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+
+
 def met_by_tensorflow(error: BaseException | None) -> InputError | None:
     """The bad input that an error of TensorFlow's is about, such as a file that tf.data could not read any more."""
     line = re.search(r"\bInputError: (.+)", str(error)) if type(error).__module__.startswith("tensorflow.") else None

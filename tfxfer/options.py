@@ -1,7 +1,7 @@
 """What the options of recipes and commands mean: a row for each."""
 
 HELP = {
-    "dataset": "digits, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH or folder:PATH.",
+    "dataset": "digits, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH, folder:PATH, or a folder's path.",
     "data_dir": "Folder that holds the data set's files.",
     "backbone": "A backbone by name; `tfxfer` lists them.",
     "backbones": "Feature sets to compare: backbones, comma-separated.",
@@ -19,6 +19,7 @@ HELP = {
     "seed": "Of splits, initial weights, order and projections.",
     "seeds": "Repeat with so many seeds, from --seed on, and give means and deviations.",
     "skip_bad": "Leave out files of a folder that cannot be read.",
+    "strict": "Refuse data with equal images in two of training, validation and test, instead of warning of them.",
     "limit": "Use this many training images, and at most a quarter of it each to validate and test.",
     "out": "Folder for runs.",
     "corruption": "One of CIFAR-10-C's 19, such as gaussian_blur.",

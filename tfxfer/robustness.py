@@ -45,21 +45,24 @@ def load(
     image_size: int,
     seed: int,
     skip_bad: bool = False,
+    strict: bool = False,
 ) -> tuple[Splits, Twin]:
     """A data set and the twin of its test images: CIFAR-10-C's files for `cifar10_corrupted`, else made here."""
     official = dataset == OFFICIAL
-    clean = data.load(
-        "cifar10" if official else dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad
-    )
+    options = {"image_size": image_size, "seed": seed, "skip_bad": skip_bad, "strict": strict}
+    clean = data.load("cifar10" if official else dataset, data_dir, limit, **options)
     return clean, Twin.published(clean, tuple(wanted), data_dir) if official else Twin.of(clean, seed=seed)
 
 
-def sides(clean: Splits, twin: Twin, cells: tuple[Cell, ...], leaky: bool, seed: int) -> dict[str, Splits]:
+def sides(
+    clean: Splits, twin: Twin, cells: tuple[Cell, ...], leaky: bool, seed: int, strict: bool = False
+) -> dict[str, Splits]:
     """Corrupted images to tune on, to validate and to test by, for each way of choosing them.
 
     Args:
         leaky: adds "as_published", which tunes on 40% of the twins of test images and tests on all of them; and, where
             training images have twins, "as_few": as many images tuned on, but made of others than are tested.
+        strict: refuses equal images in two splits of CIFAR-10-C's files, as `data.load` does in the data set itself.
 
     Returns:
         "tfxfer": twins of training images (the first `TUNED`), tested on those of all test images; for CIFAR-10-C,
@@ -67,7 +70,7 @@ def sides(clean: Splits, twin: Twin, cells: tuple[Cell, ...], leaky: bool, seed:
     """
     divided = twin.divide(cells, seed=seed)
     if twin.images is None:
-        found = {"tfxfer": divided}
+        found = {"tfxfer": data.duplicates.check(divided, strict)}
     else:
         (name, _), *_ = cells
         made = data.corrupt(clean, name, [severity for _, severity in cells], twin.seed)

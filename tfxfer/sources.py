@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfxfer import folders, formats, python_batches, tfds_sources
-from tfxfer.errors import InputError
+from tfxfer.errors import InputError, shown
 from tfxfer.pictures import Files, Picked
 
 _DIGITS = tuple("0123456789")
@@ -57,6 +57,7 @@ PATHS = {
     "idx:PATH": "a folder of four IDX files named as MNIST's, plain or .gz",
     "folder:PATH": "a folder of JPEG or PNG images, one folder per class, perhaps in train, validation and test",
 }
+_CHOICE = f"{', '.join([*KNOWN, *PATHS])}, or a folder's path"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,32 @@ class Source:
     validation: Rows | None = None
 
 
+def full_name(name: str | Path) -> str:
+    """A data set's name as it means the same in any folder: paths absolute, `~` the user's home.
+
+    A folder's path is `folder:PATH`, or `idx:PATH` if it holds IDX files named as MNIST's; but a known data set's name
+    is that data set, also where there is a folder called so (`./mnist` is that folder).
+
+    Raises:
+        InputError: a path that is not a folder, or neither a name nor a path.
+    """
+    if not isinstance(name, str | os.PathLike):
+        raise InputError(f"data set {shown(name)}: expected one of {_CHOICE}")
+    text = os.fspath(name)
+    kind, colon, path = text.partition(":")
+    if isinstance(name, str) and (text in KNOWN or kind.partition("/")[0] == "cifar10_corrupted" or not text):
+        return text
+    if colon and kind in ("idx", "folder"):
+        return f"{kind}:{Path(path).expanduser().absolute()}" if path else text
+    folder = Path(text).expanduser()
+    if os.path.isdir(folder):
+        kind = "idx" if any(_file(folder, file) for file in formats.IDX_FILES) else "folder"
+        return f"{kind}:{folder.absolute()}"
+    if os.sep in text or not isinstance(name, str):
+        raise InputError(f"data set {text}: no such folder: expected one of {_CHOICE}")
+    return text
+
+
 def find(name: str, data_dir: str | Path | None = None) -> Source:
     """Finds a data set by name: in `data_dir`, else in the system's share/datasets, else through TFDS.
 
@@ -96,17 +123,15 @@ def find(name: str, data_dir: str | Path | None = None) -> Source:
         InputError: unknown name, missing or broken files, or a download that failed.
     """
     kind, _, path = name.partition(":")
-    data_dir = None if data_dir is None else Path(data_dir).expanduser()
+    data_dir = directory(data_dir)
     if data_dir is not None and name in ("digits", f"{kind}:{path}"):
         raise InputError(f"data_dir {data_dir} was given for {name}, which does not look there: leave it out")
-    if data_dir is not None and not data_dir.is_dir():
-        raise InputError(f"data_dir {data_dir} is no folder: give the folder that holds the data set's files")
     if path and kind == "idx":
         return _idx(Path(path).expanduser(), None)
     if path and kind == "folder":
         return _folder(Path(path).expanduser())
     if name not in KNOWN:
-        raise InputError(f"unknown data set {name!r}: expected one of {', '.join([*KNOWN, *PATHS])}")
+        raise InputError(f"unknown data set {name!r}: expected one of {_CHOICE}")
     if name == "digits":
         return _digits()
     known = KNOWN[name]
@@ -127,6 +152,22 @@ def find(name: str, data_dir: str | Path | None = None) -> Source:
             stacklevel=3,
         )
     return source
+
+
+def directory(data_dir: str | Path | None) -> Path | None:
+    """`data_dir`, if it is a folder.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if data_dir is None:
+        return None
+    if not isinstance(data_dir, str | os.PathLike):
+        raise InputError(f"data_dir {shown(data_dir)}: expected the path of the folder that holds the data set's files")
+    folder = Path(data_dir).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"data_dir {folder} is no folder: give the folder that holds the data set's files")
+    return folder
 
 
 def candidates(name: str, data_dir: Path | None, *below: str) -> list[Path]:

@@ -28,12 +28,12 @@ class Splits:
     the training rows, so it names one image for good, whatever seed and limit. Any first n examples of a split have its
     class shares (to rounding).
 
-    A fact `base` says of which image an example was made: training and validation share none with test, but in splits
-    that are `leaky` by name. `transforms` are functions of batches of examples, applied as they are read; what they do
-    follows from their `repr`. `notes` are what loading found out, for a run's record.
+    A fact `base` says of which image an example was made: no two splits share one, unless they are `leaky` by name.
+    `transforms` are functions of batches of examples, applied as they are read; what they do follows from their `repr`.
+    `notes` are what loading found out, for a run's record.
 
     Raises:
-        InputError: test examples made of images that are learned from.
+        InputError: examples of two splits that were made of one image.
     """
 
     name: str
@@ -50,6 +50,11 @@ class Splits:
     def __post_init__(self):
         if not self.leaky:
             refuse_leak(self, self)
+            if shared := len(np.intersect1d(self.bases("train"), self.bases("validation"))):
+                raise InputError(
+                    f"{shared:,} base images are in training and in validation of {self.name}, so what is chosen by "
+                    "validation would be chosen by what was learned by heart: divide by base image"
+                )
 
     def bases(self, *splits: str) -> np.ndarray:
         """Ids of the images that examples were made of: int64, sorted, each once."""

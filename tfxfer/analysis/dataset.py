@@ -1,6 +1,5 @@
 """A look at a data set before anything is trained on it: counts, pixels, duplicates, labels that look wrong."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +8,10 @@ from sklearn.model_selection import StratifiedKFold
 from tfxfer import channels
 from tfxfer.analysis.linear import PCA
 from tfxfer.analysis.probes import fit
+from tfxfer.duplicates import find
 from tfxfer.errors import InputError
 from tfxfer.splits import SPLITS, Splits
 
-BATCH = 256
 DIMENSIONS = 128  # principal components in which labels are doubted: with more, the fits take minutes
 LEARNED = ("train", "validation")  # test images are counted, and compared with these, but do not enter the figures
 
@@ -52,16 +51,9 @@ def duplicates(splits: Splits) -> list[list[dict[str, object]]]:
     """Groups of images that are equal in every pixel: dicts of id, split and class, a group each.
 
     Groups that reach from training or validation into test come first: they make a test easier than it looks; then
-    those that carry different labels.
+    those in training and validation, then those that carry different labels. `tfxfer.duplicates` says what counts.
     """
-    seen: dict[bytes, list[dict[str, object]]] = {}
-    for split in SPLITS:
-        for batch in splits.batches(split, BATCH):
-            for image, label, number in zip(*(batch[name].numpy() for name in ("image", "label", "id"))):
-                member = {"id": int(number), "split": split, "class": splits.classes[label]}
-                seen.setdefault(hashlib.sha256(image.tobytes()).digest(), []).append(member)
-    groups = [group for group in seen.values() if len(group) > 1]
-    return sorted(groups, key=lambda group: (not leaks(group), len({member["class"] for member in group}) == 1))
+    return find(splits).members()
 
 
 def leaks(group: list[dict[str, object]]) -> bool:

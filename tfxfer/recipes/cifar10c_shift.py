@@ -33,6 +33,7 @@ def main(
     seed: int = 0,
     limit: int | None = None,
     skip_bad: bool = False,
+    strict: bool = False,
     protocol: str = "tfxfer",
     cache: str = "auto",
     strategy: str = "none",
@@ -52,8 +53,10 @@ def main(
         alone = [cell for name in surgery.split(",") if name for cell in robustness.cells(name, "5")]
         others = [*alone, *(robustness.ALL if grid_images else ())]
         with run.phase("data_and_model"):
-            whole, twin = robustness.load(dataset, data_dir, {*cells, *others}, limit, image_size, seed, skip_bad)
-            corrupted = robustness.sides(whole, twin, cells, leaky, seed)
+            whole, twin = robustness.load(
+                dataset, data_dir, {*cells, *others}, limit, image_size, seed, skip_bad, strict
+            )
+            corrupted = robustness.sides(whole, twin, cells, leaky, seed, strict)
             clean = {name: robustness.held_out(whole, side) for name, side in corrupted.items()}
             net = model.build(backbone, whole, image_size, weights)
         run.describe(net, clean["tfxfer"])

@@ -32,6 +32,7 @@ def main(
     seed: int = 0,
     limit: int | None = None,
     skip_bad: bool = False,
+    strict: bool = False,
     protocol: str = "tfxfer",
     cache: str = "auto",
     strategy: str = "none",
@@ -48,7 +49,9 @@ def main(
     with runs.Run("emotion_resnet18", arguments, out) as run:
         run.seed(seed)
         with run.phase("data_and_models"):
-            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad)
+            splits = data.load(
+                dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict
+            )
             mean, std = figures = channels.mean_and_std(splits)
             scaling = figures if published else None
             net = model.build(backbone, splits, image_size, weights, scaling=scaling, augment=augment)

@@ -27,6 +27,7 @@ def main(
     seed: int = 0,
     limit: int | None = None,
     skip_bad: bool = False,
+    strict: bool = False,
     cache: str = "auto",
     strategy: str = "none",
     precision: str = "float32",
@@ -39,7 +40,7 @@ def main(
 
     with runs.Run("fashion_features", arguments, out) as run:
         run.seed(seed)
-        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad)
+        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict)
         run.describe(None, splits)
         sets, methods = backbones.split(","), classifiers.split(",")
         tunes = [name for name in tune.split(",") if name]

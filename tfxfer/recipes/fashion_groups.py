@@ -36,6 +36,7 @@ def main(
     seeds: int = 1,
     limit: int | None = None,
     skip_bad: bool = False,
+    strict: bool = False,
     cache: str = "auto",
     strategy: str = "none",
     precision: str = "float32",
@@ -54,7 +55,7 @@ def main(
         learner = spatial.Learner(weights, image_size, unfreeze, **options)
         for number in range(seed, seed + seeds):
             run.seed(number)
-            whole = data.load(dataset, data_dir, limit, image_size=28, seed=number, skip_bad=skip_bad)
+            whole = data.load(dataset, data_dir, limit, image_size=28, seed=number, skip_bad=skip_bad, strict=strict)
             tasks = spatial.tasks(whole, GROUPS, names)
             if not found:
                 run.describe(None, tasks[0].splits)

@@ -27,6 +27,7 @@ def main(
     seed: int = 0,
     limit: int | None = None,
     skip_bad: bool = False,
+    strict: bool = False,
     strategy: str = "none",
     precision: str = "float32",
     explain_size: int | None = None,
@@ -39,7 +40,7 @@ def main(
 
     with runs.Run("fashion_models", arguments, out) as run:
         run.seed(seed)
-        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad)
+        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict)
         nets, _ = studies.networks(backbones.split(","), splits, image_size, "none", seed=seed, augment=augment)
         run.describe(None, splits, *nets.values())
         pixels = {

@@ -31,6 +31,7 @@ def main(
     seed: int = 0,
     limit: int | None = None,
     skip_bad: bool = False,
+    strict: bool = False,
     protocol: str = "tfxfer",
     cache: str = "auto",
     views: int = 0,
@@ -49,7 +50,9 @@ def main(
     with runs.Run(recipe, arguments, out) as run:
         run.seed(seed)
         with run.phase("data_and_model"):
-            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad)
+            splits = data.load(
+                dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict
+            )
             scaling, momentum = ("unit", 1.0) if published else (None, 0.9)
             net = model.build(backbone, splits, image_size, weights, scaling=scaling, augment=augment)
             model.unfreeze_last(net, unfreeze, train_batch_norm=True, batch_norm_momentum=momentum)

@@ -23,6 +23,7 @@ def main(
     seed: int = 0,
     limit: int | None = None,
     skip_bad: bool = False,
+    strict: bool = False,
     strategy: str = "none",
     precision: str = "float32",
     resume: str | None = None,
@@ -35,7 +36,9 @@ def main(
     with runs.Run("pretrain", arguments, out) as run:
         run.seed(seed)
         with run.phase("data_and_model"):
-            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad)
+            splits = data.load(
+                dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict
+            )
             net = model.build(backbone, splits, image_size, "none", augment=augment)
             model.unfreeze_last(net, "all", train_batch_norm=True, batch_norm_momentum=0.99)
         run.describe(net, splits)

@@ -27,6 +27,7 @@ def main(
     seed: int = 0,
     limit: int | None = None,
     skip_bad: bool = False,
+    strict: bool = False,
     cache: str = "auto",
     views: int = 0,
     strategy: str = "none",

@@ -63,6 +63,11 @@ def make_pictures(n: int, classes: int = 10, side: int = 28, seed: int = 0) -> t
     return images.astype(np.uint8), labels
 
 
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    """Images that have to be there and look like nothing, no two of them equal: uint8."""
+    return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
+
+
 def write_idx_set(folder: Path, train: int = 200, test: int = 50, suffix: str = ".gz", seed: int = 0) -> None:
     """Writes the four files of an MNIST-like data set."""
     for n, part in ((train, 0), (test, 2)):

@@ -8,6 +8,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from conftest import noise
 from keras.src.applications import resnet as keras_resnet
 from keras.src.legacy.saving import legacy_h5_format
 from keras.src.utils import file_utils
@@ -39,7 +40,7 @@ def test_table_against_the_built_graph(name):
     channels = CHANNELS.get(name, 1)
     size = row.native_size or 28
     pixels = np.random.default_rng(0).integers(0, 256, (12, size, size, channels))
-    splits = data.from_arrays(*[(pixels.astype(np.uint8), np.arange(12) % 3)] * 2)
+    splits = data.from_arrays(*((pixels.astype(np.uint8) ^ bit, np.arange(12) % 3) for bit in (0, 1)))
     net = model.build(name, splits, weights="none")
     assert net.input_shape[1:] == splits.image_shape  # the native size needs no resizing
     assert "resize" not in {layer.name for layer in net.layers}
@@ -203,7 +204,7 @@ def test_weights_from_a_file_fit_or_are_refused(tmp_path, pictures, name):
 def test_weights_move_between_image_sizes_and_channels(tmp_path, pictures):
     net = model.build("mobilenet_v2", pictures, image_size=32, weights="none")
     model.save_backbone(net, tmp_path / "w.weights.h5")
-    colour = data.from_arrays(*[(np.zeros((20, 40, 40, 3), np.uint8), np.arange(20) % 2)] * 2)
+    colour = data.from_arrays(*((noise(20, 40, 40, 3, seed=seed), np.arange(20) % 2) for seed in (0, 1)))
     again = model.build("mobilenet_v2", colour, image_size=64, weights=str(tmp_path / "w.weights.h5"))
     assert model.describe(net)["backbone_sha256"] == model.describe(again)["backbone_sha256"]
 

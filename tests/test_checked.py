@@ -123,7 +123,7 @@ def test_duplicates_by_content_are_reported(folder):
     tested = first.rows["test"].images.paths[0]
     (learned,) = first.rows["train"].images.paths[:1]
     Image.open(tested).save(learned if learned.endswith("png") else folder / "a/00.png", format="PNG")
-    with pytest.warns(UserWarning, match="2 pictures are there more than once, 1 in all") as caught:
+    with pytest.warns(UserWarning, match=r"occur more than once: 2 \(different ones: 1\)") as caught:
         found = load(folder)
     notes = found.notes["duplicates"]
     assert (notes["groups"], notes["images"]) == (1, 2)
@@ -136,11 +136,12 @@ def test_duplicates_on_both_sides_and_under_two_names(folder):
         path.unlink()
     for path in (folder / "a").iterdir():
         (folder / "b" / path.name).write_bytes(path.read_bytes())
-    with pytest.warns(UserWarning, match="24 pictures .*, 12 in all, .* 12 under several classes"):
+    with pytest.warns(UserWarning, match=r"once: 24 \(different ones: 12\), .* under several classes: 12,"):
         found = load(folder)
     ids = {split: set((found.ids[split] % 12).tolist()) for split in SPLITS}
     across = len(ids["test"] & (ids["train"] | ids["validation"]))
     assert found.notes["duplicates"]["across_test"] == across
+    assert found.notes["duplicates"]["across_validation"] == len(ids["train"] & ids["validation"])
 
 
 def test_a_file_that_goes_bad_later_is_named(folder, tmp_path):

@@ -105,7 +105,8 @@ def test_the_study_finds_what_was_planted(run):
     test = images[:1].copy(), labels[:1]  # a training image in the test
     labels = labels.copy()
     labels[7] = 0  # a wrong label
-    splits = data.from_arrays((images, labels), test, validation=0.1)
+    with pytest.warns(UserWarning, match="test images also in training or validation: 1,"):
+        splits = data.from_arrays((images, labels), test, validation=0.1)
     known = features.Bank(
         {"embedding": splits.rows["train"].images.reshape(-1, 36) / 255.0},
         splits.rows["train"].labels,

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from conftest import noise
 
 from tfxfer import data, model
 from tfxfer.errors import InputError
@@ -201,7 +202,7 @@ def test_models_that_are_no_backbones_are_refused(pictures):
         model.build("cnn", pictures, weights="none", scaling="zscore")
     with pytest.raises(InputError, match="for three channels"):
         model.build("cnn", pictures, weights="none", scaling="caffe")
-    four = data.from_arrays(*[(np.zeros((20, 8, 8, 4), np.uint8), np.arange(20) % 2)] * 2)
+    four = data.from_arrays(*((noise(20, 8, 8, 4, seed=seed), np.arange(20) % 2) for seed in (0, 1)))
     with pytest.raises(InputError, match="takes 3 channels, the data has 4"):
         model.build("mobilenet_v2", four, image_size=32, weights="none")
 
@@ -219,6 +220,7 @@ def test_scaling_by_the_data_set_is_in_the_graph(tmp_path):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (60, 8, 8, 3)) // [1, 2, 256] + [0, 90, 7]
     test = np.full((9, 8, 8, 3), 255, np.uint8)
+    test[:, 0, 0, 0] -= np.arange(9, dtype=np.uint8)
     splits = data.from_arrays((images.astype(np.uint8), np.arange(60) % 3), (test, np.arange(9) % 3))
     net = model.build("pixels", splits, scaling="dataset")
     net.save(tmp_path / "net.keras")

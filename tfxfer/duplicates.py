@@ -127,8 +127,8 @@ def check(splits: Splits, strict: bool = False, digests: dict[str, list[bytes]] 
         return splits
     example = f"such as {' = '.join(twins['such_as'])}"
     leaking = (
-        f"{twins['across_test']:,} test images are also in training or validation, "
-        f"{twins['across_validation']:,} validation images are also in training"
+        f"test images also in training or validation: {twins['across_test']:,}, "
+        f"validation images also in training: {twins['across_validation']:,}"
     )
     if strict and (twins["across_test"] or twins["across_validation"]):
         raise InputError(
@@ -136,8 +136,8 @@ def check(splits: Splits, strict: bool = False, digests: dict[str, list[bytes]] 
             "with a warning"
         )
     warnings.warn(
-        f"{splits.origin}: {twins['images']:,} images occur more than once ({twins['groups']:,} different ones): "
-        f"{leaking}, {twins['several_classes']:,} are under several classes; {example}",
+        f"{splits.origin}: images that occur more than once: {twins['images']:,} (different ones: "
+        f"{twins['groups']:,}), {leaking}, different ones under several classes: {twins['several_classes']:,}, {example}",
         stacklevel=3,
     )
     return replace(splits, notes=splits.notes | {"duplicates": twins})

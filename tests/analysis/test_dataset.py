@@ -34,7 +34,8 @@ def test_equal_images_are_found_on_both_sides():
     test[7], test[8] = train[3], train[3]
     train[10] = train[20]
     labels[10] = (labels[20] + 1) % 10
-    splits = data.from_arrays((train, labels), (test, test_labels))
+    with pytest.warns(UserWarning, match="test images also in training or validation: 2,"):
+        splits = data.from_arrays((train, labels), (test, test_labels))
     first, second = dataset.duplicates(splits)
     assert sorted(member["id"] for member in first) == [3, 107, 108]
     assert dataset.leaks(first)

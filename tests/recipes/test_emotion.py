@@ -7,7 +7,7 @@ import browser
 import keras
 import numpy as np
 import pytest
-from conftest import make_pictures
+from conftest import make_pictures, noise
 from PIL import Image
 from test_recipes import newest
 
@@ -33,7 +33,7 @@ def write_faces(root, n=24, seed=0):
 def _weights(folder) -> str:
     """Some that are not those a network starts with."""
     keras.utils.set_random_seed(9)
-    splits = data.from_arrays(*[(np.zeros((6, 28, 28, 3), np.uint8), np.arange(6) % 3)] * 2)
+    splits = data.from_arrays(*((noise(6, 28, 28, 3, seed=seed), np.arange(6) % 3) for seed in (0, 1)))
     model.save_backbone(model.build("cnn", splits, weights="none"), folder / "w.weights.h5")
     return str(folder / "w.weights.h5")
 

@@ -149,6 +149,7 @@ def test_each_stage_is_tuned_alone(run):
     }
 
 
+@pytest.mark.filterwarnings("ignore:.*images that occur more than once")  # 170 different ones, and zeros
 def test_cifar10c_in_its_own_layout(tmp_path, monkeypatch):
     """The official folder beside CIFAR-10's: 50,000 rows, of which those of a subset of the test images are used."""
     images = write_cifar10(tmp_path)

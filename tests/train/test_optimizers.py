@@ -177,8 +177,8 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 from tfxfer import data, model
 from tfxfer.train import optimizers
-pixels = np.zeros((40, 12, 12, 1), np.uint8)
-splits = data.from_arrays((pixels, np.arange(40) % 2), (pixels, np.arange(40) % 2))
+pixels = np.random.default_rng(0).integers(0, 256, (80, 12, 12, 1)).astype(np.uint8)
+splits = data.from_arrays((pixels[:40], np.arange(40) % 2), (pixels[40:], np.arange(40) % 2))
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
     net = model.build("small_resnet", splits, weights="none", image_size=12)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from tfxfer.errors import InputError
@@ -16,6 +17,23 @@ def check(arguments: Mapping[str, Any]) -> None:
     for name, wrong in _CHECKS.items():
         if name in arguments:
             wrong(name, arguments)
+
+
+def anywhere(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's arguments as they mean the same in any folder, as JSON has them: paths are absolute.
+
+    Raises:
+        InputError: a data set's path that is no folder.
+    """
+    from tfxfer import sources
+
+    found = {k: v if isinstance(v, int | float | str | None) else str(v) for k, v in arguments.items()}
+    if "dataset" in found:
+        found["dataset"] = sources.full_name(arguments["dataset"])
+    for name in ("data_dir", "out", "weights"):
+        if found.get(name) and not (name == "weights" and found[name] in ("imagenet", "none")):
+            found[name] = str(Path(found[name]).expanduser().absolute())
+    return found
 
 
 def _positive(name: str, arguments: Mapping[str, Any]) -> None:

@@ -137,7 +137,7 @@ def check(splits: Splits, strict: bool = False, digests: dict[str, list[bytes]] 
         )
     warnings.warn(
         f"{splits.origin}: images that occur more than once: {twins['images']:,} (different ones: "
-        f"{twins['groups']:,}), {leaking}, different ones under several classes: {twins['several_classes']:,}, {example}",
+        f"{twins['groups']:,}), {leaking}, those under several classes: {twins['several_classes']:,}, {example}",
         stacklevel=3,
     )
     return replace(splits, notes=splits.notes | {"duplicates": twins})

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from tfxfer.features import Bank
 
 
+FILES = ("run.json", "dataset.json")
 _FACTS = ("recipe", "arguments", "started", "versions")
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A finished run: facts (run.json), metrics, history (a list per column) and, when asked for, model and banks.
+    """A finished run: facts (run.json and dataset.json), metrics, history (a list per column) and, when asked for, model
+    and banks.
 
     Metrics that are not finite, null in metrics.json, are NaN.
     """
@@ -76,6 +78,24 @@ def network(path: str | Path) -> "keras.Model":
         raise InputError(f"{path} cannot be loaded ({reason[:300]}): train or export the network again") from None
 
 
+def divide(facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A run's facts as its `FILES` have them: what is read by people, and what is long, which may be nothing."""
+    short = {name: value for name, value in facts.items() if name != "dataset"}
+    long = dict(facts.get("dataset", {}))
+    if unreadable := facts.get("data", {}).get("unreadable"):
+        short["data"] = {name: value for name, value in facts["data"].items() if name != "unreadable"}
+        long["unreadable"] = unreadable
+    return short, long
+
+
+def _joined(short: dict[str, Any], long: dict[str, Any]) -> dict[str, Any]:
+    """What `divide` divided."""
+    unreadable = {"unreadable": long["unreadable"]} if "unreadable" in long else {}
+    dataset = {name: value for name, value in long.items() if name != "unreadable"}
+    facts = short | ({"dataset": dataset} if dataset else {})
+    return facts | ({"data": facts["data"] | unreadable} if unreadable else {})
+
+
 def load(run_dir: str | Path) -> Loaded:
     """Reads a run's directory.
 
@@ -87,11 +107,13 @@ def load(run_dir: str | Path) -> Loaded:
         facts, metrics = (json.loads((folder / name).read_text()) for name in ("run.json", "metrics.json"))
         if missing := [name for name in _FACTS if name not in facts]:
             raise ValueError(f"run.json lacks {', '.join(missing)}")
+        if (folder / FILES[1]).exists():  # in the first runs, all was in run.json
+            facts = _joined(facts, json.loads((folder / FILES[1]).read_text()))
         metrics = {name: math.nan if value is None else float(value) for name, value in metrics.items()}
         with (folder / "history.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         history = {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"} if rows else {}
-    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error) as error:
         raise InputError(f"{folder} is not a finished run ({error}): give a folder that holds run.json") from None
     return Loaded(folder, facts, metrics, history)
 

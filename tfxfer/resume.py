@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tfxfer.arguments import anywhere
 from tfxfer.errors import InputError
 from tfxfer.recipes import RECIPES
 
@@ -30,7 +31,9 @@ def resumable(main: Callable[..., dict[str, float]]) -> Callable[..., dict[str, 
         folder = find(given.get("out", default_out), given.get("recipe", recipe), given["resume"])
         stored = arguments(folder)
         for name, value in given.items():
-            if name not in ("resume", "out") and value != stored.get(name):
+            if name in ("resume", "out"):
+                continue
+            if anywhere({name: value}) != anywhere({name: stored[name]} if name in stored else {}):
                 raise InputError(
                     f"{folder} was started with {name} {stored.get(name)}, not {value}: leave the option out to "
                     "continue, or start a new run"

@@ -3,9 +3,7 @@
 import contextlib
 import csv
 import datetime
-import importlib.metadata
 import os
-import platform
 import shlex
 import shutil
 import sys
@@ -15,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfxfer import arguments, json_files, resume
+from tfxfer import arguments, environment, json_files, loaded, resume
 from tfxfer.errors import InputError, met_by_tensorflow
 
 if TYPE_CHECKING:
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 
     from tfxfer.data import Splits
     from tfxfer.features import Bank
-
-_PACKAGES = ("tfxfer", "tensorflow", "keras", "numpy", "scikit-learn")
 
 
 @dataclass
@@ -50,14 +46,13 @@ class Run:
         self.strategy = strategies.create(self.arguments.get("strategy", "none"))
         self.chief = strategies.is_chief(self.strategy)
         started = datetime.datetime.now().astimezone()
-        plain = {k: v if isinstance(v, int | float | str | None) else str(v) for k, v in self.arguments.items()}
+        plain = arguments.anywhere(self.arguments)
         self.facts = {
             "recipe": self.recipe,
-            "arguments": plain,
+            "arguments": plain | ({"resume": None} if "resume" in plain else {}),  # to do it again is to do all of it
             "command": shlex.join([Path(sys.orig_argv[0]).name, *sys.orig_argv[1:]]),
             "started": started.isoformat(timespec="seconds"),
-            "machine": {"system": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()},
-            "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+            **environment.describe(),
         }
         self._made: list[Path] = []
         self._mute = contextlib.ExitStack()
@@ -174,7 +169,8 @@ class Run:
             rows.writerows([epoch, *row] for epoch, row in enumerate(zip(*history.values(), strict=True), start=1))
 
     def save(self, banks: "dict[str, Bank]") -> None:
-        """Writes the feature banks, the metrics and run.json; where a network was trained, its card and labels.
+        """Writes the feature banks, the metrics, run.json, dataset.json (what is long of it), requirements.txt (every
+        installed package) and, where a network was trained, its card and labels.
 
         The metric test/accuracy gets the ends of its 95% interval beside it, test/accuracy_low and _high.
         """
@@ -189,7 +185,10 @@ class Run:
             self.save_history({})
         json_files.write(self.dir / "metrics.json", self.metrics)
         timings = {name: value for name, value in self.metrics.items() if name.startswith("seconds/")}
-        json_files.write(self.dir / "run.json", self.facts | {"timings": timings})
+        for name, facts in zip(loaded.FILES, loaded.divide(self.facts | {"timings": timings}), strict=True):
+            if facts:
+                json_files.write(self.dir / name, facts)
+        (self.dir / "requirements.txt").write_text(environment.requirements(), encoding="utf-8")
         if (self.dir / "model.keras").exists():
             from tfxfer.export import card
 

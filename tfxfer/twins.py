@@ -189,7 +189,7 @@ def _as_splits(like: Splits, name: str, found: dict, transforms: tuple, leaky: b
     nothing = next(iter(found.values()))[0].take(np.arange(0)), np.empty(0, np.int64)
     found = {split: found.get(split, nothing) for split in SPLITS}
     rows, ids = ({split: pair[i] for split, pair in found.items()} for i in (0, 1))
-    return replace(like, name=name, rows=rows, ids=ids, transforms=transforms, leaky=leaky)
+    return replace(like, name=name, rows=rows, ids=ids, transforms=transforms, leaky=leaky, notes={})
 
 
 def known_as(origin: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from conftest import write_idx_set
 
 import tfxfer
-from tfxfer import backbones, cli, partial, sources
+from tfxfer import backbones, cli, commands, commands_export, partial, sources
 from tfxfer.cache import manage
 from tfxfer.errors import InputError
 from tfxfer.recipes import RECIPES
@@ -49,7 +49,10 @@ print("heavy", sorted({{"tensorflow", "keras", "sklearn", "matplotlib"}} & set(s
 
 def test_listing_has_a_line_for_everything():
     lines = [line.split()[0] for line in cli.listing().splitlines() if line.startswith("  ")]
-    assert lines == [*RECIPES, *backbones.TABLE, *sources.KNOWN, *sources.PATHS]
+    others = {"export", "predict", "cache", "rank", "report", "compare"}
+    assert {*commands.SUMMARIES, *commands_export.SUMMARIES} == others
+    listed = [*RECIPES, *commands.SUMMARIES, *commands_export.SUMMARIES, *backbones.TABLE]
+    assert lines == [*listed, *sources.KNOWN, *sources.PATHS]
 
 
 def test_every_recipe_is_listed_and_a_command():

@@ -1,12 +1,14 @@
 import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
 import tfxfer
-from tfxfer import exhibits, features, runs
+from tfxfer import arguments, exhibits, features, loaded, runs
 from tfxfer.errors import InputError
 
 JSON = ("metrics.json", "run.json")
@@ -114,6 +116,87 @@ def test_loading_what_is_no_run(tmp_path, content):
     (tmp_path / "history.csv").write_text("epoch\n")
     with pytest.raises(InputError, match="is not a finished run"):
         tfxfer.load(tmp_path)
+
+
+def test_any_name_of_a_run(tmp_path, monkeypatch):
+    """A path, a run's name, a recipe's name or folder, last; of those that are finished."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "saved_models" / "other" / ".partial-20990101-000000").mkdir(parents=True)
+    made = []
+    for number, recipe in enumerate(("trial", "other", "trial")):
+        with runs.Run(recipe, {}) as run:
+            run.save({})
+        os.utime(run.final / "run.json", (number, number))
+        made.append((tmp_path / run.final).resolve())
+    first, other, second = made
+    assert first.name != second.name
+    for word, expected in (
+        ("last", second),
+        ("trial", second),
+        ("other", other),
+        ("saved_models/other", other),
+        (tmp_path / "saved_models" / "trial", second),
+        (second.name, second),
+        (str(first), first),
+        ("saved_models/trial/" + first.name, first),
+    ):
+        assert loaded.find(word).resolve() == expected
+        assert tfxfer.load(word).dir.resolve() == expected
+    monkeypatch.chdir(first)
+    assert tfxfer.load(".").facts["recipe"] == "trial"
+    assert tfxfer.load("trial", tmp_path / "saved_models").dir == second
+    for word in ("trail", "saved_models/trail", "20200101-000000", "*", "", "x" * 300, "a\0b"):
+        with pytest.raises(
+            InputError, match="is not a finished run .*: give a finished run's folder or name, a recipe"
+        ):
+            tfxfer.load(word, tmp_path / "saved_models")
+    with pytest.raises(InputError, match=r"saved_models holds no finished run: run a recipe first"):
+        tfxfer.load("last")
+    with pytest.raises(InputError, match=r"run 3 \(int\): expected a finished run's folder"):
+        tfxfer.load(3)
+
+
+def test_what_is_long_has_a_file_of_its_own_and_comes_back(tmp_path):
+    """And a run of version 0.1, which had all in run.json, is read as before."""
+    dataset = {"counts": {"train": [3, 4]}, "histogram": list(range(256)), "duplicates": [[{"id": 1}]]}
+    data = {"name": "x", "unreadable": {"a.png": "torn", "b.png": "torn"}}
+    with runs.Run("trial", {}, tmp_path) as run:
+        run.facts |= {"dataset": dataset, "data": data, "classes": ["a", "b"]}
+        run.save({})
+    new = json.loads((run.final / "run.json").read_text())
+    assert "dataset" not in new
+    assert new["data"] == {"name": "x"}
+    assert len((run.final / "run.json").read_text().splitlines()) < 60
+    assert json.loads((run.final / "dataset.json").read_text()) == dataset | {"unreadable": data["unreadable"]}
+    facts = tfxfer.load(run.final).facts
+    assert (facts["dataset"], facts["data"]) == (dataset, data)
+    (run.final / "run.json").write_text(json.dumps(facts))
+    (run.final / "dataset.json").write_text("{torn")
+    with pytest.raises(InputError, match="is not a finished run"):
+        tfxfer.load(run.final)
+    (run.final / "dataset.json").unlink()
+    assert tfxfer.load(run.final).facts == facts
+
+
+def test_a_run_records_absolute_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    (tmp_path / "faces").mkdir()
+    given = {"dataset": "faces", "data_dir": "files", "weights": "~/w.h5", "out": "runs", "resume": None, "epochs": 1}
+    with runs.Run("trial", given, "runs") as run:
+        run.save({})
+    assert tfxfer.load(run.final).facts["arguments"] == {
+        "dataset": f"folder:{tmp_path}/faces",
+        "data_dir": f"{tmp_path}/files",
+        "weights": f"{tmp_path}/me/w.h5",
+        "out": f"{tmp_path}/runs",
+        "resume": None,
+        "epochs": 1,
+    }
+    plain = {"dataset": "idx:a", "data_dir": None, "weights": "imagenet", "out": Path("runs")}
+    found = {"dataset": f"idx:{tmp_path}/a", "data_dir": None, "weights": "imagenet", "out": f"{tmp_path}/runs"}
+    assert arguments.anywhere(plain) == found
+    assert arguments.anywhere({"dataset": "mnist", "weights": "none"}) == {"dataset": "mnist", "weights": "none"}
 
 
 def test_protocols():

@@ -1,6 +1,7 @@
 """Options that recipes share, checked before anything is loaded: what is wrong should not cost an afternoon."""
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def anywhere(arguments: Mapping[str, Any]) -> dict[str, Any]:
         found["dataset"] = sources.full_name(arguments["dataset"])
     for name in ("data_dir", "out", "weights"):
         if found.get(name) and not (name == "weights" and found[name] in ("imagenet", "none")):
-            found[name] = str(Path(found[name]).expanduser().absolute())
+            found[name] = str(Path(os.path.expanduser(found[name])).absolute())
     return found
 
 

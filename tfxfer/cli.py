@@ -62,7 +62,7 @@ def run(main: Callable[..., dict[str, float]]) -> None:
 
 
 def main() -> None:
-    """The command `tfxfer`: without arguments it lists recipes, backbones and data sets."""
+    """The command `tfxfer`: without arguments it lists recipes, commands, backbones and data sets."""
     app = _app(invoke_without_command=True)
 
     @app.callback(help="Image transfer learning, and what it does to features. Without a command: what there is.")
@@ -85,11 +85,12 @@ def main() -> None:
 
 
 def listing() -> str:
-    """Recipes, backbones and data sets, a line each."""
+    """Recipes, commands, backbones and data sets, a line each."""
     from tfxfer import backbones, sources
 
     groups = {
         "Recipes (tfxfer NAME, or python -m tfxfer.recipes.NAME; --help for options)": RECIPES,
+        "Commands (tfxfer NAME; --help for options)": commands.SUMMARIES | commands_export.SUMMARIES,
         "Backbones (--backbone)": {name: row.summary for name, row in backbones.TABLE.items()},
         "Data sets (--dataset)": {name: known.summary for name, known in sources.KNOWN.items()} | sources.PATHS,
     }

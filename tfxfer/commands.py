@@ -7,13 +7,18 @@ import typer
 from tfxfer.options import HELP
 from tfxfer.quiet import import_tensorflow
 
+SUMMARIES = {
+    "cache": "list or remove the activations kept on disk",
+    "rank": "rank backbones for a data set, before any is trained",
+    "report": "make a run's report and figures anew",
+    "compare": "put runs side by side, with the significance of their differences",
+}
+
 
 def add(app: typer.Typer) -> None:
     """Adds them to the command line."""
-    app.command(short_help="list or remove the activations kept on disk")(cache)
-    app.command(short_help="rank backbones for a data set, before any is trained")(rank)
-    app.command(short_help="make a run's report and figures anew")(report)
-    app.command(short_help="put runs side by side, with the significance of their differences")(compare)
+    for name, summary in SUMMARIES.items():
+        app.command(name, short_help=summary)(globals()[name])
 
 
 def cache(
@@ -56,7 +61,7 @@ def rank(
     print(table(*rank(dataset, data_dir, names, weights, image_size, limit, seed, skip_bad)))
 
 
-def report(run: Annotated[str, typer.Argument(help="A finished run's folder.")]) -> None:
+def report(run: Annotated[str, typer.Argument(help=HELP["run"])]) -> None:
     """Make report.html, the figures and TensorBoard's projector anew from what a run wrote; nothing is computed."""
     import_tensorflow()
     from tfxfer.report import write
@@ -65,8 +70,10 @@ def report(run: Annotated[str, typer.Argument(help="A finished run's folder.")])
 
 
 def compare(
-    runs: Annotated[list[str], typer.Argument(help="Folders of finished runs, at least two.")],
-    out: Annotated[str, typer.Option(help="Folder whose `comparisons` the report goes to.")] = "saved_models",
+    runs: Annotated[list[str], typer.Argument(help=f"At least two. {HELP['run']}")],
+    out: Annotated[
+        str, typer.Option(help="Folder of the runs, whose `comparisons` the report goes to.")
+    ] = "saved_models",
 ) -> None:
     """Print runs side by side, and write a report with their curves.
 

@@ -6,17 +6,23 @@ from typing import Annotated, Literal
 
 import typer
 
+from tfxfer.options import HELP
 from tfxfer.quiet import import_tensorflow
+
+SUMMARIES = {
+    "export": "write a run's network as SavedModel, LiteRT, ONNX or .keras, compared",
+    "predict": "classify picture files",
+}
 
 
 def add(app: typer.Typer) -> None:
     """Adds both to the command line."""
-    app.command(short_help="write a run's network as SavedModel, LiteRT, ONNX or .keras, compared")(export)
-    app.command(short_help="classify picture files")(predict)
+    for name, summary in SUMMARIES.items():
+        app.command(name, short_help=summary)(globals()[name])
 
 
 def export(
-    run: Annotated[str, typer.Argument(help="A finished run's folder.")],
+    run: Annotated[str, typer.Argument(help=HELP["run"])],
     formats: Annotated[
         str, typer.Option(help="Some of saved_model, litert, litert_dynamic, litert_int8, onnx, keras.")
     ] = "saved_model,litert,litert_dynamic,litert_int8,keras",
@@ -40,7 +46,7 @@ def export(
 
 
 def predict(
-    model: Annotated[str, typer.Argument(metavar="RUN|SAVED_MODEL", help="A finished run, or a SavedModel of one.")],
+    model: Annotated[str, typer.Argument(metavar="RUN|SAVED_MODEL", help=f"{HELP['run']} Or a SavedModel of one.")],
     files: Annotated[list[str], typer.Argument(help="Pictures, folders of them, or - for names on standard input.")],
     format: Annotated[Literal["jsonl", "table"], typer.Option(help="An object or a row on each line.")] = "jsonl",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures that go through the network at once.")] = 32,

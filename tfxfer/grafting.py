@@ -13,7 +13,7 @@ from keras import layers
 from keras.src.models.functional import Functional
 
 from tfxfer import backbones
-from tfxfer.errors import InputError
+from tfxfer.errors import InputError, shown
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # B, G, R; keras.applications.imagenet_utils
 TORCH_MEAN, TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -60,7 +60,9 @@ def describe(backbone, image_size: int | None, weights: str, scaling: Scaling | 
         raise InputError("weights from a file need a named backbone: load them into a Keras model and pass that")
     preprocess = getattr(sys.modules.get(getattr(backbone, "__module__", "")), "preprocess_input", None)
     if preprocess is None:
-        raise InputError(f"backbone {backbone!r}: expected a name, a Keras model or a function of keras.applications")
+        raise InputError(
+            f"backbone {shown(backbone)}: expected a name, a Keras model or a function of keras.applications"
+        )
 
     def build_application(shape):
         return backbones.application(backbone, shape, weights)

@@ -1,14 +1,17 @@
 """A finished run read back: `tfxfer.load`."""
 
+import contextlib
 import csv
 import functools
+import glob
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfxfer.errors import InputError
+from tfxfer.errors import InputError, shown
 
 if TYPE_CHECKING:
     import keras
@@ -17,13 +20,14 @@ if TYPE_CHECKING:
 
 
 FILES = ("run.json", "dataset.json")
+NAMES = "a finished run's folder or name, a recipe's name for its last run, or last"
 _FACTS = ("recipe", "arguments", "started", "versions")
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A finished run: facts (run.json and dataset.json), metrics, history (a list per column) and, when asked for, model
-    and banks.
+    """A finished run: facts (run.json and dataset.json), metrics, history (a list per column) and, when asked for,
+    model and banks.
 
     Metrics that are not finite, null in metrics.json, are NaN.
     """
@@ -55,10 +59,38 @@ def latest(recipe: str, out: str | Path = "saved_models") -> Path:
         InputError: there is none.
     """
     home = Path(out).expanduser() / recipe
-    found = [path for path in home.glob("[0-9]*") if (path / "run.json").exists()]
-    if not found:
-        raise InputError(f"{home} holds no finished run of {recipe}: run the recipe first, or give another out")
-    return max(found, key=lambda path: (path / "run.json").stat().st_mtime)
+    if found := _newest(home, "[0-9]*"):
+        return found
+    raise InputError(f"{home} holds no finished run of {recipe}: run the recipe first, or give another out")
+
+
+def find(run: str | Path, out: str | Path = "saved_models") -> Path:
+    """The folder of a run: `run` is its path, its name, a recipe's name or folder for the last one of that recipe, or
+    "last" for the last of all. Names are looked for in `out`; what is none of these comes back as the path that it is.
+
+    Raises:
+        InputError: "last", and there is no finished run; or something else than text or a path.
+    """
+    if not isinstance(run, str | os.PathLike):
+        raise InputError(f"run {shown(run)}: expected {NAMES}")
+    path, home, word = Path(os.path.expanduser(run)), Path(os.path.expanduser(out)), os.fspath(run)
+    if word == "last":
+        if found := _newest(home, "*/[0-9]*"):
+            return found
+        raise InputError(f"{home} holds no finished run: run a recipe first, or give a run's folder")
+    if os.path.exists(path / FILES[0]):
+        return path
+    named = word if os.sep not in word and word not in ("", ".", "..") else None
+    places = [(path, "[0-9]*"), *([(home / named, "[0-9]*"), (home, f"*/{glob.escape(named)}")] if named else [])]
+    return next((found for place in places if (found := _newest(*place))), path)
+
+
+def _newest(folder: Path, pattern: str) -> Path | None:
+    """The run finished last among the folders that fit."""
+    with contextlib.suppress(OSError, ValueError):  # a name that cannot be a file's
+        found = [path for path in folder.glob(pattern) if (path / FILES[0]).exists()]
+        return max(found, key=lambda path: (path / FILES[0]).stat().st_mtime, default=None)
+    return None
 
 
 def network(path: str | Path) -> "keras.Model":
@@ -96,13 +128,16 @@ def _joined(short: dict[str, Any], long: dict[str, Any]) -> dict[str, Any]:
     return facts | ({"data": facts["data"] | unreadable} if unreadable else {})
 
 
-def load(run_dir: str | Path) -> Loaded:
-    """Reads a run's directory.
+def load(run_dir: str | Path, out: str | Path = "saved_models") -> Loaded:
+    """Reads a run's folder.
+
+    Args:
+        run_dir, out: as `find` takes them: a path, a name, a recipe's name, or "last".
 
     Raises:
         InputError: it is no finished run.
     """
-    folder = Path(run_dir)
+    folder = find(run_dir, out)
     try:
         facts, metrics = (json.loads((folder / name).read_text()) for name in ("run.json", "metrics.json"))
         if missing := [name for name in _FACTS if name not in facts]:
@@ -114,17 +149,19 @@ def load(run_dir: str | Path) -> Loaded:
             rows = list(csv.DictReader(file))
         history = {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"} if rows else {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error) as error:
-        raise InputError(f"{folder} is not a finished run ({error}): give a folder that holds run.json") from None
+        raise InputError(f"{folder} is not a finished run ({error}): give {NAMES}") from None
     return Loaded(folder, facts, metrics, history)
 
 
-def described(run_dir: str | Path) -> Loaded:
+def described(run_dir: str | Path, out: str | Path = "saved_models") -> Loaded:
     """As `load`, of a run whose data and classes are known.
 
     Raises:
         InputError: it is no finished run, or says nothing of its data.
     """
-    run = load(run_dir)
-    if missing := [name for name in ("data", "classes") if name not in run.facts]:
-        raise InputError(f"{run.dir} is not a finished run (run.json lacks {', '.join(missing)}): give a recipe's run")
-    return run
+    found = load(run_dir, out)
+    if missing := [name for name in ("data", "classes") if name not in found.facts]:
+        raise InputError(
+            f"{found.dir} is not a finished run (run.json lacks {', '.join(missing)}): give a recipe's run"
+        )
+    return found

@@ -8,6 +8,7 @@ The layers named here are the landmarks by which every other module finds its wa
 
 import hashlib
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from pathlib import Path
 
 import keras
@@ -16,7 +17,7 @@ from keras import layers
 
 from tfxfer import backbones, channels, grafting
 from tfxfer.data import Splits
-from tfxfer.errors import InputError
+from tfxfer.errors import InputError, shown
 
 
 def build(
@@ -48,12 +49,10 @@ def build(
         named in this module's docstring and the attribute `classes`.
 
     Raises:
-        InputError: unknown names, weights that cannot be had or do not fit, images too small.
+        InputError: unknown names, weights that cannot be had or do not fit, images too small, or an argument that is
+            something else.
     """
-    if isinstance(scaling, str) and scaling not in grafting.SCALINGS:
-        raise InputError(f"scaling {scaling!r}: expected one of {', '.join(grafting.SCALINGS)}")
-    if image_size is not None and image_size < 1:
-        raise InputError(f"image_size {image_size}: expected pixels a side, at least 1")
+    _check(splits, image_size, weights, scaling, augment)
     if isinstance(scaling, str) and scaling == "dataset":
         scaling = channels.mean_and_std(splits)
     source = grafting.describe(backbone, image_size, weights, scaling)
@@ -84,6 +83,24 @@ def build(
     net.classes = list(splits.classes)
     unfreeze_last(net, 0)
     return net
+
+
+def _check(splits, image_size, weights, scaling, augment) -> None:
+    """Raises InputError for arguments of `build` that are wrong whatever the backbone is."""
+    if not isinstance(splits, Splits):
+        raise InputError(f"splits {shown(splits)}: expected what data.load gives, such as data.load('digits')")
+    if image_size is not None and not (isinstance(image_size, Integral) and image_size >= 1):
+        raise InputError(f"image_size {shown(image_size)}: expected pixels a side, a whole number, at least 1")
+    if not isinstance(weights, str | Path):
+        raise InputError(f"weights {shown(weights)}: expected 'imagenet', 'none' or the path of a weights file")
+    named = isinstance(scaling, str) and scaling in grafting.SCALINGS
+    if not (scaling is None or named or (isinstance(scaling, tuple) and len(scaling) == 2)):
+        raise InputError(
+            f"scaling {scaling!r}: expected one of {', '.join(grafting.SCALINGS)}, or a mean and a standard deviation"
+        )
+    own = augment if isinstance(augment, Sequence) and not isinstance(augment, str) else (augment,)
+    if not isinstance(augment, bool | None) and not all(isinstance(layer, layers.Layer) for layer in own):
+        raise InputError(f"augment {shown(augment)}: expected True, False or a list of Keras layers")
 
 
 def backbone_layers(net: keras.Model) -> list[layers.Layer]:

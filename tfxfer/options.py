@@ -1,6 +1,7 @@
 """What the options of recipes and commands mean: a row for each."""
 
 HELP = {
+    "run": "A finished run: its folder, its name, a recipe's name for the last of that recipe, or last.",
     "dataset": "digits, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH, folder:PATH, or a folder's path.",
     "data_dir": "Folder that holds the data set's files.",
     "backbone": "A backbone by name; `tfxfer` lists them.",
@@ -27,7 +28,8 @@ HELP = {
     "grid_images": "Test images for the grid of all corruptions and severities; 0 leaves it out.",
     "surgery": "Corruptions for which each stage is tuned alone, comma-separated; empty leaves it out.",
     "surgery_images": "Images that a single stage learns from, and as many to validate by.",
-    "depths": "Numbers of layers, or stages, that the sweep unfreezes, comma-separated.",
+    "depths": "Numbers of layers, or stages, that the sweep unfreezes, comma-separated; by default 0,10,20,40, as far "
+    "as the backbone has them.",
     "sweep_epochs": "Passes over the training images at each of the depths.",
     "class_weights": "balanced lets all classes count the same in training, however many images they have; or none.",
     "classes": "Only the first so many classes.",

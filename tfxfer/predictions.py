@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import memory
+from tfxfer import loaded, memory
 from tfxfer.errors import InputError
 from tfxfer.export import encoded
 from tfxfer.folders import SUFFIXES
@@ -26,7 +26,8 @@ Row = dict[str, Any]
 
 
 def saved_model(path: str | Path) -> Path:
-    """The SavedModel that a path means: itself, a run's, an export's, or the latest version of a serving folder.
+    """The SavedModel that a path means: itself, an export's, the latest version of a serving folder, or a run's, named
+    as `tfxfer.load` takes it.
 
     Raises:
         InputError: there is none.
@@ -36,6 +37,9 @@ def saved_model(path: str | Path) -> Path:
     for candidate in (folder, folder / "saved_model", *sorted(versions, key=lambda each: -int(each.name))):
         if (candidate / "saved_model.pb").is_file():
             return candidate
+    folder = loaded.find(path)
+    if (folder / "saved_model" / "saved_model.pb").is_file():
+        return folder / "saved_model"
     raise InputError(f"{folder} holds no saved_model: give a finished run, or a SavedModel that tfxfer exported")
 
 

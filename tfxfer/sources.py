@@ -102,8 +102,8 @@ def full_name(name: str | Path) -> str:
     if isinstance(name, str) and (text in KNOWN or kind.partition("/")[0] == "cifar10_corrupted" or not text):
         return text
     if colon and kind in ("idx", "folder"):
-        return f"{kind}:{Path(path).expanduser().absolute()}" if path else text
-    folder = Path(text).expanduser()
+        return f"{kind}:{Path(os.path.expanduser(path)).absolute()}" if path else text
+    folder = Path(os.path.expanduser(text))
     if os.path.isdir(folder):
         kind = "idx" if any(_file(folder, file) for file in formats.IDX_FILES) else "folder"
         return f"{kind}:{folder.absolute()}"

@@ -18,6 +18,7 @@ from tfxfer.train import History
 
 SHOWN = 2000  # test images that are projected
 PROJECTIONS = ("pca", "tsne")
+DEPTHS = (0, 10, 20, 40)  # layers unfrozen by a sweep
 
 Banks = dict[str, Bank]
 
@@ -64,12 +65,22 @@ def networks(
     return nets, left_out
 
 
-def depths(text: str, net: keras.Model) -> list[int | str]:
+def depths(text: str | None, net: keras.Model) -> list[int | str]:
     """Depths for `train.sweep` from a text such as "0,10,conv5,all".
+
+    Args:
+        text: None for `DEPTHS`; where the network has fewer layers, to all it has, which a line says.
 
     Raises:
         InputError: an empty one, one named twice, or one that the network has not.
     """
+    if text is None:
+        layers = len(model.backbone_layers(net))
+        found = list(dict.fromkeys(min(depth, layers) for depth in DEPTHS))
+        if max(DEPTHS) > layers:
+            tried, usual = (",".join(map(str, each)) for each in (found, DEPTHS))
+            print(f"{net.name} has {layers} layers: depths {tried} are tried, instead of {usual}", flush=True)
+        return found
     found = [int(part) if part.isdecimal() else part for part in map(str.strip, text.split(","))]
     if "" in found or len(set(found)) < len(found):
         raise InputError(f"depths {text!r}: expected numbers of layers or stages, each once, such as 0,10,20,40")

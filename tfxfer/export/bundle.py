@@ -30,7 +30,7 @@ def bundle(
     not among those compared.
 
     Args:
-        run_dir: a finished run with model.keras and banks test and pictures.
+        run_dir: a finished run as `tfxfer.load` takes it, with model.keras and banks test and pictures.
         formats: keys of `files.FORMATS`.
         out: a folder that is not there yet; by default `export` in the run's.
         min_accuracy: the least test accuracy, in [0, 1], of the network and of each file: the network's on all test

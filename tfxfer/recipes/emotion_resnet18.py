@@ -21,7 +21,7 @@ def main(
     backbone: str = "resnet18",
     weights: str = "imagenet",
     image_size: int = 224,
-    depths: str = "0,10,20,40",
+    depths: str | None = None,
     epochs: int = 15,
     sweep_epochs: int = 3,
     tune_epochs: int = 10,

@@ -34,7 +34,7 @@ def write(run_dir: str | Path) -> Path:
     replacing what is there.
 
     Args:
-        run_dir: holds run.json, metrics.json, history.csv and banks/.
+        run_dir: a run as `tfxfer.load` takes it: holds run.json, metrics.json, history.csv and banks/.
 
     Returns:
         Path of report.html. It opens without a network: everything is inside.

@@ -22,7 +22,7 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
     """Writes `<out>/comparisons/<time>/report.html`, with its figures as PNG.
 
     Args:
-        run_dirs: at least two finished runs.
+        run_dirs: at least two finished runs, as `tfxfer.load` takes them, with names looked for in `out`.
 
     Returns:
         Path of report.html, and its tables as text.
@@ -30,7 +30,7 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
     Raises:
         InputError: fewer than two runs, the same run twice, or no finished runs.
     """
-    paths = [Path(folder).expanduser().resolve() for folder in run_dirs]
+    paths = [loaded.find(folder, out).resolve() for folder in run_dirs]
     if len(paths) < 2 or len(set(paths)) < len(paths):
         raise InputError(f"{len(paths)} runs, {len(set(paths))} different ones: expected at least two, each once")
     runs = {str(number): loaded.described(path) for number, path in enumerate(paths, start=1)}

@@ -133,6 +133,54 @@ def test_arrays_are_checked():
         data.from_arrays((images, labels), (images, labels), classes=tuple("abcdefghijk"))
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "complaint"),
+    [
+        (3, {}, r"data set 3 \(int\): expected one of digits, .*, or a folder's path"),
+        (None, {}, r"data set None \(NoneType\): expected one of"),
+        (make_pictures(2), {}, r"data set \(array\(\[\[.*\.\.\. \(tuple\): expected one of"),
+        ("digits", {"data_dir": 3}, r"data_dir 3 \(int\): expected the path of the folder"),
+        ("cifar10_corrupted", {"data_dir": 3}, r"data_dir 3 \(int\): expected the path of the folder"),
+        ("digits", {"limit": "100"}, r"limit '100' \(str\): expected a whole number"),
+        ("digits", {"limit": 99.5}, r"limit 99.5 \(float\): expected a whole number"),
+        ("folder:x", {"image_size": "96"}, r"image_size '96' \(str\): expected a whole number"),
+        ("digits", {"seed": None}, r"seed None \(NoneType\): expected a whole number"),
+        ("digits", {"seed": -1}, r"seed -1 \(int\): expected a whole number, 0 or more"),
+        ("digits", {"validation": "0.1"}, "validation 0.1: expected a share between 0 and 1"),
+        ("digits", {"test": float("nan")}, "test nan: expected a share between 0 and 1"),
+    ],
+)
+def test_wrong_objects(name, options, complaint):
+    with pytest.raises(InputError, match=complaint) as caught:
+        data.load(name, **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("train", "options", "complaint"),
+    [
+        (None, {}, r"train None \(NoneType\): expected a pair of arrays, images and labels"),
+        (make_pictures(20)[0], {}, r"train array\(.*\(ndarray\): expected a pair of arrays"),
+        ((*make_pictures(20), 3), {}, r"train .*\(tuple\): expected a pair of arrays"),
+        (([[1], [2, 3]], [0, 1]), {}, r"train .*\(tuple\): expected a pair of arrays"),
+        (make_pictures(20), {"classes": "cats"}, r"classes 'cats' \(str\): expected a list of names"),
+        (make_pictures(20), {"classes": 10}, r"classes 10 \(int\): expected a list of names"),
+        (make_pictures(20), {"limit": "9"}, r"limit '9' \(str\): expected a whole number"),
+        (make_pictures(20), {"validation": 2}, "validation 2: expected a share"),
+    ],
+)
+def test_wrong_arrays(train, options, complaint):
+    with pytest.raises(InputError, match=complaint):
+        data.from_arrays(train, make_pictures(20), **options)
+
+
+def test_numbers_of_numpy_are_numbers():
+    options = {"limit": np.int64(50), "seed": np.uint8(3), "validation": np.float32(0.2)}
+    assert (
+        data.load("digits", **options).fingerprint == data.load("digits", limit=50, seed=3, validation=0.2).fingerprint
+    )
+
+
 def test_some_of_each_class_however_rare():
     labels = np.concatenate([np.arange(2000) % 2, [2] * 3, np.arange(100) % 2])
     rows = first_of_each(labels, 100)

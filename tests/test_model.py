@@ -196,8 +196,25 @@ def test_models_that_are_no_backbones_are_refused(pictures):
     wide = keras.Input((16, 32, 1))
     with pytest.raises(InputError, match=r"takes \(16, 32, 1\)"):
         model.build(keras.Model(wide, keras.layers.Flatten()(wide)), pictures, scaling="unit")
-    with pytest.raises(InputError, match="expected a name, a Keras model or a function"):
-        model.build(dict, pictures)
+    for backbone in (dict, 3, None, ["cnn"]):
+        with pytest.raises(InputError, match="expected a name, a Keras model or a function"):
+            model.build(backbone, pictures)
+    for splits in ("digits", None, 3, pictures.train):
+        with pytest.raises(InputError, match=r"^splits .*: expected what data\.load gives"):
+            model.build("cnn", splits)
+    for options in (
+        {"image_size": "28"},
+        {"image_size": 28.5},
+        {"weights": None},
+        {"weights": 3},
+        {"scaling": 255},
+        {"scaling": [0.5, 0.5]},
+        {"augment": "flip"},
+        {"augment": [len]},
+        {"augment": 3},
+    ):
+        with pytest.raises(InputError, match=f"^{next(iter(options))} .*: expected"):
+            model.build("cnn", pictures, **{"weights": "none"} | options)
     with pytest.raises(InputError, match="scaling 'zscore': expected one of"):
         model.build("cnn", pictures, weights="none", scaling="zscore")
     with pytest.raises(InputError, match="for three channels"):

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import write_idx_set
 from scipy import stats
 
 import tfxfer
-from tfxfer import arguments, exhibits, features, loaded, runs
+from tfxfer import arguments, data, environment, exhibits, features, loaded, runs
 from tfxfer.errors import InputError
 
 JSON = ("metrics.json", "run.json")
@@ -145,15 +146,19 @@ def test_any_name_of_a_run(tmp_path, monkeypatch):
     monkeypatch.chdir(first)
     assert tfxfer.load(".").facts["recipe"] == "trial"
     assert tfxfer.load("trial", tmp_path / "saved_models").dir == second
-    for word in ("trail", "saved_models/trail", "20200101-000000", "*", "", "x" * 300, "a\0b"):
+    monkeypatch.chdir(tmp_path)
+    for word in ("trail", "saved_models/trail", "20200101-000000", "*", "saved_models", "x" * 300, "a\0b"):
         with pytest.raises(
-            InputError, match="is not a finished run .*: give a finished run's folder or name, a recipe"
+            InputError, match=r"is not a finished run .*: give a finished run's folder or name, a recipe"
         ):
-            tfxfer.load(word, tmp_path / "saved_models")
+            tfxfer.load(word)
+    monkeypatch.chdir(first)
     with pytest.raises(InputError, match=r"saved_models holds no finished run: run a recipe first"):
         tfxfer.load("last")
     with pytest.raises(InputError, match=r"run 3 \(int\): expected a finished run's folder"):
         tfxfer.load(3)
+    with pytest.raises(InputError, match=r"run '' \(str\): expected a finished run's folder"):
+        tfxfer.load("")
 
 
 def test_what_is_long_has_a_file_of_its_own_and_comes_back(tmp_path):
@@ -197,6 +202,30 @@ def test_a_run_records_absolute_paths(tmp_path, monkeypatch):
     found = {"dataset": f"idx:{tmp_path}/a", "data_dir": None, "weights": "imagenet", "out": f"{tmp_path}/runs"}
     assert arguments.anywhere(plain) == found
     assert arguments.anywhere({"dataset": "mnist", "weights": "none"}) == {"dataset": "mnist", "weights": "none"}
+
+
+def test_a_run_can_be_made_again_from_its_record(tmp_path, monkeypatch):
+    """In another folder, by what run.json has as arguments: the same data, below the same `out`."""
+
+    def page(dataset: str, data_dir: str | None, out: str, resume: str | None):
+        given = dict(locals())
+        with runs.Run("trial", given, out) as run:
+            run.describe(None, data.load(dataset, data_dir))
+            run.save({})
+        return run.final
+
+    write_idx_set(tmp_path / "here" / "images", suffix="")
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    first = tfxfer.load(page("images", None, "runs", None)).facts
+    monkeypatch.chdir(tmp_path / "there")
+    again = page(**first["arguments"])
+    assert again.parent == tmp_path / "here" / "runs" / "trial"
+    facts = tfxfer.load(again).facts
+    assert facts["data"] == first["data"]
+    assert facts["arguments"] == first["arguments"]
+    assert facts["commit"] == first["commit"] == environment.commit()
+    assert "\nscipy==" in (again / "requirements.txt").read_text()
 
 
 def test_protocols():

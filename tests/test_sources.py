@@ -1,14 +1,16 @@
 import io
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
 import tensorflow_datasets as tfds
 from conftest import make_pictures, write_idx, write_idx_set
+from PIL import Image
 from sklearn.datasets import load_digits
 
-from tfxfer import formats, sources
+from tfxfer import data, formats, sources
 from tfxfer.errors import InputError
 
 SUBSET = "taken as a subset"
@@ -219,3 +221,48 @@ def test_offline_is_one_line_that_names_the_ways(tmp_path, monkeypatch, answer):
     for way in (str(tmp_path / "manual" / "mnist"), "train-images-idx3-ubyte.gz", "--data-dir", "--dataset digits"):
         assert way in str(caught.value)
     assert not list((tmp_path).rglob("*.gz"))
+
+
+def test_a_folders_path_is_a_data_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_idx_set(tmp_path / "numbers")
+    for folder in ("faces", "mnist", "a:b"):
+        (tmp_path / folder).mkdir()
+    for name, full in (
+        ("faces", f"folder:{tmp_path}/faces"),
+        ("./faces/", f"folder:{tmp_path}/faces"),
+        ("~/faces", f"folder:{tmp_path}/faces"),
+        (Path("faces"), f"folder:{tmp_path}/faces"),
+        ("folder:faces", f"folder:{tmp_path}/faces"),
+        ("folder:~/faces", f"folder:{tmp_path}/faces"),
+        ("folder:later", f"folder:{tmp_path}/later"),
+        ("a:b", f"folder:{tmp_path}/a:b"),
+        ("numbers", f"idx:{tmp_path}/numbers"),
+        ("idx:numbers", f"idx:{tmp_path}/numbers"),
+        ("folder:numbers", f"folder:{tmp_path}/numbers"),
+        ("mnist", "mnist"),  # a known name wins
+        ("./mnist", f"folder:{tmp_path}/mnist"),
+        (Path("mnist"), f"folder:{tmp_path}/mnist"),
+        ("cifar10_corrupted/fog_5", "cifar10_corrupted/fog_5"),
+        ("imagenet", "imagenet"),  # refused by find
+    ):
+        assert sources.full_name(name) == full
+        assert sources.full_name(full) == full
+    for missing in ("./facs", "photos/facs", Path("facs"), "~nobody/x"):
+        with pytest.raises(
+            InputError, match=r"(facs|nobody/x): no such folder: expected one of digits, .*folder's path"
+        ):
+            sources.full_name(missing)
+
+
+def test_a_folder_loads_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number, image in enumerate(make_pictures(24)[0]):
+        (tmp_path / "faces" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "faces" / "ab"[number % 2] / f"{number}.png")
+    plain, long = (data.load(name, image_size=8) for name in ("faces", f"folder:{tmp_path}/faces"))
+    assert plain.name == long.name == f"folder:{tmp_path}/faces"
+    assert plain.fingerprint == long.fingerprint
+    write_idx_set(tmp_path / "numbers")
+    assert data.load("numbers").fingerprint == data.load("idx:numbers").fingerprint

@@ -71,7 +71,7 @@ def find(run: str | Path, out: str | Path = "saved_models") -> Path:
     Raises:
         InputError: "last", and there is no finished run; or something else than text or a path.
     """
-    if not isinstance(run, str | os.PathLike):
+    if not isinstance(run, str | os.PathLike) or not os.fspath(run):
         raise InputError(f"run {shown(run)}: expected {NAMES}")
     path, home, word = Path(os.path.expanduser(run)), Path(os.path.expanduser(out)), os.fspath(run)
     if word == "last":

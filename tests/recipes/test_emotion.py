@@ -12,7 +12,7 @@ from PIL import Image
 from test_recipes import newest
 
 import tfxfer
-from tfxfer import data, features, model, published, train
+from tfxfer import data, features, model, published, studies, train
 from tfxfer.errors import InputError
 from tfxfer.recipes import emotion_resnet18
 
@@ -135,6 +135,24 @@ def test_bad_arguments_leave_nothing(tmp_path, options, complaint):
     with pytest.raises(InputError, match=complaint):
         emotion_resnet18.main(**given | options)
     assert not (tmp_path / "out").exists()
+
+
+def test_default_depths_are_cut_to_the_network(tmp_path, capsys):
+    """0,10,20,40 where a network has fewer layers: those it has; depths that are asked for must be there."""
+    write_faces(tmp_path / "faces", 10)
+    options = {"backbone": "cnn", "image_size": 28, "weights": "none", "batch_size": 16, "limit": 12}
+    options |= {"epochs": 1, "sweep_epochs": 1, "tune_epochs": 1, "out": str(tmp_path)}
+    with pytest.raises(InputError, match="cannot unfreeze 10 layers: cnn has 7"):
+        emotion_resnet18.main(str(tmp_path / "faces"), **options, depths="0,10,20,40")
+    metrics = emotion_resnet18.main(str(tmp_path / "faces"), **options)
+    assert {key.split("/")[1] for key in metrics if key.startswith("sweep/")} == {"0", "7"}
+    assert "cnn has 7 layers: depths 0,7 are tried, instead of 0,10,20,40\n" in capsys.readouterr().out
+
+
+def test_default_depths_of_a_network_that_has_them(pictures, capsys):
+    net = model.build("small_resnet", pictures, weights="none")
+    assert studies.depths(None, net) == list(studies.DEPTHS) == [0, 10, 20, 40]
+    assert capsys.readouterr().out == ""
 
 
 def test_as_published(tmp_path):

@@ -62,6 +62,9 @@ def place(tmp_path_factory):
     (home / "no_labels" / labels).unlink()
     write_idx(home / "sizes" / test_images, make_pictures(50, side=32)[0])
     write_idx(home / "strange" / test_labels, np.full(50, 77))
+    shutil.copytree(home / "idx", home / "copied")
+    shutil.copy(home / "copied" / images, home / "copied" / test_images)
+    shutil.copy(home / "copied" / labels, home / "copied" / test_labels)
     (home / "file").write_text("no folder")
     (home / "net.h5").write_text("no weights")
     (home / "one" / "cats").mkdir(parents=True)
@@ -127,6 +130,17 @@ BAD = [
     ("cifar10c_shift", ["--dataset", "cifar10_corrupted/hail"], "hail"),
     ("fashion_models", ["--dataset", "fashion"], "unknown data set 'fashion'"),
     ("rank", ["--dataset", "fashion"], "unknown data set 'fashion'"),
+    ("pretrain", ["--dataset", "{home}/nowhere"], "nowhere: no such folder: expected one of digits"),
+    ("pretrain", ["--dataset", "{home}/empty"], "0 class folders found, expected at least 2"),
+    ("pretrain", ["--dataset", "{home}/sizes"], "training and test images differ in size"),
+    *(
+        (
+            recipe,
+            ["--dataset", "{home}/copied", "--strict"],
+            r"test images also in training or validation: \d+,",
+        )
+        for recipe in RECIPES
+    ),
     # numbers
     ("quickstart", ["--epochs", "-1"], "greater than or equal to 1"),
     ("quickstart", ["--epochs", "2.5"], "'--epochs'"),
@@ -202,6 +216,11 @@ BAD = [
     ("export", [], "Missing argument"),
     ("predict", ["{home}/run", "{home}/file"], "holds no saved_model: give a finished run"),
     ("predict", ["{home}/run"], "Missing argument"),
+    ("predict", ["last", "{home}/file"], "saved_models holds no finished run"),
+    ("report", ["last"], "saved_models holds no finished run"),
+    ("export", ["last"], "saved_models holds no finished run"),
+    ("compare", ["last", "{home}/run"], "saved_models holds no finished run"),
+    ("report", ["quickstart"], "quickstart is not a finished run .*: give a finished run's folder or name, a recipe"),
     ("cache", ["--remove", "zz"], "the keys of 0 entries start so"),
     ("cache", ["remove"], "unexpected extra argument"),
     ("report", ["{home}/nowhere"], "is not a finished run"),

@@ -112,8 +112,8 @@ def _card(facts, names, test, parity) -> str:
         "## Limits",
         _LIMITS,
         "## Data",
-        f"{_plain(_public(data['name']))}: {sizes} images of {shape.replace(', ', ' x ')}; no image is in two of "
-        f"these. sha256 {data['sha256']}.",
+        f"{_plain(_public(data['name']))}: {sizes} images of {shape.replace(', ', ' x ')}. {copies(data)} sha256 "
+        f"{data['sha256']}.",
         "## Training",
         _table(("argument", "value"), list(arguments(facts).items())),
     ]
@@ -152,6 +152,18 @@ def tested(facts: dict[str, Any]) -> str:
         return "test images"
     given = facts["arguments"]
     return f"test images under {given['corruption']} of severity {given['severities']}"
+
+
+def copies(data: dict[str, Any]) -> str:
+    """A sentence on equal images in two of the splits, by what a run's facts say of its data."""
+    found = data.get("duplicates", {})
+    tested, validated = (found.get(f"across_{split}", 0) for split in ("test", "validation"))
+    if not tested and not validated:
+        return "No image is in two of these."
+    return (
+        f"Of the test images {tested:,} are equal in every pixel to one in training or validation, of the validation "
+        f"images {validated:,} to one in training."
+    )
 
 
 def _figures(names: list[str], test: "Bank | None", what: str) -> list[str]:

@@ -69,6 +69,8 @@ def _summary(run: loaded.Loaded) -> str:
     sizes = ", ".join(f"{n:,} {split}" for split, n in facts["data"]["sizes"].items())
     data, net = facts["data"], facts.get("model")
     lead = f"{data['name']} from {data['origin']} ({sizes}). "
+    if "duplicates" in data:
+        lead += f"{card.copies(data)} "
     if run.history and net:
         trained = f"{net['unfrozen']} of the backbone's {net['layers']} layers"
         if "loss" in run.history:

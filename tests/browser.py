@@ -1,9 +1,21 @@
 """A report opened from disk in headless Chromium, without a network; an error on its console fails the test."""
 
 import contextlib
+import re
 import shutil
 
 from playwright.sync_api import Page, sync_playwright
+
+
+# XML's namespaces are names: nothing fetches them
+_NAMESPACES = {f"http://www.w3.org/{name}" for name in ("1999/xhtml", "1999/xlink", "2000/svg", "2000/xmlns/")}
+_NAMESPACES |= {"http://www.w3.org/XML/1998/namespace"}
+
+
+def outside(text: str) -> set[str]:
+    """Addresses of other hosts that a file names: scheme://..., or //... where an attribute or a string begins."""
+    found = re.findall(r"[a-z][a-z0-9+.-]*://[^\s\"'`<>()\\]*", text, re.IGNORECASE)
+    return {*found, *re.findall(r"(?<=[\"'`=(])//[\w-]+\.\w[\w./-]*", text)} - _NAMESPACES
 
 
 @contextlib.contextmanager
@@ -18,10 +30,11 @@ def opened(path, width=1200, phone=False, scheme="light"):
         viewport = {"width": 390 if phone else width, "height": 844 if phone else 900}
         context = browser.new_context(offline=True, viewport=viewport, color_scheme=scheme, **options)
         page = context.new_page()
+        context.on("page", lambda other: faults.append(f"a new tab: {other.url}"))
         page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda request: asked.append(request.url))
+        context.on("request", lambda request: asked.append(request.url))
         page.goto(path.as_uri())
         yield page
         browser.close()
@@ -39,7 +52,8 @@ def scroll(page: Page) -> None:
 
 
 def check(path) -> None:
-    """What every report must stand: all charts drawn, no error, nothing asked for, no wider than a phone."""
+    """What every report must stand: all charts drawn, no error, no other host asked or named, no wider than a phone."""
+    assert outside(path.read_text(encoding="utf-8")) == set()
     with opened(path) as page:
         scroll(page)
         assert page.locator(".plot").count() == page.locator(".plot .main-svg").count() / 3

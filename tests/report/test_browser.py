@@ -1,5 +1,6 @@
 """The report as a person meets it: in a real browser, from disk, with the network off."""
 
+from importlib import resources
 from io import BytesIO
 
 import browser
@@ -40,6 +41,62 @@ def selected(page, side):
 
 def test_every_chart_is_drawn_and_nothing_is_asked_for(made):
     browser.check(made[0])
+
+
+def test_no_button_of_a_chart_leaves_the_page(made):
+    """Every button of Plotly's is pressed: none opens a tab, asks for anything or shows a link."""
+    with browser.opened(made[0]) as page:
+        browser.scroll(page)
+        buttons = page.locator(".plotly .modebar-btn")
+        titles = buttons.evaluate_all("all => all.map((button) => button.dataset.title)")
+        assert {"Download plot as a PNG", "Zoom", "Pan", "Box Select", "Reset axes"} <= set(titles)
+        assert [title for title in titles if "hare" in title or "loud" in title or "Edit in" in title] == []
+        for number in range(len(titles)):
+            buttons.nth(number).dispatch_event("click")
+        page.wait_for_timeout(500)
+        links = page.locator("[href], [src], [action]").evaluate_all(
+            "all => all.flatMap((each) => ['href', 'src', 'action'].map((name) => each.getAttribute(name)))"
+        )
+        assert [link for link in links if link and not link.startswith(("data:", "blob:", "#"))] == []
+        assert browser.outside(page.content()) == set()
+
+
+def test_the_bundle_of_plotly_has_no_cloud():
+    """`make plotly` takes it out, and fails where an upgrade brings it back; this holds for the file as it is."""
+    bundle = (resources.files("tfxfer.report") / "assets/plotly.min.js").read_text(encoding="utf-8")
+    assert browser.outside(bundle) == set()
+    for word in ("cloud", "chart-studio", "chart studio", "plot.ly", "plotly.com"):
+        assert word not in bundle.lower()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('<a href="https://plot.ly/x">', {"https://plot.ly/x"}),
+        ("url(//cdn.example.org/a.css)", {"//cdn.example.org/a.css"}),
+        ("new WebSocket('wss://example.org')", {"wss://example.org"}),
+        ('xmlns="http://www.w3.org/2000/svg" // comment "//8AAA+/" a//b', set()),
+    ],
+)
+def test_an_outside_host_is_seen(text, found):
+    assert browser.outside(text) == found
+
+
+def test_the_tab_key_goes_by_plotlys_toolbars(made):
+    focused = "document.activeElement.closest('.modebar') ? 'toolbar' : document.activeElement.tagName"
+    with browser.opened(made[0]) as page:
+        browser.scroll(page)
+        page.get_by_role("button", name="dog", exact=True).click()  # and after a chart has changed
+        page.locator("#theme").click()
+        page.wait_for_timeout(200)
+        assert page.locator(".modebar-btn").count() > 5
+        page.locator("#theme").focus()
+        reached = []
+        while not reached or (reached[-1] != "BODY" and len(reached) < 60):
+            page.keyboard.press("Tab")
+            reached.append(page.evaluate(focused))
+        assert "toolbar" not in reached
+        assert reached.count("SELECT") == page.locator("select:visible").count() == 2  # the maps' own menus are reached
 
 
 def test_a_box_in_one_map_selects_the_same_images_in_the_other(made):

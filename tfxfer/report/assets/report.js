@@ -22,7 +22,10 @@ const drawn = new Map(); // element -> its layout and settings
 function draw(div, data, layout, own) {
   drawn.set(div, [layout, own]);
   div.dataset.drawn = "";
-  return Plotly.react(div, data, themed(layout), own);
+  return Plotly.react(div, data, themed(layout), own).then(() => {
+    // for the mouse, and shown only under it: the Tab key goes by the page's own controls
+    for (const button of div.querySelectorAll(".modebar-btn")) button.tabIndex = -1;
+  });
 }
 function whenNear(element, action) {
   const seen = new IntersectionObserver((entries) => {

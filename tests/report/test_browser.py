@@ -61,6 +61,27 @@ def test_no_button_of_a_chart_leaves_the_page(made):
         assert browser.outside(page.content()) == set()
 
 
+def test_the_page_s_policy_lets_nothing_be_fetched_or_sent(made):
+    """Even a script that got into the page could not send it: the browser refuses, and says so on its console."""
+    address = "http://127.0.0.1:9/"
+    tried = f"fetch('{address}').catch(() => 0); navigator.sendBeacon('{address}'); new Image().src = '{address}';"
+    said = "addEventListener('securitypolicyviolation', (event) => said.push(event.effectiveDirective));"
+    with pytest.raises(AssertionError), browser.opened(made[0]) as page:  # `opened` heeds the console
+        page.evaluate(f"window.said = []; {said} {tried}")
+        page.wait_for_function("said.length === 3")
+        refused = page.evaluate("said.sort()")
+    assert refused == ["connect-src", "connect-src", "img-src"]
+
+
+def test_a_chart_is_saved_as_a_picture(made):
+    with browser.opened(made[0]) as page:
+        browser.scroll(page)
+        with page.expect_download() as saved:
+            page.locator("[data-title='Download plot as a PNG']").first.dispatch_event("click")
+        with Image.open(saved.value.path()) as picture:
+            assert np.asarray(picture).std() > 5
+
+
 def test_the_bundle_of_plotly_has_no_cloud():
     """`make plotly` takes it out, and fails where an upgrade brings it back; this holds for the file as it is."""
     bundle = (resources.files("tfxfer.report") / "assets/plotly.min.js").read_text(encoding="utf-8")

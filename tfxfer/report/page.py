@@ -16,6 +16,10 @@ from tfxfer.report import charts
 from tfxfer.report.charts import Heat, Panel
 
 _ASSETS = resources.files("tfxfer.report") / "assets"
+# The browser itself sees to it that the page fetches nothing and sends nothing.
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; form-action 'none'"
+)
 
 
 def page(title: str, sections: list[str]) -> str:
@@ -25,6 +29,7 @@ def page(title: str, sections: list[str]) -> str:
     title = html.escape(title)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head><body>'
         '<button id="theme" type="button" title="dark or light">◐</button>'
         f"<h1>{title}</h1>{''.join(sections)}"

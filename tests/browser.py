@@ -6,7 +6,6 @@ import shutil
 
 from playwright.sync_api import Page, sync_playwright
 
-
 # XML's namespaces are names: nothing fetches them
 _NAMESPACES = {f"http://www.w3.org/{name}" for name in ("1999/xhtml", "1999/xlink", "2000/svg", "2000/xmlns/")}
 _NAMESPACES |= {"http://www.w3.org/XML/1998/namespace"}

@@ -13,6 +13,7 @@ from tfxfer.report import (
     dataset,
     examples,
     explained,
+    fonts,
     groups,
     page,
     predictions,
@@ -54,6 +55,7 @@ def write(run_dir: str | Path) -> Path:
     subject = run.facts["arguments"].get("backbone")
     title = f"{run.facts['recipe']}: {f'{subject} on ' if subject else ''}{run.facts['data']['name']}"
     projector.write(run)
+    fonts.say()
     return save(run.dir / "report.html", page.page(title, sections))
 
 

@@ -10,6 +10,8 @@ import plotly.graph_objects as go
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from tfxfer.report import fonts
+
 _STYLES = {"line": "-", "dotted": ":", "markers": "", "line+markers": "-"}
 
 
@@ -65,8 +67,9 @@ def class_colors(n: int) -> list[str]:
 
 
 def plain(names: Sequence[str]) -> list[str]:
-    """Names for matplotlib: a dollar sign would start a formula, which may not parse; long ones would leave no room."""
-    short = (text if len(text) <= 30 else f"{text[:29]}…" for text in map(str, names))
+    """Names for matplotlib: a dollar sign would start a formula, which may not parse; long ones would leave no room;
+    what no font draws would be a box."""
+    short = (text if len(text) <= 30 else f"{text[:29]}…" for text in (fonts.drawable(str(name)) for name in names))
     return [text.replace("$", r"\$") for text in short]
 
 

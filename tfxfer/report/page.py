@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from tfxfer.report import charts
+from tfxfer.report import charts, fonts
 from tfxfer.report.charts import Heat, Panel
 
 _ASSETS = resources.files("tfxfer.report") / "assets"
@@ -96,6 +96,7 @@ def picture(pixels: np.ndarray, quality: int = 80) -> str:
 def save(folder: Path, name: str, drawn: Figure) -> bytes:
     """Saves a figure as <folder>/<name>.png and returns the file's content."""
     file = io.BytesIO()
+    fonts.fall_back(drawn)
     drawn.savefig(file, format="png", dpi=130)
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.png").write_bytes(file.getvalue())

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfxfer import analysis, inference, model, trials
-from tfxfer.analysis import attribution, dataset
+from tfxfer.analysis import attribution, dataset, deletion
 from tfxfer.banks import Bank
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
@@ -14,6 +14,7 @@ from tfxfer.studies import PROJECTIONS, SHOWN
 
 MISTAKES = 2000  # wrong predictions kept as pictures, the surest
 EXPLAINED = 1000  # test images among which those explained are chosen
+JUDGED = 60, 200  # validation images of the deletion test: for large pictures, and for those up to 64 x 64
 PANELS = 6  # right, and as many wrong, predictions explained
 LAYER_IMAGES = 2000  # training images of which collapse is measured by depth
 SAMPLES = 8  # of each class
@@ -58,10 +59,12 @@ def network(
 
 
 def explain(run, net: keras.Model, splits: Splits, shown: Bank, size: int | None = None) -> dict[str, Bank]:
-    """Class activation maps of right and wrong predictions, and the check that they depend on the weights.
+    """Class activation maps of right and wrong predictions, the deletion test that chooses their layers and the method
+    shown first, and the check that they depend on the weights.
 
     Args:
-        run: notes facts `explained` and metrics `sanity/<down to>`.
+        run: notes facts `explained` and metrics `deletion/<method>/<figure>` (of `deletion.measure`, on validation
+            images) and `sanity/<down to>`.
         net: from `model.build`, computing in float32.
         shown: with "image", of test images.
         size: pixels a side at which the network looks, its own by default.
@@ -75,22 +78,39 @@ def explain(run, net: keras.Model, splits: Splits, shown: Bank, size: int | None
     """
     net = net if size is None else attribution.enlarge(net, splits, size)
     try:
-        layer = attribution.layer_to_explain(net)
+        attribution.layer_to_explain(net)
     except InputError as reason:
         run.facts["left_out"] = run.facts.get("left_out", {}) | {"explanations": str(reason)}
         return {}
+    explainer = attribution.Explainer(net)
+    layers, figures, tried = deletion.choose(explainer, _judged(splits, _side(net, "scaled")))
+    for name, values in figures.items():
+        run.note(f"deletion/{name}", values)
     shown = shown[:EXPLAINED]
-    given = trials.predictor(net)(shown["image"])
+    given = explainer.probabilities(shown["image"])
     predicted, sure = given.argmax(1), given.max(1)
     rows = np.concatenate([_varied(shown.labels, predicted, sure, right) for right in (True, False)])
     some = shown["image"][rows]
     values = {"image": some, "predicted": predicted[rows], "sure": sure[rows]}
     for method in attribution.METHODS:
-        values[method] = attribution.explain(net, some, predicted[rows], method, layer).astype(np.float16)
-    run.note("sanity", attribution.sanity(net, some, layer=layer))
-    sides = {name: min(net.get_layer(where).output.shape[1:3]) for name, where in (("side", layer), ("size", "scaled"))}
-    run.facts["explained"] = {"layer": layer, **sides}
+        values[method] = explainer.maps(some, predicted[rows], method, layers[method]).astype(np.float16)
+    method = next(iter(layers))
+    run.note("sanity", attribution.sanity(net, some, method, layers[method]))
+    run.facts["explained"] = {"method": method, "size": _side(net, "scaled"), "tried": tried} | {
+        "layers": {name: {"layer": layer, "side": _side(net, layer)} for name, layer in layers.items()}
+    }
     return {"explained": Bank(values, shown.labels[rows], shown.ids[rows])}
+
+
+def _side(net: keras.Model, layer: str) -> int:
+    return min(net.get_layer(layer).output.shape[1:3])
+
+
+def _judged(splits: Splits, side: int) -> np.ndarray:
+    """Images for `deletion.choose`, which are neither shown nor tested; fewer where each takes longer."""
+    least, most = JUDGED
+    wanted = max(least, min(most, most * 64**2 // side**2))
+    return images(splits, "validation", np.arange(min(wanted, splits.size("validation"))))["image"]
 
 
 def _varied(labels: np.ndarray, predicted: np.ndarray, sure: np.ndarray, right: bool) -> np.ndarray:

@@ -19,6 +19,7 @@ _MODULES = (
     "collapse",
     "dataset",
     "intervals",
+    "deletion",
     "linear",
     "metrics",
     "moments",

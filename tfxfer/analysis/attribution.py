@@ -8,19 +8,23 @@ import numpy as np
 import tensorflow as tf
 from scipy import stats
 
-from tfxfer import grafting, model
+from tfxfer import grafting, inference, model
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
 
 METHODS = ("gradcam", "gradcam++", "layercam")
-LEAST = 7  # pixels a side that a map should have, to point at anything
-BATCH = 32
+METHOD = "layercam"  # by default
+LEAST = 7  # places a side that a map should have, to point at anything
+COARSEST = 6  # places a side of the maps that a deletion test may choose
+CANDIDATES = 2  # sizes of maps among which it does
+BATCH = 8, 128  # images taped at once: the least, and the most where the network is small
 
 
 def layer_to_explain(net: keras.Model, name: str | None = None) -> str:
     """The layer whose maps are weighed: the backbone's last activation of at least 7 x 7, else its largest last one.
 
-    The very last layers of a small picture are 2 x 2 (48 pixels in MobileNetV2), which says nothing about where.
+    The very last layers of a small picture are 2 x 2 (48 pixels in MobileNetV2), which says nothing about where. At
+    this layer LayerCAM beats chance (see `explain`), Grad-CAM need not: `deletion.choose` tells for a network at hand.
 
     Raises:
         InputError: `name` is no layer of the network, or gives no feature map; or no layer gives one.
@@ -29,12 +33,30 @@ def layer_to_explain(net: keras.Model, name: str | None = None) -> str:
         if name not in [layer.name for layer in net.layers] or len(net.get_layer(name).output.shape) != 4:
             raise InputError(f"{net.name} has no layer {name!r} that gives a feature map")
         return name
-    found = [layer for layer in model.backbone_layers(net) if _activates(layer) and len(layer.output.shape) == 4]
+    found = _activations(net)
     if not found:
         raise InputError(f"{net.name} gives no feature map: there is nothing to weigh")
     sides = [min(layer.output.shape[1:3]) for layer in found]
     wanted = min(LEAST, max(sides))
     return [layer.name for layer, side in zip(found, sides) if side >= wanted][-1]
+
+
+def candidates(net: keras.Model) -> list[str]:
+    """Layers among which a deletion test chooses: the last activation of each size, of the two coarsest sizes of at
+    least 6 x 6 (of 12 x 12 and 6 x 6 for 48 pixels); else `layer_to_explain`.
+
+    Raises:
+        InputError: the network gives no feature map.
+    """
+    last = {}
+    for layer in _activations(net):
+        last[min(layer.output.shape[1:3])] = layer.name
+    fine = sorted(side for side in last if side >= COARSEST)
+    return [last[side] for side in fine[:CANDIDATES]] or [layer_to_explain(net)]
+
+
+def _activations(net: keras.Model) -> list[keras.Layer]:
+    return [layer for layer in model.backbone_layers(net) if _activates(layer) and len(layer.output.shape) == 4]
 
 
 def _activates(layer: keras.Layer) -> bool:
@@ -46,10 +68,15 @@ def explain(
     net: keras.Model,
     images: np.ndarray,
     classes: Sequence[int] | None = None,
-    method: str = "gradcam",
+    method: str = METHOD,
     layer: str | None = None,
 ) -> np.ndarray:
     """Class activation maps: how much each place speaks for a class.
+
+    The default is what passed deletion tests: at 48 x 48 on the layer of `layer_to_explain`, fine-tuned
+    EfficientNet-Lite0, 100 images each, LayerCAM's highest fifth cost 0.25 +- 0.08 more probability than the same
+    regions moved at random on MNIST and 0.14 +- 0.06 on digits; Grad-CAM's 0.04 +- 0.07 and 0.03 +- 0.07, with maps
+    that were empty. `deletion.choose` measures this for a network at hand.
 
     Args:
         net: from `model.build`, computing in float32.
@@ -72,32 +99,55 @@ def explain(
         )
     if method not in METHODS:
         raise InputError(f"method {method!r}: expected one of {', '.join(METHODS)}")
-    target = layer_to_explain(net, layer)
-    floats = _from_floats(net)
+    target, explainer = layer_to_explain(net, layer), Explainer(net)
     if classes is None:
-        classes = _predicted(floats, images.astype(np.float32))
+        classes = explainer.probabilities(images).argmax(1)
     classes = np.asarray(classes)
     if classes.shape != (len(images),) or not 0 <= classes.min() <= classes.max() < net.output_shape[-1]:
         raise InputError(f"classes {classes.shape}: expected one of 0 to {net.output_shape[-1] - 1} for each image")
-    return _maps(_visualiser(method)(floats), images, classes, target)
+    return explainer.maps(images, classes, method, target)
 
 
-def _maps(visualise: Callable, images: np.ndarray, classes: np.ndarray, layer: str) -> np.ndarray:
-    found = []
-    for first in range(0, len(images), BATCH):
-        some, wanted = images[first : first + BATCH], classes[first : first + BATCH]
-        cams = visualise(
-            lambda logits, wanted=wanted: tf.gather(logits, wanted, axis=1, batch_dims=1),
-            some.astype(np.float32),
-            penultimate_layer=layer,
-            seek_penultimate_conv_layer=False,
-            expand_cam=False,
-            normalize_cam=False,
-        )
-        found.append(tf.image.resize(np.asarray(cams)[..., None], images.shape[1:3])[..., 0].numpy())
-    maps = np.maximum(np.concatenate(found), 0)
-    highest = maps.max((1, 2), keepdims=True)
-    return np.divide(maps, highest, out=np.zeros_like(maps), where=highest > 0).astype(np.float32)
+class Explainer:
+    """A network made ready once for many maps; `net` stays as it is, and later changes of its weights are not seen.
+
+    Args:
+        net: from `model.build`, computing in float32.
+    """
+
+    def __init__(self, net: keras.Model):
+        # tf-keras-vis tapes float inputs alone, and layers that are called once: from the first float tensor on
+        part = keras.Model(net.get_layer("to_float").output, net.get_layer("logits").output)
+        self.net, self.size = net, inference.images_per_batch(net)
+        self.copy = keras.models.clone_model(part, input_tensors=keras.Input(net.input_shape[1:], dtype="float32"))
+        self.copy.set_weights(part.get_weights())
+        # not Model.predict, which compiles by XLA: on CPUs ten times as slow for convolutions
+        self._forward = tf.function(lambda some: tf.nn.softmax(self.copy(some, training=False)), reduce_retracing=True)
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Of images uint8 (n, *input shape), float32 (n, classes)."""
+        rows = range(0, len(images), self.size)
+        some = (tf.constant(images[first : first + self.size].astype(np.float32)) for first in rows)
+        return np.concatenate([self._forward(each).numpy() for each in some])
+
+    def maps(self, images: np.ndarray, classes: np.ndarray, method: str, layer: str) -> np.ndarray:
+        """What `explain` gives, unchecked."""
+        visualise, found = _visualiser(method)(self.copy), []
+        size = int(np.clip(self.size, *BATCH))
+        for first in range(0, len(images), size):
+            some, wanted = images[first : first + size], classes[first : first + size]
+            cams = visualise(
+                lambda logits, wanted=wanted: tf.gather(logits, wanted, axis=1, batch_dims=1),
+                some.astype(np.float32),
+                penultimate_layer=layer,
+                seek_penultimate_conv_layer=False,
+                expand_cam=False,
+                normalize_cam=False,
+            )
+            found.append(tf.image.resize(np.asarray(cams)[..., None], images.shape[1:3])[..., 0].numpy())
+        maps = np.maximum(np.concatenate(found), 0)
+        highest = maps.max((1, 2), keepdims=True)
+        return np.divide(maps, highest, out=np.zeros_like(maps), where=highest > 0).astype(np.float32)
 
 
 def enlarge(net: keras.Model, splits: Splits, size: int) -> keras.Model:
@@ -116,22 +166,6 @@ def enlarge(net: keras.Model, splits: Splits, size: int) -> keras.Model:
     return larger
 
 
-def _from_floats(net: keras.Model) -> keras.Model:
-    """A copy of the network from its first float tensor on: tf-keras-vis tapes float inputs alone, and layers that are
-    called once."""
-    part = keras.Model(net.get_layer("to_float").output, net.get_layer("logits").output)
-    copy = keras.models.clone_model(part, input_tensors=keras.Input(net.input_shape[1:], dtype="float32"))
-    copy.set_weights(part.get_weights())
-    return copy
-
-
-def _predicted(net: keras.Model, images: np.ndarray) -> np.ndarray:
-    # not Model.predict, which compiles by XLA: on CPUs ten times as slow for convolutions
-    forward = tf.function(lambda some: tf.argmax(net(some, training=False), axis=1), reduce_retracing=True)
-    rows = range(0, len(images), BATCH)
-    return np.concatenate([forward(tf.constant(images[first : first + BATCH])).numpy() for first in rows])
-
-
 def _visualiser(method: str) -> Callable:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of SciPy's old names, at import
@@ -141,22 +175,26 @@ def _visualiser(method: str) -> Callable:
     return dict(zip(METHODS, (Gradcam, GradcamPlusPlus, Layercam), strict=True))[method]
 
 
-def sanity(net: keras.Model, images: np.ndarray, method: str = "gradcam", layer: str | None = None) -> dict[str, float]:
+def sanity(net: keras.Model, images: np.ndarray, method: str = METHOD, layer: str | None = None) -> dict[str, float]:
     """Whether maps depend on the weights: layers are given random ones from the head downwards, stage by stage, and the
     maps compared with the first (Adebayo et al. 2018, arXiv:1810.03292). A map that stays shows edges, not reasons.
 
     Returns:
         Mean rank correlation (Spearman's) with the maps of the network itself, after "head" and after each stage.
     """
-    classes, layer = _predicted(net, images), layer_to_explain(net, layer)
-    first = explain(net, images, classes, method, layer)
-    changed, fresh = _from_floats(net), keras.models.clone_model(net)
-    visualise, found = _visualiser(method)(changed), {}
+    explainer, layer, fresh = Explainer(net), layer_to_explain(net, layer), keras.models.clone_model(net)
+    classes = explainer.probabilities(images).argmax(1)
+    first, found = explainer.maps(images, classes, method, layer), {}
     for name, members in [("head", [net.get_layer("logits")]), *reversed(model.stages(net).items())]:
         for member in members:
-            changed.get_layer(member.name).set_weights(fresh.get_layer(member.name).get_weights())
-        found[name] = similarity(first, _maps(visualise, images, classes, layer))
+            explainer.copy.get_layer(member.name).set_weights(fresh.get_layer(member.name).get_weights())
+        found[name] = similarity(first, explainer.maps(images, classes, method, layer))
     return found
+
+
+def empty(maps: np.ndarray) -> np.ndarray:
+    """Which of the maps (n, height, width) are the same everywhere, and so point at nothing: bool (n,)."""
+    return maps.min((1, 2)) == maps.max((1, 2))
 
 
 def similarity(maps: np.ndarray, others: np.ndarray) -> float:

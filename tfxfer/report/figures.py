@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from tfxfer.analysis.attribution import empty
 from tfxfer.analysis.projection import METHODS
 from tfxfer.corruptions import NAMES
 from tfxfer.report.charts import class_colors, plain
@@ -113,7 +114,7 @@ def explained(images: np.ndarray, maps: dict[str, np.ndarray], captions: list[st
 
     Args:
         images: uint8 (n, height, width, 1 or 3).
-        maps: method -> float (n, height, width) in [0, 1].
+        maps: method -> float (n, height, width) in [0, 1]; one that is empty says so.
         captions: n of them.
     """
     captions, rows = plain(captions), 1 + 2 * len(maps)
@@ -126,8 +127,12 @@ def explained(images: np.ndarray, maps: dict[str, np.ndarray], captions: list[st
         for row in (0, *range(2, rows, 2)):
             axes[row, column].imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
         for number, found in enumerate(maps.values()):
-            axes[1 + 2 * number, column].imshow(found[column], cmap="inferno", vmin=0, vmax=1)
-            axes[2 + 2 * number, column].imshow(found[column], cmap="inferno", vmin=0, vmax=1, alpha=0.5)
+            heat, overlay = axes[1 + 2 * number : 3 + 2 * number, column]
+            if empty(found[column][None])[0]:
+                heat.text(0.5, 0.5, "empty", ha="center", va="center", fontsize=8, transform=heat.transAxes)
+                continue
+            heat.imshow(found[column], cmap="inferno", vmin=0, vmax=1)
+            overlay.imshow(found[column], cmap="inferno", vmin=0, vmax=1, alpha=0.5)
     for number, name in enumerate(maps):
         axes[1 + 2 * number, 0].set_ylabel(name, fontsize=8)
     figure.suptitle(title)

@@ -23,7 +23,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-from tfxfer import data, formats, model  # noqa: E402
+from tfxfer import data, formats, model, train  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -87,6 +87,16 @@ def small_cnn(pictures) -> keras.Model:
     """An untrained `cnn` on `pictures`."""
     keras.utils.set_random_seed(0)
     return model.build("cnn", pictures, weights="none")
+
+
+@pytest.fixture(scope="session")
+def trained_cnn(pictures) -> keras.Model:
+    """A `cnn` that knows `pictures`; tests must not train it on."""
+    keras.utils.set_random_seed(0)
+    net = model.build("cnn", pictures, weights="none")
+    model.unfreeze_last(net, "all")
+    train.fit(net, pictures, epochs=8)
+    return net
 
 
 @pytest.fixture(scope="session")

@@ -44,11 +44,30 @@ def test_explanations_show_right_and_wrong_predictions(run, pictures, lite0, siz
     for method in analysis.attribution.METHODS:
         assert bank[method].shape == bank["image"].shape[:3]
         assert bank[method].min() >= 0
-    assert run.facts["explained"]["size"] == (size or 48)
-    assert run.facts["explained"]["side"] >= 7
+    facts = run.facts["explained"]
+    assert facts["size"] == (size or 48)
+    assert set(facts["layers"]) == set(analysis.attribution.METHODS)
+    assert all(each["side"] >= 6 for each in facts["layers"].values())
+    assert facts["method"] == next(iter(facts["layers"]))
+    net = lite0 if size is None else analysis.attribution.enlarge(lite0, pictures, size)
+    for method in analysis.attribution.METHODS:
+        expected = analysis.attribution.explain(
+            net, bank["image"], bank["predicted"], method, facts["layers"][method]["layer"]
+        )
+        np.testing.assert_allclose(bank[method], expected, atol=2e-3)
+        assert run.metrics[f"deletion/{method}/images"] == pictures.size("validation") // 2
     stages = [key for key in run.metrics if key.startswith("sanity/")]
     assert stages[0] == "sanity/head"
     assert len(stages) == 1 + len(model.stages(lite0))
+
+
+@pytest.mark.parametrize(("side", "most"), [(48, 200), (64, 200), (96, 88), (224, 60)])
+def test_the_deletion_test_sees_validation_images_alone_and_fewer_large_ones(side, most):
+    n = 2500
+    images = np.zeros((n, 2, 2), np.uint8)
+    images[:, 0, 0], images[:, 0, 1] = np.arange(n) % 256, np.arange(n) // 256
+    splits = data.from_arrays((images, np.arange(n) % 2), (images[:4] + 99, np.arange(4) % 2))
+    np.testing.assert_array_equal(exhibits._judged(splits, side)[..., 0], images[splits.ids["validation"][:most]])
 
 
 def test_a_larger_network_is_the_same_network(pictures, lite0):

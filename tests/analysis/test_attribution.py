@@ -57,7 +57,7 @@ def test_grad_cam_is_an_independent_ones(lite0, pictures):
     maps = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1, keepdims=True))
     expected = tf.image.resize(maps, (28, 28))[..., 0].numpy()
     expected /= np.maximum(expected.max((1, 2), keepdims=True), 1e-12)
-    given = attribution.explain(lite0, images)
+    given = attribution.explain(lite0, images, method="gradcam")
     np.testing.assert_allclose(given, expected, atol=1e-3)
     assert given.shape == (5, 28, 28)
     highest = given.max((1, 2))
@@ -78,23 +78,31 @@ def test_the_layer_is_chosen_by_its_size(pictures, backbone, size, side):
     assert attribution.layer_to_explain(net, name) == name
 
 
-def test_maps_of_random_networks_are_others(pictures):
+@pytest.mark.parametrize("method", ["gradcam", "layercam"])
+def test_maps_of_random_networks_are_others(trained_cnn, pictures, method):
     """A trained network's maps change when the head and then the stages get random weights; its own do not."""
-    keras.utils.set_random_seed(0)
-    net = model.build("cnn", pictures, weights="none")
-    model.unfreeze_last(net, "all")
-    from tfxfer import train
-
-    train.fit(net, pictures, epochs=3)
+    net = trained_cnn
     images = pictures.rows["test"].images[:32]
-    maps = attribution.explain(net, images)
+    maps = attribution.explain(net, images, method=method)
     assert attribution.similarity(maps, maps) == pytest.approx(1)
     before = net.get_weights()
-    found = attribution.sanity(net, images)
+    found = attribution.sanity(net, images, method)
     assert list(found) == ["head", "dense", "conv3", "conv2", "conv1"]
     assert all(-1 <= value < 0.9 for value in found.values())
     for a, b in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_which_maps_are_empty():
+    maps = np.zeros((3, 4, 4))
+    maps[1, 2, 2], maps[2] = 1, 0.5
+    np.testing.assert_array_equal(attribution.empty(maps), [True, False, True])
+
+
+def test_an_explainer_gives_the_networks_probabilities(small_cnn, pictures):
+    images = pictures.rows["test"].images
+    expected = tf.nn.softmax(small_cnn(images)).numpy()
+    np.testing.assert_allclose(attribution.Explainer(small_cnn).probabilities(images), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ def sections(run: Loaded) -> list[str]:
     page.save(
         folder, "explained", figures.explained(bank["image"], {_NAMES[m]: bank[m] for m in METHODS}, stacked, title)
     )
-    options = "".join(f'<option value="{m}"{" selected" * (m == best)}>{_NAMES[m]}</option>' for m in METHODS)
+    options = "".join(
+        f'<option value="{m}"{" selected" * (m == best)}>{_NAMES[m]}{_doubt(run, m)}</option>' for m in METHODS
+    )
     notes = "".join(_only(method, best, "p", html.escape(_verdict(run, method)), "note") for method in METHODS)
     groups = []
     for text, some in (("Right", right), ("Wrong", ~right)):
@@ -86,7 +88,7 @@ def _verdict(run: Loaded, method: str) -> str:
         return f"{text} No deletion test was made when this run was: whether the maps beat chance is not known."
     text += (
         f" Deletion test on {found['images']:.0f} validation images: blurring the fifth of the pixels that a map ranks "
-        f"highest costs the predicted class {found['top']:.2f} of its probability, the same region moved at random "
+        f"highest costs the predicted class {found['top']:.2f} of its probability, the same regions moved at random "
         f"{found['random']:.2f}. The difference is {found['gain']:.2f} "
         f"(95 % interval {found['low']:.2f} to {found['high']:.2f}): "
     )
@@ -101,6 +103,10 @@ def _verdict(run: Loaded, method: str) -> str:
     return text
 
 
+def _doubt(run: Loaded, method: str) -> str:
+    return " (no better than chance)" if _figures(run, method).get("low", 1) <= 0 else ""
+
+
 def _figures(run: Loaded, method: str) -> dict[str, float]:
     start = f"deletion/{method}/"
     return {key.removeprefix(start): value for key, value in run.metrics.items() if key.startswith(start)}
@@ -112,7 +118,7 @@ def _deletion(run: Loaded) -> list[str]:
     if not found:
         return []
     text = "Do maps mark what predictions rest on? Deletion test: a fifth of each image is blurred"
-    parts = {"top": "highest fifth of the map", "random": "same region, moved at random", "lowest": "lowest fifth"}
+    parts = {"top": "highest fifth of the map", "random": "same regions, moved at random", "lowest": "lowest fifth"}
     series = [
         Series(what, list(found), [figures[part] for figures in found.values()], "bars") for part, what in parts.items()
     ]
@@ -135,8 +141,10 @@ def _sanity(run: Loaded) -> list[str]:
     found = {name: value for name, value in found.items() if not np.isnan(value)}
     if not found:
         return []
+    name = _NAMES[run.facts["explained"].get("method", METHODS[0])]
     text = (
-        "Do maps depend on what was learned? Weights made random from the head downwards: a map that stays says nothing"
+        f"Do maps depend on what was learned? {name}, weights made random from the head downwards: "
+        "a map that stays says nothing"
     )
     series = [Series("", ["none", *found], [1.0, *found.values()])]
     panel = Panel("", series, "random down to", "rank correlation with the first maps", span=(-0.5, 1.05))

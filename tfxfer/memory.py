@@ -5,6 +5,8 @@ from pathlib import Path
 
 import psutil
 
+from tfxfer.errors import InputError
+
 SHARE = 0.5  # of what is available, that one thing may take unasked
 _CGROUPS = Path("/proc/self/cgroup")
 _MOUNT = Path("/sys/fs/cgroup")
@@ -30,6 +32,23 @@ def room() -> float:
 def fits(nbytes: int) -> bool:
     """Whether so many bytes may be taken unasked."""
     return nbytes <= room()
+
+
+def need(nbytes: float, what: str) -> None:
+    """Refuses, before it is begun, what takes more memory than there is.
+
+    Args:
+        nbytes: what it takes at least, at its peak.
+        what: names it, with the sizes that make it large.
+
+    Raises:
+        InputError: there is not so much.
+    """
+    if nbytes > (free := available()):
+        raise InputError(
+            f"{what} needs {nbytes / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are free: use fewer features (a "
+            "smaller image_size, a network's embedding instead of pixels or scattering) or fewer images (limit)"
+        )
 
 
 def _left() -> Iterator[int]:

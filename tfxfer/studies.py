@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import analysis, backbones, features, inference, model, prefix, strategies
+from tfxfer import analysis, backbones, features, inference, memory, model, prefix, strategies
 from tfxfer.activations import Activations
 from tfxfer.banks import Bank
 from tfxfer.data import Splits
@@ -93,6 +93,24 @@ def depths(text: str | None, net: keras.Model) -> list[int | str]:
 def learned(net: keras.Model) -> bool:
     """Whether the backbone has weights, so that a head on it is transfer learning."""
     return any(layer.weights for layer in model.backbone_layers(net))
+
+
+def check_memory(nets: dict[str, keras.Model], splits: Splits, methods: Sequence[str]) -> None:
+    """Refuses, before any features are made, what `classify` and `collapse` have no memory for.
+
+    Raises:
+        InputError: the first of the feature sets that is too large, and what to do.
+    """
+    sizes = {split: len(splits.rows[split].labels) for split in SPLITS}
+    n = sizes["train"] + sizes["validation"]
+    for name, net in nets.items():
+        d = net.get_layer("embedding").output.shape[-1]
+        fits = {method: analysis.classifiers.method_of(method).bytes_needed(n, d) for method in methods}
+        fits["collapse"] = analysis.linear.bytes_needed(n, d)
+        largest = max(fits, key=fits.get)
+        features_bytes = 4 * d * (2 * n + sizes["test"])  # float32, those that are learned from also scaled
+        what = f"{name}: {largest} of {n:,} images of {d:,} features"
+        memory.need(features_bytes + fits[largest], what)
 
 
 def gather(net: keras.Model, splits: Splits, tune: int | str, cache: str, strategy) -> Banks:

@@ -15,6 +15,7 @@ _HOME = {
 }
 _MODULES = (
     "attribution",
+    "classifiers",
     "clusters",
     "collapse",
     "dataset",

@@ -10,8 +10,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tfxfer.analysis.linear import LDA
-from tfxfer.analysis.logistic import LogisticRegression
+from tfxfer.analysis import linear, logistic
 from tfxfer.analysis.machines import SVC
 from tfxfer.errors import InputError
 
@@ -89,12 +88,22 @@ class Method:
     quadratic: bool = False  # fitting takes longer than examples are more
     stores_examples: bool = False  # predicting takes as long as there are
     threads: int | None = None  # of BLAS, while fitting; None for as many as there are
+    bytes_needed: Callable[[int, int], int] = lambda n, d: 0  # of memory beside n examples of d scaled features
 
 
 _DECADES = tuple(10.0**power for power in range(-4, 3))
 METHODS = {
-    "lda": Method(LDA, _linear, {"shrinkage": 0.0}, swept="shrinkage", grid=(0.0, 1e-3, 1e-2, 1e-1, 0.5)),
-    "logistic": Method(LogisticRegression, _linear, {"C": 1.0}, swept="C", grid=_DECADES),
+    "lda": Method(
+        linear.LDA,
+        _linear,
+        {"shrinkage": 0.0},
+        swept="shrinkage",
+        grid=(0.0, 1e-3, 1e-2, 1e-1, 0.5),
+        bytes_needed=linear.bytes_needed,
+    ),
+    "logistic": Method(
+        logistic.LogisticRegression, _linear, {"C": 1.0}, swept="C", grid=_DECADES, bytes_needed=logistic.bytes_needed
+    ),
     "linear_svm": Method(
         SVC,
         _linear,

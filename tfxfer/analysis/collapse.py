@@ -19,9 +19,13 @@ Every class counts the same in mu_G and Sigma_B, every example in Sigma_W. Stand
 or pairs (ddof 0). A figure is NaN or infinite where its definition divides by zero: a class mean at mu_G has no angle.
 """
 
-import numpy as np
+import math
 
-from tfxfer.analysis.moments import Moments, blocks, collect
+import numpy as np
+from scipy import linalg
+
+from tfxfer import memory
+from tfxfer.analysis.moments import Moments, blocks, collect, few_moments, moments_bytes
 from tfxfer.errors import InputError
 
 Classifier = tuple[np.ndarray, np.ndarray]
@@ -58,18 +62,48 @@ def figures(moments: Moments, classifier: Classifier | None = None) -> dict[str,
 def neural_collapse(x: np.ndarray, labels: np.ndarray, classifier: Classifier | None = None) -> dict[str, float]:
     """`figures` of arrays; with a classifier also nc4, for which features are read a second time.
 
+    Where examples and classes together are fewer than features, all is done in coordinates in the space that features
+    and classifier span, which change no figure, and no matrix is larger than (n + C, n + C).
+
     Args:
         x: numbers (n, ...), taken as (n, d); np.memmap is read block by block.
         labels: integers (n,) from 0 to C - 1; C is the classifier's, or one more than the largest.
         classifier: as in `figures`.
+
+    Raises:
+        InputError: as `figures` and `collect`.
     """
     x, labels = np.asanyarray(x), np.asarray(labels)
     classes = int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 1  # `collect` refuses the rest
     if classifier is not None:
         classes = len(_checked(classifier, np.size(classifier[1]), int(np.prod(x.shape[1:])))[1])
-    moments = collect(blocks(x, labels), classes)
+    if x.ndim > 1 and x.dtype.kind in "biuf" and len(x) + classes < math.prod(x.shape[1:]):
+        dtype = x.dtype
+        x, classifier = _spanned(x.reshape(len(x), -1), classifier)
+        moments = few_moments(x, labels, classes, dtype)
+    else:
+        moments = collect(blocks(x, labels), classes)
     found = figures(moments, classifier)
     return found if classifier is None else found | {"nc4": _nc4(x, labels, moments, classifier)}
+
+
+def _spanned(x: np.ndarray, classifier: Classifier | None) -> tuple[np.ndarray, Classifier | None]:
+    """Features (n, d) less their mean, and the classifier's rows, as coordinates in the space that they span."""
+    n, d = x.shape
+    count = n + (0 if classifier is None else len(classifier[1]))
+    needed = 8 * count * d + moments_bytes(count)
+    memory.need(needed, f"collapse of {n:,} examples of {d:,} features")
+    middle = x.mean(0, dtype=np.float64)
+    if not np.isfinite(middle).all():
+        raise InputError(f"{d:,} features hold NaN or infinity: mend them")
+    rows = np.empty((count, d))
+    np.subtract(x, middle, out=rows[:n])
+    if classifier is not None:
+        weights, bias = _checked(classifier, len(classifier[1]), d)
+        rows[n:], classifier = weights, (weights, bias + weights @ middle)
+    _, corner = linalg.qr(rows.T, mode="raw", overwrite_a=True, check_finite=False)
+    z = np.ascontiguousarray(corner.T)
+    return z[:n], None if classifier is None else (z[n:], classifier[1])
 
 
 def _nc1(moments: Moments, centred: np.ndarray) -> float:

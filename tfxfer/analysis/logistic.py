@@ -10,6 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from tfxfer import memory
+from tfxfer.analysis.factorizations import cholesky, span, span_bytes
 from tfxfer.errors import InputError
 
 
@@ -19,6 +21,8 @@ class LogisticRegression(linear_model.LogisticRegression):
     L-BFGS (Liu and Nocedal 1989) on L^T coef, where L L^T = p (1 - p) X^T X / n + I / (C n), p = 1 / classes, is the
     Hessian of one class where the descent starts, at equal probabilities. Pixels and features are strongly correlated;
     so they need 2 to 4 times fewer passes. What is float32 stays so, and a pass takes half as long as in float64.
+    Where features are more than examples, coef lies in the span of the examples (Kimeldorf and Wahba 1971), and all
+    of this is done in coordinates there: with matrices (n, n), to the same minimum.
 
     Args:
         C: inverse strength of the penalty, above 0.
@@ -32,7 +36,11 @@ class LogisticRegression(linear_model.LogisticRegression):
         super().__init__(C=C, tol=tol, max_iter=max_iter)
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> "LogisticRegression":
-        """Features (n, d), best standardised, and labels (n,)."""
+        """Features (n, d), best standardised, and labels (n,).
+
+        Raises:
+            InputError: examples of one class, C of 0 or less, or not enough memory.
+        """
         x, y = validate_data(self, x, y, dtype=(np.float32, np.float64))
         check_classification_targets(y)
         self.classes_, numbers = np.unique(y, return_inverse=True)
@@ -42,6 +50,11 @@ class LogisticRegression(linear_model.LogisticRegression):
             raise InputError(f"C={self.C!r}: expected a number above 0")
         columns = len(self.classes_) if len(self.classes_) > 2 else 1
         (n, d), penalty = x.shape, 1 / (self.C * len(x))
+        memory.need(bytes_needed(n, d, x.itemsize), f"logistic regression of {n:,} examples of {d:,} features")
+        basis = None
+        if n < d:
+            x, basis = span(x.copy())
+            d = n
         factor, scale = _coordinates(x, 1 / len(self.classes_), penalty)
         near = factor.astype(x.dtype)
         loss = _softmax_loss if columns > 1 else _logistic_loss
@@ -63,18 +76,28 @@ class LogisticRegression(linear_model.LogisticRegression):
             text = f"logistic regression stopped after {found.nit} steps of at most max_iter={self.max_iter}"
             warnings.warn(text, ConvergenceWarning, stacklevel=2)
         rotated = found.x.reshape(d + 1, columns)
-        self.coef_ = linalg.solve_triangular(factor, rotated[:d], lower=True, trans=1).T.astype(x.dtype)
+        coef = linalg.solve_triangular(factor, rotated[:d], lower=True, trans=1).astype(x.dtype)
+        self.coef_ = coef.T if basis is None else coef.T @ basis.T
         self.intercept_, self.n_iter_ = (rotated[d] * scale).astype(x.dtype), np.array([found.nit], np.int32)
         return self
+
+
+def bytes_needed(n: int, d: int, itemsize: int = 4) -> int:
+    """Of memory, beside the features, to fit n examples of d features that take so many bytes each."""
+    return (itemsize + 8) * min(n, d) ** 2 + span_bytes(n, d, itemsize)
 
 
 def _coordinates(x: np.ndarray, p: float, penalty: float) -> tuple[np.ndarray, float]:
     """float64: L (d, d) of the bound, and what the intercept is multiplied by to have curvature 1."""
     d, curvature = x.shape[1], p * (1 - p)
     # of all rows: a pixel lit in ten images of 60,000 would have no variance in a sample of them
-    bound = (x.T @ x).astype(np.float64) * (curvature / len(x))
+    bound = (x.T @ x).astype(np.float64, copy=False)
+    bound *= curvature / len(x)
     bound[np.diag_indices(d)] += penalty + np.finfo(x.dtype).eps * np.trace(bound)
-    return linalg.cholesky(bound, lower=True, overwrite_a=True), curvature**-0.5
+    factor, definite = cholesky(bound.T, overwrite=True)
+    if not definite:
+        raise linalg.LinAlgError("the bound of the Hessian is not positive definite")
+    return factor, curvature**-0.5
 
 
 def _softmax_loss(logits: np.ndarray, numbers: np.ndarray) -> tuple[float, np.ndarray]:

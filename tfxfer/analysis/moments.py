@@ -1,18 +1,18 @@
 """One pass, every statistic: class means, covariances and normalisation from sums that a batch only adds to."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import order
-from tfxfer.analysis.batches import blocks, centring, checked, regroup
+from tfxfer import memory, order
+from tfxfer.analysis.batches import blocks, centring, checked, precision, regroup
 from tfxfer.analysis.sums import add_up, statistics
 from tfxfer.errors import InputError
 
-__all__ = ["Moments", "blocks", "collect", "normalisation", "statistics"]
+__all__ = ["Moments", "blocks", "collect", "few_moments", "moments_bytes", "normalisation", "statistics"]
 
 _EPSILON = float(np.finfo(np.float64).eps)
 
@@ -107,13 +107,14 @@ def collect(
         strategy: each replica takes its part of each block; the batches, and the result, are the same on each worker.
 
     Raises:
-        InputError: no data, shapes that do not fit, wrong labels, features that are not finite.
+        InputError: no data, shapes that do not fit, wrong labels, features that are not finite, or not enough memory.
     """
     feed = regroup(checked(batches, classes))
     first = next(feed, None)
     if first is None:
         raise InputError("no examples to collect moments of: expected batches of (x, labels)")
     dtype, d = first[0].dtype, first[0].shape[1]
+    memory.need(moments_bytes(d), f"the covariance of {d:,} features")
     centres = np.zeros((classes, d), dtype)
     sums = add_up(centring(chain([first], feed), centres), centres, strategy)
     if not np.isfinite(sums["squares"]).all():
@@ -121,6 +122,17 @@ def collect(
     centres, count = centres.astype(np.float64), sums["count"]
     shift = (count @ centres + sums["sum"].sum(0)) / count.sum()
     return Moments(shift, **_moved(sums, centres - shift), epsilon=float(np.finfo(dtype).eps))
+
+
+def few_moments(z: np.ndarray, labels: np.ndarray, classes: int, dtype: np.dtype) -> Moments:
+    """`collect` of float64 coordinates (n, n) of features of `dtype`, with the precision that those would have."""
+    found = collect(blocks(z, labels), classes)
+    return replace(found, epsilon=float(np.finfo(precision(tf.as_dtype(dtype)).as_numpy_dtype).eps))
+
+
+def moments_bytes(d: int) -> int:
+    """Of memory that `collect` takes: about six matrices (d, d) in float64, which it is added up from."""
+    return 48 * d**2
 
 
 def normalisation(dataset: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -47,6 +47,7 @@ def main(
         nets, run.facts["left_out"] = studies.networks(
             sets, splits, image_size, weights, tunes, seed, unfreeze=unfreeze
         )
+        studies.check_memory(nets, splits, methods)
         panels, histories, best = {}, {}, None
         for name, net in nets.items():
             depths = {"last_layer": (0, epochs)} if studies.learned(net) else {}

@@ -1,3 +1,4 @@
+import shlex
 import sys
 import warnings
 
@@ -5,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfxfer import architectures, cli, data, features, model, rank
+from tfxfer import architectures, as_folder, cli, data, features, model, rank
 from tfxfer.errors import InputError
 
 
@@ -48,16 +49,18 @@ def test_no_classifier_to_be_had():
     assert rank.source_classifier("efficientnet_lite0", "none") is None
 
 
-def test_rows_are_sorted_and_repeat_whatever_else_is_ranked():
+def test_rows_are_sorted_by_cross_validated_accuracy_and_repeat_whatever_else_is_ranked():
     names = ["cnn", "dropout_cnn", "small_resnet", "cnn"]
     rows, refused = rank.rank("digits", backbones=names, weights="none", limit=60, seed=3)
     assert refused == {}
     assert sorted(row.backbone for row in rows) == ["cnn", "dropout_cnn", "small_resnet"]
-    assert [row.logme for row in rows] == sorted((row.logme for row in rows), reverse=True)
+    assert [row.accuracy for row in rows] == sorted((row.accuracy for row in rows), reverse=True)
+    assert all(row.tunable and row.interval[0] < row.accuracy < row.interval[1] for row in rows)
     assert {row.image_size for row in rows} == {28}  # their own, whatever --image-size
     (again,), _ = rank.rank("digits", backbones=["small_resnet"], weights="none", limit=60, seed=3)
     first = next(row for row in rows if row.backbone == "small_resnet")
     assert (again.logme, again.hscore) == pytest.approx((first.logme, first.hscore), rel=1e-6)
+    assert again.accuracy == first.accuracy
 
 
 def test_test_images_are_not_touched(monkeypatch):
@@ -87,23 +90,56 @@ def test_command(monkeypatch, capsys, keras_models):
     words = ["--backbones", "mobilenet_v2, efficientnet_lite0,cnn", "--image-size", "32", "--limit", "60"]
     code, lines, errors = run(monkeypatch, capsys, *words)
     assert (code, errors) == (0, [])
-    first, header, ranked, *missing, about = [line for line in lines if not line.startswith("Downloading")]
+    said = [line for line in lines if not line.startswith("Downloading")]
+    first, header, ranked, *missing, about, _, command = said
     assert first == "60 training images"
-    assert header.split() == ["backbone", "pixels", "features", "LogME", "H-score", "LEEP", "seconds"]
-    assert ranked.split()[:3] == ["efficientnet_lite0", "32", "1280"]
+    assert header.split()[:5] == ["backbone", "tunable", "pixels", "features", "accuracy"]
+    assert ranked.split()[:4] == ["efficientnet_lite0", "yes", "32", "1280"]
     assert len(ranked) == len(header)
-    assert float(ranked.split()[5]) < 0
+    assert float(ranked.split()[-2]) < 0
     assert [line.split()[:3] for line in missing] == [["mobilenet_v2", "not", "ranked:"], ["cnn", "not", "ranked:"]]
     assert f"which is not in {keras_models} and could not be downloaded" in missing[0]
     assert "cnn has no ImageNet weights" in missing[1]
     assert about == rank.ABOUT
+    options = "--dataset digits --backbone efficientnet_lite0 --unfreeze last --image-size 32"
+    assert command == f"tfxfer mobilenet_mnist {options}"
 
 
 def test_table_without_leep():
-    row = rank.Row("cnn", 1500, 28, 128, -0.12345, 3.21, None, 1.25)
+    row = rank.Row("cnn", 1500, 28, 128, True, 0.9, (0.88, 0.92), -0.12345, 3.21, None, 1.25)
     _, header, line, _ = rank.table([row], {}).splitlines()
-    assert header == "backbone  pixels  features    LogME  H-score  LEEP  seconds"
-    assert line == "cnn           28       128  -0.1235    3.210     -      1.2"
+    assert header == "backbone  tunable  pixels  features  accuracy         95 %    LogME  H-score  LEEP  seconds"
+    assert line == "cnn           yes      28       128     0.900  0.880-0.920  -0.1235    3.210     -      1.2"
+
+
+def test_accuracy_is_not_logmes_order_and_what_cannot_be_tuned_is_marked():
+    """Pixels of larger pictures would have the higher LogME; the probe says which features are better."""
+    (first, *_), _ = rank.rank("digits", backbones=["pixels", "cnn"], weights="none", limit=200)
+    rows, _ = rank.rank("digits", backbones=["pixels"], weights="none", limit=100)
+    assert (rows[0].backbone, rows[0].tunable) == ("pixels", False)
+    assert first.accuracy > 0.7
+    assert " no " in rank.table(rows, {}).splitlines()[2]
+
+
+def test_the_next_command_works_as_it_stands(tmp_path, monkeypatch, capsys):
+    """What is printed is split by the shell's rules and run, on a folder whose name needs quotes."""
+    folder = tmp_path / "my pictures"
+    splits = data.load("digits", limit=200)
+    as_folder.write(splits, folder, classes=2, images=30)
+    dataset = f"folder:{folder}"
+    rows, _ = rank.rank(dataset, backbones=["pixels", "cnn"], weights="none", image_size=16)
+    tuned = rank.next_command(rows, dataset, weights="none", seed=3, skip_bad=True)
+    looked = rank.next_command([row for row in rows if not row.tunable], dataset)
+    assert shlex.split(tuned)[:3] == ["tfxfer", "mobilenet_mnist", "--dataset"]
+    assert "--backbone cnn" in tuned
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # cli replaces it
+    for command in (tuned, looked):
+        monkeypatch.setattr(sys, "argv", shlex.split(command))
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert (end.value.code, capsys.readouterr().err) == (0, "")
+    assert {path.name for path in (tmp_path / "saved_models").iterdir()} == {"mobilenet_mnist", "fashion_features"}
 
 
 @pytest.mark.parametrize(

@@ -50,15 +50,18 @@ def rank(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help=HELP["skip_bad"])] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of splits and random weights.")] = 0,
 ) -> None:
-    """Rank backbones for a data set by LogME of their frozen features, with H-score and LEEP beside it.
+    """Rank backbones for a data set by the cross-validated accuracy of a linear probe on their frozen features.
 
-    A few minutes for thousands of images: each backbone sees the training images once, nothing is trained.
+    LogME, H-score and LEEP stand beside it. A few minutes for thousands of images: each backbone sees the training
+    images once and is not trained. The last line is the command to run next.
     """
     import_tensorflow()
-    from tfxfer.rank import rank, table
+    from tfxfer.rank import next_command, rank, table
 
     names = None if backbones is None else [name.strip() for name in backbones.split(",")]
-    print(table(*rank(dataset, data_dir, names, weights, image_size, limit, seed, skip_bad)))
+    rows, refused = rank(dataset, data_dir, names, weights, image_size, limit, seed, skip_bad)
+    print(table(rows, refused))
+    print("Next:", next_command(rows, dataset, data_dir, weights, seed, skip_bad), sep="\n")
 
 
 def report(run: Annotated[str, typer.Argument(help=HELP["run"])]) -> None:

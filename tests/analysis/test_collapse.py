@@ -125,6 +125,21 @@ def test_random_data(classes, d):
     assert figures(collect(blocks(x, labels), classes), classifier).items() <= found.items()
 
 
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-9), (np.float32, 1e-5)])
+def test_more_features_than_examples(dtype, rtol):
+    """Of 40 images in 500 dimensions, with a classifier whose rows lie outside their span too."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(40) ** 2 % 5
+    labels[:5] = range(5)
+    x = (rng.normal(size=(40, 500)) + rng.normal(size=(5, 500))[labels] + 3).astype(dtype)
+    classifier = rng.normal(size=(5, 500)), rng.normal(size=5)
+    found, expected = neural_collapse(x, labels, classifier), plain(x.astype(np.float64), labels, classifier)
+    np.testing.assert_allclose(list(found.values()), list(expected.values()), rtol, 1e-12)
+    assert neural_collapse(x, labels) == pytest.approx({name: expected[name] for name in list(found)[:5]}, rel=rtol)
+    with pytest.raises(InputError, match="500 features hold NaN or infinity"):
+        neural_collapse(x * np.nan, labels)
+
+
 def simplex(classes: int, d: int) -> np.ndarray:
     """Equal lengths 1 and cosines -1 / (C - 1), turned at random: (classes, d)."""
     corners = np.eye(classes) - 1 / classes

@@ -9,8 +9,12 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
+from tfxfer import memory
+from tfxfer.analysis.collapse import neural_collapse
 from tfxfer.analysis.linear import LDA, PCA
+from tfxfer.analysis.logistic import LogisticRegression
 from tfxfer.analysis.moments import blocks, collect
+from tfxfer.analysis.transferability import hscore, logme
 from tfxfer.errors import InputError
 
 
@@ -108,6 +112,43 @@ def test_singular_covariance(case, dtype):
     coef = means @ (vectors[:, -rank:] / values[-rank:]) @ vectors[:, -rank:].T
     found = LDA().fit(x, y)
     np.testing.assert_allclose(found.coef_, coef, rtol=0, atol=np.abs(coef).max() * 1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_more_features_than_examples(dtype):
+    """By coordinates in the span of the examples: the same as by (d, d) matrices, which moments give."""
+    rng = np.random.default_rng(0)
+    y = np.arange(50) % 4
+    x = (rng.normal(size=(50, 300)) + rng.normal(size=(4, 300))[y] + 5).astype(dtype)
+    moments = collect(blocks(x, y), 4)
+    for shrinkage in (0.0, 0.3):
+        ours, whole = LDA(shrinkage).fit(x, y), LDA.from_moments(moments, shrinkage)
+        for name in ("coef_", "intercept_", "means_", "xbar_"):
+            expected = getattr(whole, name)
+            atol = np.abs(expected).max() * (1e-8 if dtype == np.float64 else 1e-3)
+            np.testing.assert_allclose(getattr(ours, name), expected, 0, atol, err_msg=name)
+        assert ours.n_features_in_ == 300
+    theirs = decomposition.PCA(10, svd_solver="full").fit(x.astype(np.float64))
+    for name in ("components_", "explained_variance_", "explained_variance_ratio_", "mean_"):
+        ours = getattr(PCA(10).fit(x), name)
+        expected = np.asarray(getattr(theirs, name))
+        if name == "components_":  # the signs are ours
+            assert (np.take_along_axis(ours, np.abs(ours).argmax(1)[:, None], 1) > 0).all()
+            ours, expected = np.abs(ours), np.abs(expected)
+        np.testing.assert_allclose(ours, expected, 1e-6, 1e-8, err_msg=name)
+
+
+def test_memory_is_asked_for_by_the_smaller_side(monkeypatch):
+    """What (d, d) matrices of 20,000 features have no room in, 20 examples of them need not."""
+    monkeypatch.setattr(memory, "available", lambda: 50e6)
+    x, y = np.random.default_rng(0).normal(size=(20, 20_000)).astype(np.float32), np.arange(20) % 2
+    assert LDA(0.1).fit(x, y).coef_.shape == (1, 20_000)
+    assert PCA(2).fit(x).components_.shape == (2, 20_000)
+    assert np.isfinite(neural_collapse(x, y)["nc1"])
+    assert np.isfinite([logme(x, y), hscore(x, y)]).all()
+    assert LogisticRegression().fit(x, y).coef_.shape == (1, 20_000)
+    with pytest.raises(InputError, match=r"covariance of 20,000 features needs 19\.2 GB"):
+        collect(blocks(x, y), 2)
 
 
 def test_large_means():

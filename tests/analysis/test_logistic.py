@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from tfxfer import memory
 from tfxfer.analysis.logistic import LogisticRegression
 from tfxfer.errors import InputError
 
@@ -74,6 +75,30 @@ def test_more_features_than_examples_and_constant_ones():
     np.testing.assert_array_equal(ours.predict(x), y)
     assert ours.coef_[0, 0] > 0
     assert not ours.coef_[0, 1:].any()
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_more_features_than_examples_is_scikit_learns(digits, classes, dtype):
+    """60 examples of 640 features: by the 60 x 60 side, to the minimum that scikit-learn finds among all features."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([digits[0], digits[0] @ rng.normal(size=(64, 576)) / 8 + rng.normal(size=(500, 576))], 1)
+    x, y = x[digits[1] < classes][:60].astype(dtype), digits[1][digits[1] < classes][:60]
+    before = x.copy()
+    theirs = linear_model.LogisticRegression(tol=1e-9, max_iter=20_000).fit(x.astype(np.float64), y)
+    ours = LogisticRegression(tol=1e-6).fit(x, y)
+    np.testing.assert_array_equal(x, before)
+    assert ours.coef_.shape == theirs.coef_.shape
+    assert ours.coef_.dtype == dtype
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=2e-4)
+    np.testing.assert_allclose(ours.predict_proba(x), theirs.predict_proba(x.astype(np.float64)), atol=1e-3)
+
+
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_begun(digits, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 1000)
+    said = "logistic regression of 500 examples of 64 features needs 0.0 GB of memory, and 0.0 GB are free: use fewer"
+    with pytest.raises(InputError, match=said):
+        LogisticRegression().fit(*digits)
 
 
 def test_bad_input(digits):

@@ -42,6 +42,26 @@ def test_logme_is_the_highest_evidence(n, d, signal, offset):
     assert analysis.logme(x, labels) == pytest.approx(expected, abs=1e-7)
 
 
+@pytest.mark.parametrize("offset", [50.0, 100.0, 200.0])
+@pytest.mark.parametrize(("n", "d"), [(120, 20), (40, 60)])
+def test_logme_of_features_far_from_zero(n, d, offset):
+    """The evidence has several maxima: the highest one, by a search over all of alpha / beta, from the covariance."""
+    x, labels = make(n, d, offset=offset)
+
+    def evidence(log_ratio: float, y: np.ndarray) -> float:
+        covariance = x @ x.T + np.exp(log_ratio) * np.eye(n)  # times beta's share, which has a closed form
+        scale = y @ np.linalg.solve(covariance, y) / n
+        return -0.5 * (n * np.log(2 * np.pi * scale) + np.linalg.slogdet(covariance)[1] + n)
+
+    expected = []
+    for y in np.eye(3)[labels].T:
+        points = np.linspace(-8, 25, 400)
+        best = points[np.argmax([evidence(point, y) for point in points])]
+        around = best - 0.1, best + 0.1
+        expected.append(-optimize.minimize_scalar(lambda p, y=y: -evidence(p, y), bounds=around).fun)
+    assert analysis.logme(x, labels) == pytest.approx(np.mean(expected) / n, abs=1e-6)
+
+
 def test_logme_of_dependent_features():
     """Nine features of rank 4: the five eigenvalues that are rounding must not count."""
     x, labels = make(40, 4)

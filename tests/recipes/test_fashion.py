@@ -10,7 +10,7 @@ from conftest import write_idx_set
 from test_recipes import newest
 
 import tfxfer
-from tfxfer import features, published, report, trials
+from tfxfer import as_folder, features, memory, published, report, trials
 from tfxfer.errors import InputError
 from tfxfer.recipes import fashion_features, fashion_models
 
@@ -101,6 +101,25 @@ def test_pixels_alone_and_nothing_tuned(tmp_path, pictures_dir):
     assert metrics["pixels/lda/test_accuracy"] > 0.5
     assert not (run.dir / "saved_model").exists()
     browser.check(run.dir / "report.html")
+
+
+def test_more_pixels_than_images(tmp_path):
+    """The matrices of 12,288 pixels would be 1.2 GB each; those of the images are small."""
+    folder = tmp_path / "pictures"
+    as_folder.write(tfxfer.data.load("digits", limit=200), folder, classes=3, images=20)
+    options = {"backbones": "pixels", "tune": "", "classifiers": "lda,logistic", "image_size": 64}
+    metrics = fashion_features.main(f"folder:{folder}", **options, out=str(tmp_path))
+    assert metrics["pixels/logistic/test_accuracy"] > 0.8
+    assert metrics["pixels/lda/test_accuracy"] > 0.8
+    assert np.isfinite(metrics["pixels/nc1"])
+
+
+def test_too_large_for_the_memory_is_one_line_before_any_features(tmp_path, pictures_dir, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 20e6)
+    monkeypatch.setattr(features, "extract", None)
+    said = "scattering: .* of 300 images of 3,969 features needs .* GB of memory, and 0.0 GB are free: use fewer"
+    with pytest.raises(InputError, match=said):
+        fashion_features.main(pictures_dir, backbones="scattering", tune="", out=str(tmp_path))
 
 
 def test_digits_are_not_told_from_digits():

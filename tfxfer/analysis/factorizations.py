@@ -23,9 +23,8 @@ def cholesky(matrix: np.ndarray, overwrite: bool = False) -> tuple[np.ndarray, b
 
 
 def eigh(matrix: np.ndarray, **options) -> tuple[np.ndarray, np.ndarray]:
-    """scipy's; the matrix may be overwritten. OpenBLAS's threads wait for each other at each of many small steps: where
-    another process takes a core, (1280, 1280) then takes up to 14 s rather than 0.3, and alone, threads save 0.1 s."""
-    with threadpool_limits(1 if len(matrix) <= 2048 else None, "blas"):
+    """scipy's; the matrix may be overwritten."""
+    with _threads(len(matrix)):
         return linalg.eigh(matrix, overwrite_a=True, check_finite=False, **options)
 
 
@@ -42,10 +41,18 @@ def span(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         z (n, n) and basis (d, n), of the same dtype.
     """
-    basis, corner = linalg.qr(rows.T, mode="economic", overwrite_a=True, check_finite=False)
+    with _threads(len(rows)):
+        basis, corner = linalg.qr(rows.T, mode="economic", overwrite_a=True, check_finite=False)
     return np.ascontiguousarray(corner.T), basis
 
 
 def span_bytes(n: int, d: int, itemsize: int) -> int:
     """What `span` takes with a copy of the rows, if it is needed: if there are fewer rows than numbers in one."""
     return itemsize * (n * d + 2 * n * n) if n < d else 0
+
+
+def _threads(side: int) -> threadpool_limits:
+    """One, for small matrices. OpenBLAS's threads wait for each other at each of many small steps: where another
+    process takes a core, eigenvectors of (1280, 1280) then take up to 14 s rather than 0.3, and QR of (315, 27648) 67 s
+    rather than 3; alone, threads save 0.1 s."""
+    return threadpool_limits(1 if side <= 2048 else None, "blas")

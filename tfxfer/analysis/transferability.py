@@ -6,21 +6,27 @@ Each compares backbones on the same images and labels; none is comparable betwee
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
+from tfxfer import memory
 from tfxfer.errors import InputError
 
 ROWS = 8192  # rows, or columns, held in float64 at a time
 BOUNDS = 1e-10, 1e10  # of alpha / beta, against the mean eigenvalue of the features' Gram matrix
-STEPS, TOLERANCE = 1000, 1e-6  # of the fixed point; it takes about ten steps
+STARTS = 185  # between them, at steps of a quarter of log(alpha / beta): no bend of the evidence is as narrow
 
 
 def logme(x: np.ndarray, labels: np.ndarray) -> float:
     """LogME: the highest log evidence of Bayesian linear regression on the features, per image, mean over classes.
 
-    You et al. 2021, arXiv:2102.11005, with the fixed point and its eigenvalues of You et al. 2022, arXiv:2110.10545.
-    Each class's one-hot column y is taken as normal, y | w ~ N(x w, 1 / beta), w ~ N(0, 1 / alpha), and alpha and beta
-    maximise p(y | x). As published, features are not centred and there is no intercept. Rotating or scaling all
-    features changes nothing. It is a log density and may have either sign.
+    You et al. 2021, arXiv:2102.11005, with the eigenvalues of You et al. 2022, arXiv:2110.10545. Each class's one-hot
+    column y is taken as normal, y | w ~ N(x w, 1 / beta), w ~ N(0, 1 / alpha), and alpha and beta maximise p(y | x). As
+    published, features are not centred and there is no intercept. Rotating or scaling all features changes nothing. It
+    is a log density and may have either sign.
+
+    The published fixed point stops at the local maximum next to its start, alpha = beta. Features whose mean is 50 to
+    200 times their spread have several, for the mean alone explains part of the labels, with a large alpha. Here the
+    evidence, of which alpha / beta is the only unknown, is taken over the whole range, then refined at its highest.
 
     The authors' code leaves (d - n) / 2 log(alpha) out of the log determinant where d exceeds n (thuml/LogME, issue
     23); here the evidence is exact. Where features give the labels without a residue it has no maximum, and `BOUNDS`
@@ -35,7 +41,7 @@ def logme(x: np.ndarray, labels: np.ndarray) -> float:
     """
     x, labels = _checked("features", x, labels)
     seen = _spectrum(x, labels)
-    return float(np.mean([_evidence(seen, c) for c in range(len(seen.counts))])) / len(x)
+    return float(np.mean(_evidence(seen))) / len(x)
 
 
 def hscore(x: np.ndarray, labels: np.ndarray, shrinkage: float | None = None) -> float:
@@ -110,6 +116,7 @@ def _spectrum(x: np.ndarray, labels: np.ndarray, centred: bool = False) -> _Spec
     rows = np.unique(labels, return_inverse=True)[1]
     y = np.eye(rows.max() + 1)[rows]
     side, classes = min(n, d), y.shape[1]
+    memory.need(8 * side * (5 * side + min(max(n, d), ROWS)), f"a score of {n:,} images of {d:,} features")
     centre = x.mean(0, dtype=np.float64) if centred else np.zeros(d)
     gram, sums, norms = np.zeros((side, side)), np.zeros((side, classes)), np.zeros(n)
     for start in range(0, max(n, d), ROWS):
@@ -132,23 +139,28 @@ def _spectrum(x: np.ndarray, labels: np.ndarray, centred: bool = False) -> _Spec
     return _Spectrum(values, onto, y.sum(0), norms)
 
 
-def _evidence(seen: _Spectrum, c: int) -> float:
-    """The maximum over alpha and beta of log N(y; 0, x x^T / alpha + I / beta) for the one-hot column of a class."""
-    n, onto = len(seen.norms), seen.onto[:, c]
+def _evidence(seen: _Spectrum) -> np.ndarray:
+    """(classes,): the maximum over alpha and beta of log N(y; 0, x x^T / alpha + I / beta), by class."""
+    n = len(seen.norms)
     values = seen.values / (seen.values.mean() if len(seen.values) else 1.0)  # scale is alpha's to absorb
-    rest = max(seen.counts[c] - onto.sum(), 0.0)  # of |y|^2, outside the features' span
-    t = 1.0  # alpha / beta
-    for _ in range(STEPS):
-        gamma = (values / (values + t)).sum()
-        squared_weights = (values * onto / (values + t) ** 2).sum()
-        squared_residue = (onto * (t / (values + t)) ** 2).sum() + rest
-        last, t = t, BOUNDS[1]
-        if squared_weights > 0:
-            t = float(np.clip(gamma * squared_residue / (squared_weights * (n - gamma)), *BOUNDS))
-        if abs(t - last) <= TOLERANCE * last:
-            break
-    beta = n / ((onto * t / (values + t)).sum() + rest)  # the best for this t, whether or not it has converged
-    return 0.5 * (n * np.log(beta / (2 * np.pi)) - n - np.log1p(values / t).sum())
+    rest = np.maximum(seen.counts - seen.onto.sum(0), 0.0)  # of |y|^2, outside the features' span
+
+    def evidence(log_t: np.ndarray, classes: slice) -> np.ndarray:
+        """(points, classes): at these log(alpha / beta), with the beta that is best there."""
+        t = np.exp(log_t)[:, None]
+        beta = n / ((t / (values + t)) @ seen.onto[:, classes] + rest[classes])
+        return 0.5 * (n * np.log(beta / (2 * np.pi)) - n - np.log1p(values / t).sum(1, keepdims=True))
+
+    def cost(log_t: float, c: int) -> float:
+        return -evidence(np.array([log_t]), slice(c, c + 1)).item()
+
+    points = np.linspace(*np.log(BOUNDS), STARTS)
+    coarse, found = evidence(points, slice(None)), []
+    for c, highest in enumerate(coarse.argmax(0)):
+        around = points[max(highest - 1, 0)], points[min(highest + 1, STARTS - 1)]
+        fine = minimize_scalar(cost, args=(c,), method="bounded", bounds=around)
+        found.append(max(-fine.fun, coarse[highest, c]))
+    return np.array(found)
 
 
 def _ledoit_wolf(seen: _Spectrum, n: int, d: int) -> float:

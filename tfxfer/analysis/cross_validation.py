@@ -1,0 +1,60 @@
+"""Cross-validation: what a linear probe makes of images that it was not fitted to, without a test image."""
+
+import warnings
+
+import numpy as np
+from scipy.stats import binomtest
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
+from sklearn.preprocessing import StandardScaler
+
+from tfxfer.analysis.factorizations import span
+from tfxfer.analysis.fitted import as_labelled
+from tfxfer.analysis.logistic import LogisticRegression
+from tfxfer.errors import InputError
+
+FOLDS = 5
+
+
+def predictions(x: np.ndarray, labels: np.ndarray, bases: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
+    """Predicts each example by a logistic regression (C = 1) that is fitted to the other folds of five, stratified.
+
+    All features are standardised once, by all examples and no label. If there are more features than examples, they
+    are rotated into the space that the examples span, which changes no prediction: one factorization serves all folds.
+
+    Args:
+        x: float (n, d), n above or below d.
+        labels: integers (n,) from 0, at least two classes. A class of fewer than five examples is missing in some
+            folds; if all are so small, there are as many folds as the largest class has examples.
+        bases: integers (n,); examples of the same number are in the same fold, such as copies of one image.
+        seed: of the folds.
+
+    Returns:
+        int64 (n,).
+
+    Raises:
+        InputError: other shapes or types, numbers that are not finite, one class, no two examples of any class, or not
+            enough memory.
+    """
+    x, labels = as_labelled("cross-validated", x, labels)
+    counts = np.bincount(labels)
+    if np.count_nonzero(counts) < 2 or counts.max() < 2:
+        raise InputError(
+            f"cross-validation of {len(labels)} images of {np.count_nonzero(counts)} classes: expected at least two "
+            "classes, and two images of one of them: raise limit"
+        )
+    scaled = StandardScaler().fit_transform(x)
+    if len(x) < x.shape[1]:
+        scaled, _ = span(scaled)
+    grouped = bases is not None and len(np.unique(bases)) < len(labels)
+    folds = (StratifiedGroupKFold if grouped else StratifiedKFold)(
+        min(FOLDS, counts.max()), shuffle=True, random_state=seed
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        return cross_val_predict(LogisticRegression(), scaled, labels, groups=bases if grouped else None, cv=folds)
+
+
+def interval(right: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of `right` of n (Wilson 1927)."""
+    found = binomtest(right, n).proportion_ci(0.95, "wilson")
+    return float(found.low), float(found.high)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfxfer.corruptions import filters
+from tfxfer.corruptions import edges, filters
 from tfxfer.corruptions.draws import Draws
 
 ICE, WATER, MUD = (0.80, 0.91, 1.0), (175 / 255, 238 / 255, 238 / 255), (63 / 255, 42 / 255, 20 / 255)
@@ -63,6 +63,7 @@ def spatter(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:
     liquid = filters.separable(liquid, filters.gaussian(size, sigma * size / 32))
     liquid = tf.where(liquid < threshold, 0.0, liquid)
     if severity < 3:
+        liquid = tf.floor(255 * liquid) % 256  # bytes, which start again from 0
         drops = liquid * _relief(liquid)
         highest = tf.reduce_max(drops, axis=(1, 2), keepdims=True)
         return x + strength * _colored(tf.math.divide_no_nan(drops, highest), WATER, x)
@@ -73,30 +74,12 @@ def spatter(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:
 
 
 def _relief(liquid: tf.Tensor) -> tf.Tensor:
-    """How light falls on drops (batch, size, size), from 0: the distance to their rims, equalised and embossed."""
-
-    def widened(mask):
-        return tf.nn.max_pool2d(mask, 3, 1, "SAME")
-
-    def blurred(x):
-        return tf.nn.avg_pool2d(tf.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], "REFLECT"), 3, 1, "VALID")
-
-    inside = tf.cast(liquid > 0, tf.float32)[..., None]
-    near, distance = inside * widened(1 - inside), tf.zeros_like(inside)  # the rim belongs to the drop
-    for _ in range(20):
-        distance += 1 - near
-        near = widened(near)
-    levels = tf.cast(blurred(distance), tf.int32)[..., 0]
-    size = liquid.shape[1]
-    counts = tf.reduce_sum(tf.one_hot(tf.reshape(levels, (-1, size * size)), 21), axis=1)
-    total = tf.cumsum(counts, axis=1)
-    lowest = tf.gather(total, tf.reduce_min(levels, axis=(1, 2)), axis=1, batch_dims=1)[:, None]
-    lookup = tf.math.divide_no_nan(total - lowest, size * size - lowest)
-    equal = tf.gather(lookup, levels, axis=1, batch_dims=1)[..., None]
+    """How light falls on drops, levels (batch, size, size): the distance to their rims, equalised and embossed."""
+    heights = edges.equalized(edges.distance(edges.canny(liquid)))
     emboss = tf.constant([[-2.0, -1, 0], [-1, 1, 1], [0, 1, 2]])[..., None, None]
-    padded = tf.pad(equal, [(0, 0), (1, 1), (1, 1), (0, 0)], "REFLECT")
-    lit = tf.clip_by_value(tf.nn.conv2d(padded, emboss, 1, "VALID"), 0, 1)
-    return blurred(lit)[..., 0]
+    padded = tf.pad(heights, [(0, 0), (1, 1), (1, 1)], "REFLECT")[..., None]
+    lit = tf.clip_by_value(tf.nn.conv2d(padded, emboss, 1, "VALID"), 0, 255)[..., 0]
+    return tf.round(edges.sum_of_nine(lit) / 9)
 
 
 def _grey(x: tf.Tensor) -> tf.Tensor:

@@ -2,10 +2,11 @@
 
 import tensorflow as tf
 
-from tfxfer.corruptions import edges, filters
+from tfxfer.corruptions import edges, filters, textures
 from tfxfer.corruptions.draws import Draws
+from tfxfer.corruptions.textures import Photographs
 
-ICE, WATER, MUD = (0.80, 0.91, 1.0), (175 / 255, 238 / 255, 238 / 255), (63 / 255, 42 / 255, 20 / 255)
+WATER, MUD = (175 / 255, 238 / 255, 238 / 255), (63 / 255, 42 / 255, 20 / 255)
 
 
 def snow(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:
@@ -25,12 +26,12 @@ def snow(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:
     return mix * x + (1 - mix) * paler + flakes + flakes[:, ::-1, ::-1]
 
 
-def frost(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:
-    """The texture is made, not photographed: ridges of fractal noise on black, a bluish white."""
+def frost(x: tf.Tensor, severity: int, draws: Draws, photographs: Photographs | None = None) -> tf.Tensor:
+    """Ice on the image: a crop of a photograph, or a texture made like those of the benchmark."""
     share, ice = ((1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45))[severity]
-    fractal = filters.plasma(draws, x.shape[1], 1.6)
-    ridges = (1 - tf.abs(2 * fractal - 1)) ** 6
-    return share * x + ice * _colored(ridges, ICE, x)
+    size = x.shape[1]
+    texture = textures.crops(photographs, draws, size) if photographs else textures.made(draws, size)
+    return share * x + ice * (_grey(texture) if x.shape[3] == 1 else texture)
 
 
 def fog(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:

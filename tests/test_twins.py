@@ -8,6 +8,7 @@ from PIL import Image
 
 from tfxfer import corruptions, data, features
 from tfxfer.errors import InputError
+from tfxfer.store import Store
 from tfxfer.twins import Corrupt, Twin
 
 SPLITS = ("train", "validation", "test")
@@ -135,4 +136,43 @@ def test_small_images_are_refused():
 
 
 def test_what_a_transform_does_follows_from_its_repr():
-    assert repr(Corrupt((("fog", 1),), 0)) == f"Corrupt(cells=(('fog', 1),), seed=0, revision={corruptions.REVISION})"
+    known = f"revision={corruptions.REVISION}, photographs=None)"
+    assert repr(Corrupt((("fog", 1),), 0)) == f"Corrupt(cells=(('fog', 1),), seed=0, {known}"
+
+
+def photographs_of_ice(folder, seed):
+    folder.mkdir()
+    pixels = np.random.default_rng(seed).integers(0, 256, (200, 220, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "ice.png")
+    return folder
+
+
+def test_features_of_one_texture_are_never_taken_for_anothers(pictures, small_cnn, tmp_path, monkeypatch):
+    """One cache, three textures; the fourth are the first's photographs in another folder, which are known already."""
+    monkeypatch.setenv("TFXFER_CACHE", str(tmp_path / "cache"))
+    folders = [photographs_of_ice(tmp_path / name, seed) for name, seed in (("a", 0), ("b", 1), ("c", 0))]
+    some, given = pictures.only(test=slice(10)), {}
+    plain = tf.constant(some.rows["test"].images), tf.constant(some.ids["test"])
+    for folder in (None, *folders):
+        twin = data.corrupt(some, "frost", 5, frost_textures=folder)
+        bank = features.extract(small_cnn, twin.test, ("embedding", "image"), out=Store())
+        given[folder] = twin.fingerprint, np.asarray(bank["embedding"])
+        np.testing.assert_array_equal(bank["image"], corruptions.corrupt(*plain, "frost", 5, 0, folder))
+    assert len({name for name, _ in given.values()}) == 3
+    assert given[folders[0]][0] == given[folders[2]][0]
+    none, first, second, same = (embedding for _, embedding in given.values())
+    assert not any(np.allclose(one, other) for one, other in ((none, first), (none, second), (first, second)))
+    np.testing.assert_array_equal(first, same)
+
+
+def test_photographs_are_nothing_to_what_has_no_frost(pictures, tmp_path):
+    ice = corruptions.read_photographs(photographs_of_ice(tmp_path / "ice", 0))
+    some = pictures.only(test=slice(10))
+    fog, frost = (data.corrupt(some, name, 1, frost_textures=ice) for name in ("fog", "frost"))
+    assert fog.fingerprint == data.corrupt(some, "fog", 1).fingerprint
+    twin = Twin.of(some, frost_textures=ice)
+    both = read(twin.grid([("fog", 1), ("frost", 1)], np.arange(10)), "test")
+    expected = [read(splits, "test")["image"] for splits in (fog, frost)]
+    np.testing.assert_array_equal(both["image"], np.concatenate(expected))
+    assert "photographs from" in twin.remark
+    assert "generated textures" in Twin.of(pictures).remark

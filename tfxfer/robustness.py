@@ -52,6 +52,25 @@ def load(
     options = {"image_size": image_size, "seed": seed, "skip_bad": skip_bad, "strict": strict}
     clean = data.load("cifar10" if official else dataset, data_dir, limit, **options)
     return clean, Twin.published(clean, tuple(wanted), data_dir) if official else Twin.of(clean, seed=seed)
+    frost_textures: str | None = None,
+) -> tuple[Splits, Twin]:
+    """A data set and the twin of its test images: CIFAR-10-C's files for `cifar10_corrupted`, else made here."""
+    official = dataset == OFFICIAL
+    if official and frost_textures:
+        raise InputError(f"{OFFICIAL} is read as it was published, its frost too: leave frost_textures out")
+    photographs = corruptions.read_photographs(frost_textures) if frost_textures else None
+    clean = data.load(
+        "cifar10" if official else dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad
+    )
+    if official:
+        return clean, Twin.published(clean, tuple(wanted), data_dir)
+    return clean, Twin.of(clean, seed=seed, frost_textures=photographs)
+
+
+def about(twin: Twin) -> dict:
+    """What a run records of how its corrupted images were made."""
+    photographs = twin.photographs and {"names": list(twin.photographs.pixels), "sha256": twin.photographs.sha256}
+    return {"revision": corruptions.REVISION, "photographs": photographs, "remark": twin.remark}
 
 
 def sides(
@@ -73,7 +92,7 @@ def sides(
         found = {"tfxfer": data.duplicates.check(divided, strict)}
     else:
         (name, _), *_ = cells
-        made = data.corrupt(clean, name, [severity for _, severity in cells], twin.seed)
+        made = data.corrupt(clean, name, [severity for _, severity in cells], twin.seed, twin.photographs)
         some = made.only(train=slice(TUNED), validation=slice(TUNED))
         found = {"tfxfer": some} | ({"as_few": divided} if leaky else {})
     return found | ({"as_published": twin.divide(cells, seed=seed, leaky=True)} if leaky else {})
@@ -137,6 +156,7 @@ class Grid:
     def __init__(self, twin: Twin, bases: np.ndarray):
         rows = np.flatnonzero(np.isin(twin.bases, bases))
         self.images = len(rows)
+        self.remark = twin.remark
         self.cell = functools.cache(lambda cell: twin.grid([cell], rows).test)  # making a pipeline takes its time
 
     def __call__(self, look: Looker) -> dict[str, float]:
@@ -149,6 +169,8 @@ class Grid:
         for title, names in (("mean_15", corruptions.BENCHMARK), ("mean_19", corruptions.NAMES)):
             cells = [found[f"{name}_{each}"] for name in names for each in corruptions.SEVERITIES]
             found[title] = float(np.mean(cells))
+        means = f"{found['mean_15']:.4f} over the benchmark's 15, {found['mean_19']:.4f} over all 19"
+        print(f"  mean accuracy: {means} ({self.remark})", flush=True)
         return found
 
 
@@ -171,7 +193,7 @@ def surgery(
     Returns:
         Validation accuracy: `<corruption>/<stage>`, and `<corruption>/none` of the network as it is.
     """
-    twin = twin if twin.images is None else Twin.of(whole, "train", twin.seed)
+    twin = twin if twin.images is None else Twin.of(whole, "train", twin.seed, twin.photographs)
     rows = np.flatnonzero(np.isin(twin.bases, tuned.bases("train", "validation")))[: 2 * images]
     start, found = model.values(net), {}
     for name, severity in cells:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfxfer import cifar10c, corruptions
 from tfxfer.banks import ID_STEP, Stacked
 from tfxfer.cifar10c import Cell
+from tfxfer.corruptions import Photographs, textures
 from tfxfer.errors import InputError
 from tfxfer.pictures import Files, Picked
 from tfxfer.sources import Rows
@@ -24,11 +25,18 @@ class Corrupt:
     cells: tuple[Cell, ...]
     seed: int
     revision: int = corruptions.REVISION
+    photographs: Photographs | None = None  # of ice, for frost
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell], seed: int, photographs: Photographs | None) -> "Corrupt":
+        """What has no frost is the same with any photographs."""
+        frost = any(name == "frost" for name, _ in cells)
+        return cls(tuple(cells), seed, photographs=photographs if frost else None)
 
     def __call__(self, examples: Examples) -> Examples:
         images, ids = examples["image"], examples["base"]
         if len(self.cells) == 1:
-            return examples | {"image": corruptions.corrupt(images, ids, *self.cells[0], self.seed)}
+            return examples | {"image": corruptions.corrupt(images, ids, *self.cells[0], self.seed, self.photographs)}
         numbers = np.zeros((len(corruptions.NAMES), 6), np.int32)
         for number, (name, severity) in enumerate(self.cells):
             numbers[corruptions.NAMES.index(name), severity] = number
@@ -39,7 +47,7 @@ class Corrupt:
             some = tf.gather(images, rows)
             return tf.cond(
                 tf.size(rows) > 0,
-                lambda: corruptions.corrupt(some, tf.gather(ids, rows), *cell, self.seed),
+                lambda: corruptions.corrupt(some, tf.gather(ids, rows), *cell, self.seed, self.photographs),
                 lambda: some,
             )
 
@@ -47,7 +55,13 @@ class Corrupt:
         return examples | {"image": tf.ensure_shape(mixed, images.shape)}
 
 
-def corrupt(splits: Splits, name: str, severity: int | Sequence[int], seed: int = 0) -> Splits:
+def corrupt(
+    splits: Splits,
+    name: str,
+    severity: int | Sequence[int],
+    seed: int = 0,
+    frost_textures: Photographs | str | Path | None = None,
+) -> Splits:
     """The "-C" twin of a data set: each image under a corruption, the same in each epoch and each run.
 
     Examples keep label and split; they get the facts `corruption` (its number in `corruptions.NAMES`), `severity` and
@@ -57,16 +71,19 @@ def corrupt(splits: Splits, name: str, severity: int | Sequence[int], seed: int 
         name: one of `corruptions.NAMES`.
         severity: 1 to 5, or several of them: each image is there under each.
         seed: of what is random in corruptions.
+        frost_textures: photographs of ice for frost, or their folder; None for textures that are made.
 
     Raises:
-        InputError: unknown name or severity, images that are not square, smaller than 28, or neither grey nor RGB.
+        InputError: unknown name or severity, images that are not square, smaller than 28, or neither grey nor RGB; no
+            photographs in the folder.
     """
     severities = (severity,) if isinstance(severity, int) else tuple(severity)
     cells = tuple((name, each) for each in severities)
-    parts = {split: Twin.of(splits, split, seed) for split in SPLITS}
+    photographs = textures.photographs(frost_textures)
+    parts = {split: Twin.of(splits, split, seed, photographs) for split in SPLITS}
     found = {split: twin.table(cells, np.arange(splits.size(split))) for split, twin in parts.items()}
     title = f"{splits.name}, {name} {','.join(map(str, severities))}"
-    return _as_splits(splits, title, found, (*splits.transforms, Corrupt(cells, seed)), splits.leaky)
+    return _as_splits(splits, title, found, (*splits.transforms, Corrupt.of(cells, seed, photographs)), splits.leaky)
 
 
 @dataclass(frozen=True)
@@ -80,6 +97,7 @@ class Twin:
         files: then the twins themselves, for each cell (n, height, width, channels) in the images' order.
         seed: of what is random.
         known_as: tells the files from others; which images are meant, their bases tell.
+        photographs: of ice, for frost.
     """
 
     like: Splits
@@ -89,14 +107,22 @@ class Twin:
     files: dict[Cell, np.ndarray] = field(repr=False)
     seed: int = 0
     known_as: str = ""
+    photographs: Photographs | None = None
 
     @classmethod
-    def of(cls, splits: Splits, split: str = "test", seed: int = 0) -> "Twin":
-        """Of one of the splits, which must not be corrupted already."""
+    def of(
+        cls,
+        splits: Splits,
+        split: str = "test",
+        seed: int = 0,
+        frost_textures: Photographs | str | Path | None = None,
+    ) -> "Twin":
+        """Of one of the splits, which must not be corrupted already; the other arguments are those of `corrupt`."""
         rows = splits.rows[split]
         if "corruption" in rows.facts:
             raise InputError(f"{splits.name} is corrupted already: make twins of the data set itself")
-        return cls(splits, rows.labels, rows.facts.get("base", splits.ids[split]), rows.images, {}, seed)
+        bases, photographs = rows.facts.get("base", splits.ids[split]), textures.photographs(frost_textures)
+        return cls(splits, rows.labels, bases, rows.images, {}, seed, photographs=photographs)
 
     @classmethod
     def published(cls, clean: Splits, cells: Sequence[Cell], data_dir: str | Path | None = None) -> "Twin":
@@ -116,6 +142,11 @@ class Twin:
             )
         files = {cell: Picked(array, rows) for cell, array in files.items()}
         return cls(clean, known, clean.ids["test"], None, files, known_as=known_as(origin))
+
+    @property
+    def remark(self) -> str:
+        """What of these twins may differ from CIFAR-10-C, for whoever reads a mean over corruptions."""
+        return "CIFAR-10-C's own files" if self.images is None else corruptions.remark(self.photographs)
 
     def only(self, rows: np.ndarray) -> "Twin":
         """Of some of the images."""
@@ -181,7 +212,7 @@ class Twin:
         title = (
             f"{self.like.name}, {', '.join(names)}" if len(names) < 4 else f"{self.like.name}, {len(names)} corruptions"
         )
-        made = () if self.images is None else (Corrupt(tuple(cells), self.seed),)
+        made = () if self.images is None else (Corrupt.of(cells, self.seed, self.photographs),)
         return _as_splits(self.like, title, found, (*self.like.transforms, *made), leaky)
 
 

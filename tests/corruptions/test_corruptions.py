@@ -351,7 +351,8 @@ def test_chance_depends_on_id_and_seed(photographs, name):
     assert (apply(same, name, 5, [1, 2], seed=1)[0] != first).any() == (name in RANDOM)
 
 
-UNORDERED = {"saturate", "elastic_transform", "glass_blur", "spatter", "snow"}
+# frost: the benchmark's own adds 2,957, 2,668 and 2,920 squared levels at severities 3, 4 and 5 (test_weather.py)
+UNORDERED = {"saturate", "elastic_transform", "glass_blur", "spatter", "snow", "frost"}
 
 
 @pytest.mark.parametrize("grey", [False, True])

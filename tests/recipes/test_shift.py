@@ -1,10 +1,13 @@
 """The page on corrupted images runs for real on small made pictures, honest and as published, made twins and files."""
 
+import html
+
 import browser
 import numpy as np
 import pytest
 from cifar_files import write_cifar10, write_folder
 from conftest import write_idx_set
+from PIL import Image
 from test_recipes import newest
 
 import tfxfer
@@ -102,7 +105,33 @@ def test_the_grid_has_every_cell_and_its_means(run):
     np.testing.assert_array_equal(contact["image"][fog], corruptions.corrupt(image, base, "fog", 5)[0])
 
 
-def test_an_interrupted_grid_goes_on_from_the_cache(pictures, monkeypatch, tmp_path):
+def test_beside_the_means_it_says_what_frost_was_made_with(run):
+    """Frost is in both means, over 15 and over 19; as run.json has it, so does the report, twice."""
+    _, found = run
+    about = found.facts["corruptions"]
+    assert about["photographs"] is None
+    assert about["remark"].startswith("frost uses generated textures, as bright and as coarse as the benchmark's")
+    text = html.unescape((found.dir / "report.html").read_text())
+    assert f"The means over 15, over 19 and of weather contain frost: {about['remark']}." in text
+    assert f"The corruptions: {about['remark']}." in text
+
+
+def test_photographs_of_ice_are_used_in_all_that_has_frost(pictures, monkeypatch, tmp_path):
+    (tmp_path / "ice").mkdir()
+    Image.fromarray(np.full((200, 200, 3), 255, np.uint8)).save(tmp_path / "ice" / "white.png")
+    monkeypatch.setattr(data, "load", lambda *_, **__: pictures)
+    cells = (("frost", 1),)
+    clean, twin = robustness.load("arrays", None, cells, None, 32, 0, frost_textures=str(tmp_path / "ice"))
+    assert list(robustness.about(twin)["photographs"]["names"]) == ["white.png"]
+    assert robustness.about(twin)["remark"] == f"frost uses 1 photographs from {tmp_path / 'ice'}, not the benchmark's"
+    sides = robustness.sides(clean, twin, cells, True, 0)
+    for splits in (*sides.values(), twin.grid(cells, np.arange(3))):
+        example = next(iter(splits.test))
+        plain = clean.rows["test"].images[clean.ids["test"] == int(example["base"])][0]
+        np.testing.assert_array_equal(example["image"], np.minimum(plain + 51.0, 255))  # white, to a fifth
+
+
+def test_an_interrupted_grid_goes_on_from_the_cache(pictures, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
     for name in ("NAMES", "BENCHMARK"):
         monkeypatch.setattr(robustness.corruptions, name, ("fog", "contrast"))
@@ -123,6 +152,8 @@ def test_an_interrupted_grid_goes_on_from_the_cache(pictures, monkeypatch, tmp_p
     first = grid(robustness.Looker(net, 50, "auto", None))
     assert len(calls) == 4 + 7  # three of the ten cells were done
     assert grid(robustness.Looker(net, 50, "auto", None)) == first  # and now all are
+    mean = f"mean accuracy: {first['mean_15']:.4f} over the benchmark's 15, {first['mean_19']:.4f} over all 19"
+    assert f"{mean} (frost uses generated textures" in capsys.readouterr().out
     assert set(first) == {f"{name}_{s}" for name in ("fog", "contrast") for s in range(1, 6)} | {"mean_15", "mean_19"}
 
 
@@ -181,6 +212,8 @@ def test_cifar10c_in_its_own_layout(tmp_path, monkeypatch):
         ({"surgery": "fog,rain"}, "corruption 'rain'"),
         ({"protocol": "mine"}, "protocol 'mine'"),
         ({"dataset": "digits", "limit": 50}, "images of 8 x 8 x 1"),
+        ({"dataset": "cifar10_corrupted", "frost_textures": "ice"}, "its frost too: leave frost_textures out"),
+        ({"frost_textures": "/nowhere/ice"}, "frost_textures /nowhere/ice is not a folder"),
     ],
 )
 def test_bad_arguments_leave_nothing(tmp_path, options, complaint):

@@ -1,9 +1,9 @@
 """CIFAR-10-C's 19 corruptions, five severities each, as batched TensorFlow operations (Hendrycks and Dietterich 2019,
 arXiv:1903.12261): any data set's "-C" twin.
 
-The constants are CIFAR-10-C's, for 32 x 32; at other sizes lengths in pixels are multiplied by size / 32. One corruption
-needs what tfxfer does not have, the photographs of ice of frost: `read_photographs` takes them from the user's folder.
-Without them frost takes textures made like theirs (`MADE_FROST`).
+The constants are CIFAR-10-C's, for 32 x 32; at other sizes lengths in pixels are multiplied by size / 32. Frost needs
+photographs of ice, which tfxfer does not have: `read_photographs` takes them from a folder of the user's. Without them
+textures are generated that change images as much; `remark` says so.
 """
 
 import zlib
@@ -13,8 +13,12 @@ import tensorflow as tf
 
 from tfxfer.corruptions import blur, digital, filters, noise, textures, weather
 from tfxfer.corruptions.draws import Draws
-from tfxfer.corruptions.textures import Photographs
+from tfxfer.corruptions.textures import Photographs, remark
+from tfxfer.corruptions.textures import read as read_photographs
 from tfxfer.errors import InputError
+
+__all__ = ["BENCHMARK", "EXTRA", "FAMILIES", "NAMES", "REVISION", "SEVERITIES", "SMALLEST"]
+__all__ += ["Photographs", "check", "corrupt", "read_photographs", "remark"]
 
 FAMILIES = {
     "noise": ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"),

@@ -17,14 +17,14 @@ from tfxfer.corruptions.draws import Draws
 from tfxfer.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
-BENCHMARK = {f"frost{number}" for number in range(1, 7)}
-UNUSED = "frost6"  # the benchmark's code draws one of the first five of its six
-REDUCED = 1 / 160  # a photograph's pixel is so much of an image's side: 5 of them to a pixel of CIFAR-10's
-LEAST, MOST = 165, 40_000_000  # pixels a side of a photograph; pixels of all
+SIX = [f"frost{number}" for number in range(1, 7)]  # the benchmark's, of which its code draws one of the first five
+BENCHMARK = "c146cff9eab2397f71c47ee7c727e2f8a36cf7445b8daf1dad63a0ce34140861"  # sha256 of those five files
+SIDE = 160  # pixels of a photograph that make an image's side: 5 to a pixel of CIFAR-10's
+LEAST, MOST = 165, 10_000_000  # pixels a side of a photograph; pixels of all together
 
 # Means over 4,000 random crops of 32 x 32 from each of the benchmark's photographs (red, green, blue; 1 is white):
-# colour, standard deviation within a crop, and of the crops' means, and k in a power spectrum 1 + (k / f)^2 over f in
-# cycles an image. frost2 and frost3 are the same picture.
+# colour, standard deviation within a crop, and of the crops' means, and k in their power spectrum, 1 + (k / f)^2 at f
+# cycles an image: grain and clouds. frost2 and frost3 are the same picture.
 _ICE = (
     ((0.299, 0.579, 0.644), (0.085, 0.052, 0.049), (0.065, 0.037, 0.031), 6.7),
     ((0.780, 0.797, 0.833), (0.070, 0.071, 0.074), (0.033, 0.036, 0.038), 5.7),
@@ -39,14 +39,28 @@ class Photographs:
     """Photographs of ice; equal ones have an equal `repr`, wherever they lie.
 
     Attributes:
-        sha256: of their sizes and pixels, in order.
-        names: of the files.
-        pixels: uint8 (height, width, 3), one after another.
+        sha256: of the files, one after another.
+        decoder: the revision of `decoding`.
+        folder: where they lie.
+        pixels: by a file's name, uint8 (height, width, 3).
     """
 
     sha256: str
-    names: tuple[str, ...] = field(repr=False, compare=False)
-    pixels: tuple[np.ndarray, ...] = field(repr=False, compare=False)
+    decoder: int
+    folder: str = field(repr=False, compare=False)
+    pixels: dict[str, np.ndarray] = field(repr=False, compare=False)
+
+
+def remark(photographs: Photographs | None) -> str:
+    """What frost is made with, and whether that is what the benchmark is made with."""
+    if photographs is None:
+        return (
+            "frost uses generated textures, as bright and as coarse as the benchmark's photographs of ice, but without "
+            "their crystals: --frost-textures DIR uses photographs"
+        )
+    if photographs.sha256 == BENCHMARK:
+        return "frost uses the benchmark's photographs of ice"
+    return f"frost uses {len(photographs.pixels)} photographs from {photographs.folder}, not the benchmark's"
 
 
 def photographs(given: Photographs | str | Path | None) -> Photographs | None:
@@ -59,32 +73,36 @@ def read(folder: str | Path) -> Photographs:
 
     Raises:
         InputError: no folder, no photographs, one that cannot be read or is less than 165 pixels wide or high, or more
-            than 40 million pixels in all.
+            than 10 million pixels in all.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
-        raise InputError(f"frost_textures {folder} is not a folder: give the one that holds photographs of ice")
+        raise InputError(f"frost_textures {folder} is not a folder: expected one with photographs of ice")
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     except OSError as error:
         raise InputError(f"frost_textures {folder} cannot be listed: {error.strerror}") from None
-    if {path.stem for path in paths} == BENCHMARK:
-        paths = [path for path in paths if path.stem != UNUSED]
+    if [path.stem for path in paths] == SIX:
+        paths = paths[:5]
     if not paths:
         raise InputError(
-            f"frost_textures {folder}: no .jpg, .jpeg or .png files, expected photographs of ice, such as frost1.png to "
-            "frost6.jpg of github.com/hendrycks/robustness, ImageNet-C/create_c"
+            f"frost_textures {folder}: no .jpg, .jpeg or .png files in it: expected photographs of ice, such as "
+            "frost1.png to frost6.jpg in ImageNet-C/create_c of github.com/hendrycks/robustness"
         )
-    pixels, digest = [], hashlib.sha256()
+    pixels, digest, total = {}, hashlib.sha256(), 0
     for path in paths:
-        pixels.append(np.asarray(decoding.decode(str(path))))
-        height, width, _ = pixels[-1].shape
-        if min(height, width) < LEAST:
-            raise InputError(f"{path}: {width} x {height} pixels, expected a photograph of at least {LEAST} x {LEAST}")
-        if sum(each.size // 3 for each in pixels) > MOST:
-            raise InputError(f"frost_textures {folder}: more than {MOST:,} pixels in all: give fewer or smaller ones")
-        digest.update(repr(pixels[-1].shape).encode() + pixels[-1].tobytes())
-    return Photographs(digest.hexdigest(), tuple(path.name for path in paths), tuple(pixels))
+        picture = decoding.decode(str(path))
+        total += picture.width * picture.height
+        if min(picture.size) < LEAST:
+            raise InputError(
+                f"{path}: {picture.width} x {picture.height} pixels, expected a photograph of at least {LEAST} x "
+                f"{LEAST}: take it out of the folder"
+            )
+        if total > MOST:
+            raise InputError(f"frost_textures {folder}: more than {MOST:,} pixels in all: use fewer or smaller ones")
+        pixels[path.name] = np.asarray(picture)
+        digest.update(path.read_bytes())
+    return Photographs(digest.hexdigest(), decoding.REVISION, str(folder), pixels)
 
 
 def crops(photographs: Photographs, draws: Draws, size: int) -> tf.Tensor:
@@ -93,29 +111,28 @@ def crops(photographs: Photographs, draws: Draws, size: int) -> tf.Tensor:
     Photographs are reduced to a fifth, for images of 32 x 32, by linear interpolation without smoothing, as OpenCV does
     for the benchmark: every fifth pixel.
     """
-    small = [_reduced(pixels, 1 / (REDUCED * size)) for pixels in photographs.pixels]
+    small = [_reduced(pixels, SIDE / size) for pixels in photographs.pixels.values()]
     shapes = np.array([each.shape[:2] for each in small])
     starts = np.cumsum([0, *shapes.prod(1)[:-1]])
     flat = tf.constant(np.concatenate([each.reshape(-1, 3) for each in small]))
     which = draws.integers(low=0, high=len(small))
     heights, widths = tf.unstack(tf.gather(tf.constant(shapes, tf.int32), which), axis=1)
-    top, left = (
-        tf.cast(draws.uniform() * tf.cast(tf.maximum(sides - size, 1), tf.float32), tf.int32)
-        for sides in (heights, widths)
-    )
+    room = tf.cast(tf.stack([heights, widths]) - size, tf.float32)
+    top, left = tf.unstack(tf.cast(room * tf.stack([draws.uniform(), draws.uniform()]), tf.int32))
     rows, columns = (first[:, None] + tf.range(size) for first in (top, left))
-    first = tf.gather(tf.constant(starts, tf.int32), which)[:, None, None]
-    places = first + rows[:, :, None] * widths[:, None, None] + columns[:, None, :]
+    start = tf.gather(tf.constant(starts, tf.int32), which)[:, None, None]
+    places = start + rows[:, :, None] * widths[:, None, None] + columns[:, None, :]
     return tf.cast(tf.gather(flat, places), tf.float32) / 255
 
 
 def made(draws: Draws, size: int) -> tf.Tensor:
     """Textures like crops of the benchmark's photographs: float32 (batch, size, size, 3) in [0, 1]."""
-    colors, within, between, clouds = (tf.constant(column, tf.float32) for column in zip(*_ICE, strict=True))
+    colors, within, between, reach = (tf.constant(column, tf.float32) for column in zip(*_ICE, strict=True))
     which = draws.integers(low=0, high=len(_ICE))
     frequencies = np.hypot(*np.meshgrid(np.fft.fftfreq(size, 1 / size), np.fft.rfftfreq(size, 1 / size), indexing="ij"))
     frequencies[0, 0] = np.inf
-    spectrum = tf.sqrt(1 + (tf.gather(clouds, which)[:, None, None] / tf.constant(frequencies, tf.float32)) ** 2)
+    clouds = tf.gather(reach, which)[:, None, None] / tf.constant(frequencies, tf.float32)
+    spectrum = tf.sqrt((32 / size) ** 2 + clouds**2)  # the grain's power is shared by all frequencies that there are
     waves = tf.signal.rfft2d(draws.normal(size, size)) * tf.cast(spectrum, tf.complex64)
     grain = tf.signal.irfft2d(waves, [size, size])
     mean, variance = tf.nn.moments(grain, (1, 2), keepdims=True)
@@ -130,6 +147,6 @@ def _reduced(pixels: np.ndarray, times: float) -> np.ndarray:
     sides = [round(side / times) for side in pixels.shape[:2]]
     shift = (times - 1) / 2
     found = ndimage.affine_transform(
-        pixels, (times, times, 1), (shift, shift, 0), (*sides, 3), np.float64, order=1, mode="nearest"
+        pixels, (times, times, 1), (shift, shift, 0), (*sides, 3), np.float32, order=1, mode="nearest"
     )
     return np.uint8(found + 0.5)

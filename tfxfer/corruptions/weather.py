@@ -65,7 +65,7 @@ def spatter(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:
     liquid = tf.where(liquid < threshold, 0.0, liquid)
     if severity < 3:
         liquid = tf.floor(255 * liquid) % 256  # bytes, which start again from 0
-        drops = liquid * _relief(liquid)
+        drops = liquid * relief(liquid)
         highest = tf.reduce_max(drops, axis=(1, 2), keepdims=True)
         return x + strength * _colored(tf.math.divide_no_nan(drops, highest), WATER, x)
     mud = tf.cast(liquid > threshold, tf.float32)
@@ -74,7 +74,7 @@ def spatter(x: tf.Tensor, severity: int, draws: Draws) -> tf.Tensor:
     return x * (1 - mud[..., None]) + _colored(mud, MUD, x)
 
 
-def _relief(liquid: tf.Tensor) -> tf.Tensor:
+def relief(liquid: tf.Tensor) -> tf.Tensor:
     """How light falls on drops, levels (batch, size, size): the distance to their rims, equalised and embossed."""
     heights = edges.equalized(edges.distance(edges.canny(liquid)))
     emboss = tf.constant([[-2.0, -1, 0], [-1, 1, 1], [0, 1, 2]])[..., None, None]

@@ -30,6 +30,7 @@ def main(
     grid_images: int = 2000,
     surgery: str = "gaussian_noise,gaussian_blur,fog,pixelate",
     surgery_images: int = 500,
+    frost_textures: str | None = None,
     seed: int = 0,
     limit: int | None = None,
     skip_bad: bool = False,
@@ -57,10 +58,14 @@ def main(
                 dataset, data_dir, {*cells, *others}, limit, image_size, seed, skip_bad, strict
             )
             corrupted = robustness.sides(whole, twin, cells, leaky, seed, strict)
+            source = limit, image_size, seed, skip_bad, frost_textures
+            whole, twin = robustness.load(dataset, data_dir, {*cells, *others}, *source)
+            corrupted = robustness.sides(whole, twin, cells, leaky, seed)
             clean = {name: robustness.held_out(whole, side) for name, side in corrupted.items()}
             net = model.build(backbone, whole, image_size, weights)
         run.describe(net, clean["tfxfer"])
         run.facts["corrupted"] = {name: side.describe() for name, side in corrupted.items()}
+        run.facts["corruptions"] = robustness.about(twin)
         with run.phase("features"):
             banks = studies.gather(net, clean["tfxfer"], 0, cache, run.strategy)
         with run.phase("training_head"):

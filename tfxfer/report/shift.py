@@ -51,8 +51,7 @@ def sections(run: Loaded) -> list[str]:
             page.table(("corruption, severity 5", "best stage", "validation accuracy", "untuned"), rows),
         ]
     if "contact" in run.banks:
-        made = facts["arguments"]["dataset"] != "cifar10_corrupted"
-        found += [page.note("Made here; frost takes a procedural texture, not a photograph of ice.")] if made else []
+        found.append(page.note(f"The corruptions: {_remark(run)}."))
         found.append(page.figure(folder, "corruptions", figures.contact_sheet(run.banks["contact"]["image"])))
     return found
 
@@ -88,7 +87,18 @@ def _remarks(run: Loaded) -> list[str]:
             f"which it has learned from {sizes['as_published']['train']:,} and from other versions of more: what it "
             "remembers counts as if it had understood."
         )
+    if run.facts["arguments"]["corruption"] == "frost":
+        found.append(f"The corruption: {_remark(run)}.")
     return [*found, f"Published: {published.CIFAR10C_SHIFT.remark}"]
+
+
+def _remark(run: Loaded) -> str:
+    """What of the corrupted images may differ from the benchmark's; older runs did not record it."""
+    if "corruptions" in run.facts:
+        return run.facts["corruptions"]["remark"]
+    if run.facts["arguments"]["dataset"] == "cifar10_corrupted":
+        return "CIFAR-10-C's own files"
+    return "made by an earlier version, whose frost was darker than the benchmark's and whose spatter was stronger"
 
 
 def _grid(run: Loaded) -> list[str]:
@@ -108,6 +118,8 @@ def _grid(run: Loaded) -> list[str]:
         page.note(
             "Accuracy as a plain mean over five severities, as CIFAR-10-C is reported; the drop is relative. Each cell "
             f"is of the same {n:,} images: a single one of 0.5 has the 95% interval {low:.3f} to {high:.3f} (Wilson)."
+            "Accuracy as a plain mean over five severities, as CIFAR-10-C is reported; the drop is relative. "
+            f"The means over 15, over 19 and of weather contain frost: {_remark(run)}."
         ),
         page.chart(
             run.dir / "figures",

@@ -174,5 +174,5 @@ def test_photographs_are_nothing_to_what_has_no_frost(pictures, tmp_path):
     both = read(twin.grid([("fog", 1), ("frost", 1)], np.arange(10)), "test")
     expected = [read(splits, "test")["image"] for splits in (fog, frost)]
     np.testing.assert_array_equal(both["image"], np.concatenate(expected))
-    assert "photographs from" in twin.remark
+    assert "the photographs in" in twin.remark
     assert "generated textures" in Twin.of(pictures).remark

@@ -122,13 +122,14 @@ def test_photographs_of_ice_are_used_in_all_that_has_frost(pictures, monkeypatch
     monkeypatch.setattr(data, "load", lambda *_, **__: pictures)
     cells = (("frost", 1),)
     clean, twin = robustness.load("arrays", None, cells, None, 32, 0, frost_textures=str(tmp_path / "ice"))
-    assert list(robustness.about(twin)["photographs"]["names"]) == ["white.png"]
-    assert robustness.about(twin)["remark"] == f"frost uses 1 photographs from {tmp_path / 'ice'}, not the benchmark's"
+    about = robustness.about(twin)
+    assert about["photographs"]["names"] == ["white.png"]
+    assert about["remark"] == f"frost uses the photographs in {tmp_path / 'ice'}, which are not the benchmark's"
     sides = robustness.sides(clean, twin, cells, True, 0)
     for splits in (*sides.values(), twin.grid(cells, np.arange(3))):
         example = next(iter(splits.test))
         plain = clean.rows["test"].images[clean.ids["test"] == int(example["base"])][0]
-        np.testing.assert_array_equal(example["image"], np.minimum(plain + 51.0, 255))  # white, to a fifth
+        np.testing.assert_allclose(example["image"], np.minimum(plain + 51.0, 255), atol=1)  # white, to a fifth
 
 
 def test_an_interrupted_grid_goes_on_from_the_cache(pictures, monkeypatch, tmp_path, capsys):

@@ -60,7 +60,7 @@ def remark(photographs: Photographs | None) -> str:
         )
     if photographs.sha256 == BENCHMARK:
         return "frost uses the benchmark's photographs of ice"
-    return f"frost uses {len(photographs.pixels)} photographs from {photographs.folder}, not the benchmark's"
+    return f"frost uses the photographs in {photographs.folder}, which are not the benchmark's"
 
 
 def photographs(given: Photographs | str | Path | None) -> Photographs | None:

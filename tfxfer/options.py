@@ -31,7 +31,6 @@ HELP = {
     "depths": "Numbers of layers, or stages, that the sweep unfreezes, comma-separated; by default 0,10,20,40, as far "
     "as the backbone has them.",
     "frost_textures": "Folder of photographs of ice for frost, such as the benchmark's; else textures are generated.",
-    "depths": "Numbers of layers, or stages, that the sweep unfreezes, comma-separated.",
     "sweep_epochs": "Passes over the training images at each of the depths.",
     "class_weights": "balanced lets all classes count the same in training, however many images they have; or none.",
     "classes": "Only the first so many classes.",

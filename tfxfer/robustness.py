@@ -44,24 +44,21 @@ def load(
     limit: int | None,
     image_size: int,
     seed: int,
-    skip_bad: bool = False,
-    strict: bool = False,
-) -> tuple[Splits, Twin]:
-    """A data set and the twin of its test images: CIFAR-10-C's files for `cifar10_corrupted`, else made here."""
-    official = dataset == OFFICIAL
-    options = {"image_size": image_size, "seed": seed, "skip_bad": skip_bad, "strict": strict}
-    clean = data.load("cifar10" if official else dataset, data_dir, limit, **options)
-    return clean, Twin.published(clean, tuple(wanted), data_dir) if official else Twin.of(clean, seed=seed)
     frost_textures: str | None = None,
+    **options,
 ) -> tuple[Splits, Twin]:
-    """A data set and the twin of its test images: CIFAR-10-C's files for `cifar10_corrupted`, else made here."""
+    """A data set and the twin of its test images: CIFAR-10-C's files for `cifar10_corrupted`, else made here.
+
+    Args:
+        frost_textures: a folder of photographs of ice.
+        options: for `data.load`, as are the others.
+    """
     official = dataset == OFFICIAL
     if official and frost_textures:
         raise InputError(f"{OFFICIAL} is read as it was published, its frost too: leave frost_textures out")
     photographs = corruptions.read_photographs(frost_textures) if frost_textures else None
-    clean = data.load(
-        "cifar10" if official else dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad
-    )
+    name = "cifar10" if official else dataset
+    clean = data.load(name, data_dir, limit, image_size=image_size, seed=seed, **options)
     if official:
         return clean, Twin.published(clean, tuple(wanted), data_dir)
     return clean, Twin.of(clean, seed=seed, frost_textures=photographs)

@@ -54,13 +54,9 @@ def main(
         alone = [cell for name in surgery.split(",") if name for cell in robustness.cells(name, "5")]
         others = [*alone, *(robustness.ALL if grid_images else ())]
         with run.phase("data_and_model"):
-            whole, twin = robustness.load(
-                dataset, data_dir, {*cells, *others}, limit, image_size, seed, skip_bad, strict
-            )
+            options = {"frost_textures": frost_textures, "skip_bad": skip_bad, "strict": strict}
+            whole, twin = robustness.load(dataset, data_dir, {*cells, *others}, limit, image_size, seed, **options)
             corrupted = robustness.sides(whole, twin, cells, leaky, seed, strict)
-            source = limit, image_size, seed, skip_bad, frost_textures
-            whole, twin = robustness.load(dataset, data_dir, {*cells, *others}, *source)
-            corrupted = robustness.sides(whole, twin, cells, leaky, seed)
             clean = {name: robustness.held_out(whole, side) for name, side in corrupted.items()}
             net = model.build(backbone, whole, image_size, weights)
         run.describe(net, clean["tfxfer"])

@@ -3,6 +3,7 @@
 python cluster_job.py STRATEGY OUT [die|endless]
 """
 
+import dataclasses
 import json
 import os
 import signal
@@ -24,6 +25,9 @@ def job(strategy, ending: str = "") -> dict[str, np.ndarray]:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     splits = data.from_arrays(conftest.make_pictures(75), conftest.make_pictures(31, seed=1))
+    rows = splits.rows["validation"]  # of wrong labels, so that the best epoch is not the last
+    wrong = dataclasses.replace(rows, labels=(rows.labels + 1) % 10)
+    splits = dataclasses.replace(splits, rows=splits.rows | {"validation": wrong})
     found = {}
     for name, unfrozen, train_batch_norm, cache in (
         ("cnn", "dense", False, "disk"),
@@ -40,12 +44,14 @@ def job(strategy, ending: str = "") -> dict[str, np.ndarray]:
         # batch norm behind batch norm gives gradients that are zero but for rounding, which Adam makes steps of
         optimizer = "sgd" if name == "mobilenet_v2" else "adam"
         options = {"batch_size": 7, "strategy": strategy, "cache": cache, "callbacks": [Die()], "optimizer": optimizer}
+        options |= {"keep": "best" if train_batch_norm and optimizer == "adam" else "last"}
         history = train.fit(net, splits, 500 if ending else 2, backbone_learning_rate=3e-4, **options)
         bank = features.extract(net, splits.test, ("logits", "embedding", "image"), strategy=strategy, batch_size=10)
         np.testing.assert_array_equal(bank["image"], splits.rows["test"].images)
         key = f"{name}-{train_batch_norm}"
         found |= {f"{key}/weight/{v.path}": v.numpy() for v in net.variables if v.dtype == "float32"}
         found |= {f"{key}/history/{k}": np.asarray(v) for k, v in history.items() if k != "seconds"}
+        found |= {f"{key}/kept": np.array(history.facts["weights_of_epoch"])}
         found |= {f"{key}/bank/{k}": bank[k] for k in ("logits", "embedding")} | {f"{key}/ids": bank.ids}
         assert net.optimizer.iterations == 2 * -(-splits.size("train") // 7)
     return found

@@ -21,7 +21,9 @@ JOB = Path(cluster_job.__file__)
 
 @pytest.fixture(scope="module")
 def alone():
-    return cluster_job.job(None)
+    found = cluster_job.job(None)
+    assert found["small_resnet-True/kept"] == 0  # an epoch that is not the last
+    return found
 
 
 def start(name, out, *rest, config=None) -> subprocess.Popen:

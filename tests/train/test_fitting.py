@@ -95,8 +95,9 @@ def test_arguments_out_of_range(pictures, small_cnn, options):
         fit(small_cnn, pictures)
 
 
-def plain_keras(net, splits, epochs, batch_size, seed, label_smoothing=0.0, class_weight=None):
-    """What one would write without tfxfer: the same order, Keras's own loop and loss over the whole network."""
+def plain_keras(net, splits, epochs, batch_size, seed, label_smoothing=0.0, class_weight=None, optimizer=None):
+    """What one would write without tfxfer: the same order, Keras's own loop and loss over the whole network; Adam, if
+    no optimizer is given."""
     classes = len(splits.classes)
 
     def pairs(example):
@@ -105,7 +106,7 @@ def plain_keras(net, splits, epochs, batch_size, seed, label_smoothing=0.0, clas
     steps = -(-splits.size("train") // batch_size)
     rate = optimizers.schedule("cosine", 1e-3, steps * epochs)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
-    net.compile(optimizer=keras.optimizers.Adam(rate), loss=loss, metrics=["accuracy"])
+    net.compile(optimizer=optimizer or keras.optimizers.Adam(rate), loss=loss, metrics=["accuracy"])
     return net.fit(
         splits.batches("train", batch_size, seed, epochs).map(pairs),
         validation_data=splits.batches("validation", batch_size).map(pairs),
@@ -147,15 +148,20 @@ def unbalanced(pictures):
 
 
 def test_class_weights_are_keras_s(unbalanced):
-    """Losses of training and validation, and final weights; "balanced" is scikit-learn's formula."""
+    """Losses of training and validation, and final weights; "balanced" is scikit-learn's formula. By SGD: Adam makes
+    whole steps of gradients that are next to nothing, and so of rounding, of which oneDNN has its own."""
     keras.utils.set_random_seed(3)
     net = model.build("cnn", unbalanced, weights="none")
     model.unfreeze_last(net, "all")
     start, counts = model.values(net), np.bincount(unbalanced.rows["train"].labels)
-    expected = plain_keras(net, unbalanced, 2, 32, 7, class_weight=dict(enumerate(counts.sum() / (10 * counts))))
+    weights = dict(enumerate(counts.sum() / (10 * counts)))
+    expected = plain_keras(net, unbalanced, 2, 32, 7, class_weight=weights, optimizer=keras.optimizers.SGD(0.1))
     weights = net.get_weights()
     model.assign_values(net, start)
-    history = train.fit(net, unbalanced, 2, seed=7, class_weights="balanced")
+    assert max(np.abs(ours - before).max() for ours, before in zip(weights, net.get_weights())) > 0.01
+    sgd = keras.optimizers.SGD(0.1)
+    history = train.fit(net, unbalanced, 2, seed=7, class_weights="balanced", optimizer=sgd)
+    assert not sgd.built
     for key, values in expected.items():
         np.testing.assert_allclose(history[key], values, rtol=2e-5, atol=1e-5, err_msg=key)
     for ours, theirs in zip(net.get_weights(), weights):
@@ -169,9 +175,56 @@ def test_class_weights_given_and_refused(unbalanced, small_cnn):
     assert np.bincount(labels, balanced[labels]) == pytest.approx(len(labels) / 10)
     assert weighting.class_weights("none", labels, 10) is weighting.class_weights(None, labels, 10) is None
     assert weighting.class_weights([1, 2], labels, 2).tolist() == [1, 2]
-    for given in ("equal", [1.0] * 9, [1.0] * 9 + [0.0], [1.0] * 9 + [np.inf]):
+    for given in ("equal", 5, {0: 1.0}, [1.0] * 9, [1.0] * 9 + [0.0], [1.0] * 9 + [np.inf]):
         with pytest.raises(InputError, match="class_weights"):
             fit(small_cnn, unbalanced, class_weights=given)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"net": "cnn"}, "net: expected a Keras model from model.build, got 'cnn'"),
+        ({"net": keras.Sequential(name="own")}, r"net: own has no layer scaled, .*model\.build\(net, splits, scaling"),
+        ({"splits": "mnist"}, r"splits: expected tfxfer's splits, got 'mnist': data\.load\('mnist'\) gives them"),
+        ({"splits": np.zeros(3)}, "splits: expected tfxfer's splits, got an object of class ndarray: data.load and"),
+        ({"epochs": "5"}, "epochs: expected a whole number, got '5'"),
+        ({"epochs": 2.5}, r"epochs: expected a whole number, got 2\.5"),
+        ({"epochs": True}, "epochs: expected a whole number, got True"),
+        ({"batch_size": None}, "batch_size: expected a whole number, got None"),
+        ({"learning_rate": "fast"}, r"learning_rate: expected a number .*, got 'fast'"),
+        ({"backbone_learning_rate": {"dense": "slow"}}, "backbone_learning_rate of dense: expected a number, got 'sl"),
+        ({"optimizer": 3}, "optimizer: expected a name, a Keras optimizer, its class or a function, got 3"),
+        ({"optimizer": "adamm"}, "unknown optimizer 'adamm'"),
+        ({"early_stopping": "3"}, "early_stopping: expected a whole number of epochs, or None, got '3'"),
+        ({"keep": "first"}, "keep 'first': expected one of best, last"),
+        ({"callbacks": keras.callbacks.EarlyStopping()}, "list of Keras callbacks, got an object of class EarlyStopp"),
+        ({"callbacks": [keras.callbacks.EarlyStopping]}, "list of Keras callbacks, got the class EarlyStopping in it"),
+        ({"cache": 5}, "cache: expected auto, memory, disk, off, or activations, got 5"),
+        ({"cache_dtype": "int3"}, "cache_dtype 'int3': expected bfloat16, or None"),
+        ({"strategy": 5}, "strategy: expected a name, .*, got 5"),
+        ({"precision": 3}, "precision 3: expected one of"),
+        ({"checkpoint_dir": __file__}, r"test_fitting\.py is a file, expected a folder"),
+    ],
+    ids=str,
+)
+def test_wrong_objects_are_refused_before_anything_is_computed(pictures, small_cnn, given, complaint, monkeypatch):
+    monkeypatch.setattr(train.fitting.activations, "compute", lambda *given, **options: pytest.fail("computed"))
+    with pytest.raises(InputError, match=complaint):
+        train.fit(**{"net": small_cnn, "splits": pictures} | given)
+
+
+def test_what_does_not_belong_together_is_refused(pictures, small_cnn):
+    other = data.from_arrays(*[(np.zeros((20, 28, 28, 3), np.uint8), np.arange(20) % 2)] * 2)
+    with pytest.raises(InputError, match="net: cnn takes images of 28 x 28 x 1, arrays has 28 x 28 x 3: build it with"):
+        train.fit(small_cnn, other)
+    many = data.from_arrays(*[(np.zeros((40, 28, 28), np.uint8), np.arange(40) % 20)] * 2)
+    for call in (train.fit, train.fine_tune, train.sweep, train.find_learning_rate):
+        with pytest.raises(InputError, match="net: cnn knows 10 classes, arrays has 20: build it with these splits"):
+            call(small_cnn, many)
+    with pytest.raises(InputError, match="tune_epochs: expected a whole number, got '3'"):
+        train.fine_tune(small_cnn, pictures, tune_epochs="3")
+    with pytest.raises(InputError, match=r"optimizer SGD has one rate, and here are two: give the class keras\.opt"):
+        train.fine_tune(small_cnn, pictures, optimizer=keras.optimizers.SGD(0.1))
 
 
 def test_regularisation_counts_as_in_keras(pictures):

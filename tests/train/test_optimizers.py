@@ -145,6 +145,61 @@ def test_any_keras_optimizer(net, optimizer, kind):
         assert [part.momentum for part in (plain, *several.optimizers)] == [0.9] * 3
 
 
+def test_one_that_is_made_already_is_copied(net):
+    """Its settings and its class; it stays as it is, even one that has trained, whose momenta are not taken over."""
+    given = keras.optimizers.SGD(0.3, momentum=0.9, nesterov=True, clipnorm=1.0)
+    given.apply([v.value for v in net.trainable_variables], net.trainable_variables)
+    before = [v.numpy() for v in given.variables]
+    plain = create(net, given)
+    assert plain is not given
+    assert type(plain) is keras.optimizers.SGD
+    assert (plain.momentum, plain.nesterov, plain.clipnorm, plain.built) == (0.9, True, 1.0, False)
+    assert rates(net, create(net, given, backbone_learning_rate=0.01)) == pytest.approx(
+        {"conv2": 0.01, "conv3": 0.01, "dense": 0.01, "logits": 0.1}
+    )
+    plain.apply([2 * v.value for v in net.trainable_variables], net.trainable_variables)
+    assert all(np.array_equal(v.numpy(), old) for v, old in zip(given.variables, before, strict=True))
+    assert (given.iterations, plain.iterations) == (1, 1)
+
+
+def test_what_has_a_rate_keeps_it(net):
+    """The rules of `learning_rate` and `schedule` beside it."""
+    sgd = keras.optimizers.SGD(0.25)
+    assert optimizers.course("adam", None, None) == (1e-3, "cosine")
+    assert optimizers.course("adam", 0.1, "constant") == (0.1, "constant")
+    assert optimizers.course(sgd, None, None) == (0.25, "constant")
+    assert optimizers.course(sgd, None, "cosine") == (0.25, "cosine")
+    decay = keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.5)
+    rate, name = optimizers.course(keras.optimizers.Adam(decay), None, None)
+    assert name == "ExponentialDecay"
+    assert rate.get_config() == decay.get_config()
+    made = create(net, keras.optimizers.Adam(decay), rate, schedule=name)
+    made.build(net.trainable_variables)
+    made.iterations.assign(10)
+    assert float(made.learning_rate) == 0.25
+    with pytest.raises(InputError, match="the optimizer has a schedule of its own, so its rate is one for all"):
+        create(net, made, rate, backbone_learning_rate=0.1)
+    for optimizer, given, complaint in (
+        (
+            sgd,
+            (0.1, None),
+            r"learning_rate 0\.1: the optimizer SGD has its own; leave learning_rate out, or give the cl",
+        ),
+        (keras.optimizers.Adam(decay), (None, "cosine"), "schedule 'cosine': the optimizer Adam has its own; leave"),
+        (keras.optimizers.LossScaleOptimizer(sgd), (None, None), "plain optimizers, got LossScaleOptimizer"),
+    ):
+        with pytest.raises(InputError, match=complaint):
+            optimizers.course(optimizer, *given)
+    sgd.exclude_from_weight_decay(var_names=["bias"])
+    with pytest.raises(InputError, match="excludes variables from weight decay, which a copy would lose"):
+        create(net, sgd)
+
+
+def test_what_an_optimizer_is_called_does_not_depend_on_the_process():
+    first, second = (optimizers.identity(keras.optimizers.SGD(0.25)) for _ in range(2))
+    assert first == second != optimizers.identity(keras.optimizers.SGD(0.5))
+
+
 def test_graphs_of_the_same_layers_and_files_keep_the_rates(net, tmp_path):
     given = {"conv2": 0.01}
     twin = keras.models.clone_model(net)
@@ -209,7 +264,6 @@ def test_two_devices():
     [
         ({"optimizer": "adamm"}, r"unknown optimizer 'adamm': expected one of adadelta, .*adam, .*sgd"),
         ({"optimizer": "multioptimizer"}, "unknown optimizer 'multioptimizer'"),
-        ({"optimizer": keras.optimizers.Adam(0.3)}, "has a rate, which would be replaced: pass its class"),
         ({"optimizer": functools.partial(keras.optimizers.SGD, learning_rate=1.0)}, "has a rate"),
         ({"optimizer": functools.partial(keras.optimizers.SGD, 1.0)}, "expected a name, a class"),
         ({"optimizer": functools.partial(keras.optimizers.SGD, speed=1.0)}, "speed.*expected a name, a class"),

@@ -1,6 +1,5 @@
 """The learning-rate range test."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -9,7 +8,7 @@ import numpy as np
 from tfxfer import activations, model, order, prefix, strategies
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
-from tfxfer.train import optimizers
+from tfxfer.train import checks, optimizers
 from tfxfer.train.loop import Steps
 
 BETA = 0.98  # of the running mean of losses
@@ -34,7 +33,7 @@ def find_learning_rate(
     steps: int = 100,
     *,
     batch_size: int = 32,
-    optimizer: str | Callable[..., keras.optimizers.Optimizer] = "adam",
+    optimizer: optimizers.Optimizer = "adam",
     seed: int = 0,
     cache: str = "auto",
 ) -> LearningRates:
@@ -45,12 +44,14 @@ def find_learning_rate(
 
     Args:
         net: from `model.build`, with what shall train unfrozen.
-        lowest, highest: the range of rates.
+        lowest, highest: the range of rates, which take the place of an optimizer's own.
         steps: batches at most; the training images are gone through as often as that takes.
 
     Raises:
         InputError: arguments out of range, or a loss that never falls.
     """
+    checks.kinds(locals())
+    checks.network(net, splits)
     if not 0 < lowest < highest or min(steps - 9, batch_size) < 1:
         raise InputError(f"lowest {lowest}, highest {highest}, steps {steps}: expected rising rates, and 10 steps")
     activations.check_mode(cache, 0)

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tfxfer import activations, model, order, precisions, prefix, strategies
 from tfxfer.activations import Activations
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
-from tfxfer.train import optimizers, weighting
+from tfxfer.train import best_epoch, checks, optimizers, weighting
 from tfxfer.train.checkpoints import Saver
 from tfxfer.train.loop import Loop, Steps
 from tfxfer.train.progress import Progress
@@ -24,27 +24,33 @@ from tfxfer.train.progress import Progress
 class History(dict):
     """A list with one number per epoch for each of loss, accuracy, val_loss, val_accuracy and seconds.
 
-    `facts` says how it was trained: schedule, where the graph was cut and the activations are, precision, seconds.
+    `facts` says how it was trained: schedule, where the graph was cut and the activations are, precision, seconds; how
+    many `epochs` there were, and `weights_of_epoch`, the one (counted from 0) whose weights the network has.
     """
 
     facts: dict[str, Any]
+
+    def kept(self, name: str) -> float:
+        """A figure such as "val_accuracy" of the epoch whose weights the network has."""
+        return self[name][self.facts["weights_of_epoch"]]
 
 
 def fit(
     net: keras.Model,
     splits: Splits,
     epochs: int = 5,
-    learning_rate: float = 1e-3,
+    learning_rate: float | None = None,
     *,
     backbone_learning_rate: float | dict[str, float] | None = None,
     stage_decay: float | None = None,
     batch_size: int = 32,
-    optimizer: str | Callable[..., keras.optimizers.Optimizer] = "adam",
-    schedule: str = "cosine",
+    optimizer: optimizers.Optimizer = "adam",
+    schedule: str | None = None,
     label_smoothing: float = 0.0,
     class_weights: str | Sequence[float] | None = None,
     seed: int = 0,
     early_stopping: int | None = None,
+    keep: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     cache: str | Activations = "auto",
     cache_dtype: str | None = None,
@@ -62,18 +68,25 @@ def fit(
         net: from `model.build`; compiled here.
         splits: trains on `train` in an order fixed by seed and epoch, evaluates `validation`; `test` is not touched.
         epochs: passes over the training images.
-        learning_rate: the highest rate.
-        backbone_learning_rate, stage_decay, optimizer: other rates for the backbone or its stages, and the algorithm,
-            see `optimizers.create`.
+        learning_rate: the highest rate, 1e-3 unless stated otherwise.
+        backbone_learning_rate, stage_decay: other rates for the backbone or its stages, see `optimizers.create`.
+        optimizer: the name of one of Keras's, its class, or a function that makes one from `learning_rate=`. Or one
+            that is made already, such as SGD(0.01), used as Keras would use it: with its own rate, constant or by its
+            own LearningRateSchedule, so `learning_rate` must be left out. A copy trains, without what it has
+            accumulated before: the object itself does not change, and several fits can be given the same.
         batch_size: images a step, of all devices together; the last batch of an epoch may be smaller.
-        schedule: "cosine" (warm-up over the first tenth of all steps, then half a cosine to 0) or "constant".
+        schedule: "cosine" (warm-up over the first tenth of all steps, then half a cosine to 0), "constant", or None:
+            "cosine", but what an optimizer that is made already brings.
         label_smoothing: share of the target spread over all classes, in [0, 1) (Szegedy et al. 2016,
             arXiv:1512.00567); in the loss of training and of validation.
         class_weights: a factor for each class in the loss of training, in the classes' order, as Keras's; "balanced"
             makes all classes count the same, however many images they have.
         seed: of the images' order.
-        early_stopping: epochs without a lower validation loss after which training ends; the weights of the best epoch
-            are restored. None trains all epochs.
+        early_stopping: epochs without a lower validation loss after which training ends. None trains all epochs; the
+            schedule is laid out for all of them in any case.
+        keep: which epoch's weights the network has afterwards: "best" (the lowest validation loss, of equal ones the
+            first epoch's; see `best_epoch.BestEpoch`) or "last". By default the last, with early stopping the best.
+            The optimizer stays where training ended.
         callbacks: Keras's; `model` is `net`, and a batch is what one call to the device does.
         cache: "off", "memory", "disk" (kept for later runs), "auto" (see `activations.compute`), or activations that
             are there already.
@@ -85,10 +98,16 @@ def fit(
         checkpoint_dir: where to keep checkpoints; what is found there is continued.
 
     Raises:
-        InputError: arguments out of range, training that diverged, a worker that is gone.
+        InputError: objects of a wrong kind, arguments out of range, training that diverged, a worker that is gone.
         RuntimeError: a frozen weight or moving statistic changed. That is a bug, and the results are void.
     """
-    if min(epochs, batch_size) < 1 or not 0 < learning_rate < math.inf:
+    checks.kinds(locals())
+    checks.network(net, splits)
+    best_epoch.check(keep)
+    keep = keep or ("best" if early_stopping else "last")
+    learning_rate, schedule = optimizers.course(optimizer, learning_rate, schedule)
+    own = isinstance(learning_rate, optimizers.Schedule)
+    if min(epochs, batch_size) < 1 or not (own or 0 < learning_rate < math.inf):
         raise InputError(
             f"epochs {epochs}, batch_size {batch_size}, learning_rate {learning_rate}: expected finite, above zero"
         )
@@ -101,7 +120,10 @@ def fit(
     started = time.perf_counter()
     strategy = strategies.create(strategy) if isinstance(strategy, str) else strategy
     sizes = tuple(-(-splits.size(split) // batch_size) for split in activations.SPLITS)
-    rates = (learning_rate, backbone_learning_rate, stage_decay, schedule, *_named(optimizer))
+    rates = {"backbone_learning_rate": backbone_learning_rate, "stage_decay": stage_decay, "schedule": schedule}
+    create = functools.partial(optimizers.create, net, optimizer, learning_rate, **rates, steps=epochs * sizes[0])
+    if optimizers.averages(create()) and keep == "best":
+        raise InputError("the optimizer averages weights (use_ema), which validation does not see: set keep='last'")
     weights = weighting.class_weights(class_weights, splits.rows["train"].labels, len(splits.classes))
     before = model.frozen_digests(net)
     kept = Path(checkpoint_dir, "precision.json") if checkpoint_dir else None
@@ -112,8 +134,7 @@ def fit(
         trained = strategies.mirror(tail, strategy)
 
         def new_optimizer(variables):
-            rates = {"backbone_learning_rate": backbone_learning_rate, "stage_decay": stage_decay, "schedule": schedule}
-            made = optimizers.create(net, optimizer, learning_rate, **rates, steps=epochs * sizes[0])
+            made = create()
             made.build(variables)
             return made
 
@@ -127,7 +148,7 @@ def fit(
             rows = order.batches(splits.size(split), batch_size, **options)
             return iter(strategies.distribute(strategy, rows, lambda r, weight: (read(r), weight), batch_size))
 
-        listed = [*_own(splits, batch_size, early_stopping, strategy), *callbacks]
+        listed = [*_own(splits, batch_size, early_stopping, keep, strategy), *callbacks]
         watched = keras.callbacks.CallbackList(listed, model=net, epochs=epochs, steps=sizes[0], verbose=0)
         loop = Loop(
             Steps(trained, algorithm, strategy, label_smoothing, weights),
@@ -138,8 +159,9 @@ def fit(
             lambda: strategies.assign(tail, trained),
             lambda: strategies.assign(trained, tail),
         )
-        identity = [before, splits.fingerprint, epochs, batch_size, seed, views, label_smoothing, *map(str, rates)]
-        identity += [chosen, cache_dtype, early_stopping, None if weights is None else weights.tolist()]
+        identity = [before, splits.fingerprint, epochs, batch_size, seed, views, label_smoothing]
+        identity += map(str, (None if own else learning_rate, *rates.values(), *optimizers.identity(optimizer)))
+        identity += [chosen, cache_dtype, early_stopping, keep, None if weights is None else weights.tolist()]
         saver = Saver(checkpoint_dir, identity, trained, algorithm, listed[1:], strategy)
         position = saver.load()
         net.stop_training = position.stopped
@@ -157,9 +179,7 @@ def fit(
             strategies.assign(tail, trained)
             watched.on_train_end()
             strategies.assign(trained, tail)
-            stops = [each for each in listed if isinstance(each, keras.callbacks.EarlyStopping)]
-            best = [each.best_epoch for each in stops if each.restore_best_weights and each.best_weights is not None]
-            position.weights_of = best[-1] if best else len(position.history["loss"]) - 1
+            position.weights_of = best_epoch.kept(listed, len(position.history["loss"]))
             position.finished = True
             saver.save(position)
         if strategy is not None:  # a network on one device, and an optimizer to go with it
@@ -170,7 +190,13 @@ def fit(
         raise RuntimeError(f"frozen layers changed while training, results are void: {', '.join(moved)}")
     history = History(position.history)
     seconds = position.spent + time.perf_counter() - started
-    history.facts = facts | {"weights_of_epoch": position.weights_of, "seconds": seconds}  # epochs count from 0
+    trained_epochs = len(history["loss"])
+    history.facts = facts | {"keep": keep, "weights_of_epoch": position.weights_of, "epochs": trained_epochs}
+    history.facts |= {"seconds": seconds}
+    if strategies.is_chief(strategy):
+        what = "the lowest validation loss" if keep == "best" else "validation loss"
+        loss = history.kept("val_loss")
+        print(f"kept: epoch {position.weights_of + 1} of {trained_epochs}, {what} {loss:.4f}", flush=True)
     return history
 
 
@@ -200,14 +226,10 @@ def _cut(net, splits, cache, cache_dtype, views, seed, strategy, facts):
     return (found, list(where.tensors), prefix.tail(net, where)) if found else (None, [], net)
 
 
-def _named(optimizer) -> tuple:
-    """What an optimizer is, the same in every process."""
-    if isinstance(optimizer, functools.partial):
-        return *_named(optimizer.func), optimizer.args, sorted(optimizer.keywords.items())
-    return (optimizer if isinstance(optimizer, str) else optimizer.__qualname__,)
-
-
-def _own(splits: Splits, batch_size: int, early_stopping: int | None, strategy) -> list[keras.callbacks.Callback]:
-    stopping = keras.callbacks.EarlyStopping("val_loss", patience=early_stopping, mode="min", restore_best_weights=True)
-    progress = Progress(splits.size("train"), batch_size, quiet=not strategies.is_chief(strategy))
-    return [progress, stopping] if early_stopping else [progress]
+def _own(splits, batch_size: int, early_stopping: int | None, keep: str, strategy) -> list[keras.callbacks.Callback]:
+    found = [Progress(splits.size("train"), batch_size, quiet=not strategies.is_chief(strategy))]
+    if keep == "best":
+        found.append(best_epoch.BestEpoch())
+    if early_stopping:
+        found.append(keras.callbacks.EarlyStopping("val_loss", patience=early_stopping, mode="min"))
+    return found

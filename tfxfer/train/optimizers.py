@@ -1,5 +1,6 @@
 """Optimizers: any of Keras's, its rate's course over the steps, and rates that differ within the network."""
 
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -10,14 +11,18 @@ from tfxfer import backbones, model
 from tfxfer.errors import InputError
 
 SCHEDULES = ("cosine", "constant")
+RATE = 1e-3
 Rates = float | Mapping[str, float] | None
+Optimizer = str | Callable[..., keras.optimizers.Optimizer] | keras.optimizers.Optimizer
+Schedule = keras.optimizers.schedules.LearningRateSchedule
+_WRAPPERS = ("MultiOptimizer", "LossScaleOptimizer")
 HEAD = "logits"  # the group of all that no rate of the backbone's is for
 
 
 def create(
     net: keras.Model,
-    optimizer: str | Callable[..., keras.optimizers.Optimizer],
-    learning_rate: float,
+    optimizer: Optimizer,
+    learning_rate: float | Schedule,
     *,
     backbone_learning_rate: Rates = None,
     stage_decay: float | None = None,
@@ -29,8 +34,8 @@ def create(
     Args:
         net: from `model.build`.
         optimizer: the name of one of Keras's, or what makes one from `learning_rate=`: a class, or a class and its
-            options in functools.partial.
-        learning_rate: the highest rate.
+            options in functools.partial; or one made already, of which copies are made.
+        learning_rate: the highest rate, or an optimizer's own schedule; see `course`.
         backbone_learning_rate, stage_decay: other rates, see `groups`. All take the same course.
         schedule: "cosine" or "constant", see the function `schedule`.
         steps: in all epochs together.
@@ -44,6 +49,10 @@ def create(
         InputError: no such optimizer, schedule, stage or layer; rates out of range, or for what does not train.
     """
     make = _maker(optimizer, schedule, steps)
+    if isinstance(learning_rate, Schedule):
+        if backbone_learning_rate is not None or stage_decay is not None:
+            raise InputError("the optimizer has a schedule of its own, so its rate is one for all: leave others out")
+        return make(learning_rate)
     found = groups(net, learning_rate, backbone_learning_rate, stage_decay)
     if len(rates := {rate for rate, _ in found.values()}) == 1:
         return make(*rates)
@@ -56,6 +65,50 @@ def create(
     *others, last = found
     patterns = {"|".join(f"{re.escape(layer)}/.*" for layer in found[name][1]): made[name] for name in others}
     return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(made[last], patterns))
+
+
+def course(optimizer: Optimizer, learning_rate: float | None, schedule: str | None) -> tuple[float | Schedule, str]:
+    """The highest rate and the name of its course: as given, by default 1e-3 and "cosine"; an optimizer that is made
+    already brings both, "constant" if its rate is a number.
+
+    Returns:
+        The rate, and one of `SCHEDULES`; or an optimizer's own schedule, and its class's name.
+
+    Raises:
+        InputError: no such schedule, an optimizer that cannot be copied, or a rate beside one that has its own.
+    """
+    if schedule is not None and schedule not in SCHEDULES:
+        raise InputError(f"schedule {schedule!r}: expected one of {', '.join(SCHEDULES)}")
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        return RATE if learning_rate is None else learning_rate, schedule or "cosine"
+    _copyable(optimizer)
+    name, own = type(optimizer).__name__, optimizer.get_config()["learning_rate"]
+    if learning_rate is not None:
+        raise InputError(
+            f"learning_rate {learning_rate}: the optimizer {name} has its own; leave learning_rate out, or give the "
+            f"class keras.optimizers.{name}"
+        )
+    if isinstance(own, float):
+        return own, schedule or "constant"
+    if schedule is not None:
+        raise InputError(f"schedule {schedule!r}: the optimizer {name} has its own; leave schedule out")
+    found = keras.optimizers.schedules.deserialize(own)
+    return found, type(found).__name__
+
+
+def identity(optimizer: Optimizer) -> tuple:
+    """What an optimizer is, the same in every process."""
+    if isinstance(optimizer, functools.partial):
+        return *identity(optimizer.func), optimizer.args, sorted(optimizer.keywords.items())
+    if isinstance(optimizer, keras.optimizers.Optimizer):  # its name is numbered through the process
+        settings = {name: value for name, value in optimizer.get_config().items() if name != "name"}
+        return type(optimizer).__qualname__, sorted(settings.items())
+    return (optimizer if isinstance(optimizer, str) else getattr(optimizer, "__qualname__", type(optimizer).__name__),)
+
+
+def averages(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether averaged weights take the place of the last ones when training ends."""
+    return any(part.use_ema for part in getattr(optimizer, "optimizers", [optimizer]))
 
 
 def groups(
@@ -112,7 +165,18 @@ def _named(net: keras.Model, rates: Mapping[str, float]) -> dict[str, tuple[str,
     return given
 
 
-def schedule(name: str, rate: float, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
+def _copyable(optimizer: keras.optimizers.Optimizer) -> None:
+    """Raises InputError for an optimizer whose settings do not say all about it."""
+    if type(optimizer).__name__ in _WRAPPERS:
+        raise InputError(f"optimizer: expected one of Keras's plain optimizers, got {type(optimizer).__name__}")
+    if any(getattr(optimizer, f"_exclude_from_weight_decay{part}", None) for part in ("", "_pattern")):
+        raise InputError(
+            f"optimizer: {type(optimizer).__name__} excludes variables from weight decay, which a copy would lose: "
+            "give a function of learning_rate that makes it so"
+        )
+
+
+def schedule(name: str, rate: float, steps: int) -> float | Schedule:
     """The course of a rate: "cosine" warms up linearly over the first tenth of all steps and decays to 0 by a half
     cosine (Loshchilov and Hutter 2017, arXiv:1608.03983); "constant" keeps the rate."""
     if name not in SCHEDULES:
@@ -133,11 +197,18 @@ def _maker(optimizer, course: str, steps: int) -> Callable[[float], keras.optimi
         if optimizer.lower() not in names:
             raise InputError(f"unknown optimizer {optimizer!r}: expected one of {', '.join(names)}, or a class")
         optimizer = known[optimizer.lower()]
-    if isinstance(optimizer, kind) or "learning_rate" in getattr(optimizer, "keywords", ()):
+    if isinstance(optimizer, kind):
+        _copyable(optimizer)
+        given, config = type(optimizer), {k: v for k, v in optimizer.get_config().items() if k != "name"}
+
+        def optimizer(learning_rate):
+            return given.from_config(config | {"learning_rate": learning_rate})
+
+    if "learning_rate" in getattr(optimizer, "keywords", ()):
         raise InputError(f"optimizer {optimizer} has a rate, which would be replaced: pass its class, or a partial")
 
-    def make(rate: float) -> keras.optimizers.Optimizer:
-        rate = schedule(course, rate, steps)
+    def make(rate: float | Schedule) -> keras.optimizers.Optimizer:
+        rate = rate if isinstance(rate, Schedule) else schedule(course, rate, steps)
         try:
             made = optimizer(learning_rate=rate)
         except (TypeError, ValueError) as error:

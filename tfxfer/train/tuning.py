@@ -13,6 +13,7 @@ from tfxfer import activations, model, precisions, prefix, strategies
 from tfxfer.activations import Activations
 from tfxfer.data import Splits
 from tfxfer.errors import InputError
+from tfxfer.train import checks, optimizers
 from tfxfer.train.fitting import History, fit
 
 Depth = int | str
@@ -24,8 +25,8 @@ def fine_tune(
     unfreeze: Depth | Sequence[Depth] = 10,
     epochs: int = 5,
     tune_epochs: int = 5,
-    learning_rate: float = 1e-3,
-    tune_learning_rate: float = 1e-4,
+    learning_rate: float = optimizers.RATE,
+    tune_learning_rate: float = optimizers.RATE / 10,
     *,
     train_batch_norm: bool = True,
     backbone_learning_rate: float | dict[str, float] | None = None,
@@ -43,12 +44,18 @@ def fine_tune(
         tune_epochs, tune_learning_rate: of each fit thereafter.
         train_batch_norm: of the unfrozen tail.
         backbone_learning_rate, stage_decay: when the tail trains.
-        options: for `fit`.
+        options: for `fit`. `keep` and `early_stopping` count in each fit alone: with keep="best" the tail starts from
+            the head's best epoch.
 
     Returns:
         The histories one after another, with a column `unfrozen` (backbone layers that train). `facts["phases"]` has
         the facts of each fit.
     """
+    checks.network(net, splits)
+    checks.kinds({"epochs": epochs, "tune_epochs": tune_epochs, "tune_learning_rate": tune_learning_rate} | options)
+    if isinstance(made := options.get("optimizer"), keras.optimizers.Optimizer):
+        name = type(made).__name__
+        raise InputError(f"optimizer {name} has one rate, and here are two: give the class keras.optimizers.{name}")
     depths = (unfreeze,) if isinstance(unfreeze, int | str) else tuple(unfreeze)
     if not depths:
         raise InputError("unfreeze is empty: expected at least one depth")
@@ -70,13 +77,16 @@ def fine_tune(
         before, length = len(history.get("loss", [])), len(part["loss"])
         for name in {**history, **part}:  # a callback may log in one phase only
             history.setdefault(name, [math.nan] * before).extend(part.get(name, [math.nan] * length))
-    history.facts = {"phases": phases, "seconds": sum(facts["seconds"] for facts in phases)}
+    sums = {name: sum(facts[name] for facts in phases) for name in ("epochs", "seconds")}
+    kept = sums["epochs"] - phases[-1]["epochs"] + phases[-1]["weights_of_epoch"]
+    history.facts = {"phases": phases, "keep": phases[-1]["keep"], "weights_of_epoch": kept} | sums
     return history
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A row per depth: depth, val_accuracy, val_loss, accuracy, loss (training), seconds, trainable_parameters.
+    """A row per depth: depth, val_accuracy, val_loss, accuracy, loss (training), seconds, trainable_parameters; the
+    figures are of the epoch whose weights `fit` keeps.
 
     `best` is the row with the highest validation accuracy, the fewest trainable parameters among equals; `histories`
     are in the rows' order; `shared_seconds` were spent once, for the activations of all depths.
@@ -93,7 +103,7 @@ def sweep(
     splits: Splits,
     depths: Sequence[Depth] = (0, 10, 20, 40, "all"),
     epochs: int = 5,
-    learning_rate: float = 1e-3,
+    learning_rate: float | None = None,
     *,
     train_batch_norm: bool = True,
     cache: str = "auto",
@@ -116,6 +126,8 @@ def sweep(
             one for neural collapse.
         options: for `fit`, as are the others.
     """
+    checks.network(net, splits)
+    checks.kinds({"epochs": epochs, "learning_rate": learning_rate, "strategy": strategy} | options)
     if len(set(depths)) != len(depths) or not depths:
         raise InputError(f"depths {depths}: expected at least one, each once")
     started = time.perf_counter()
@@ -142,8 +154,7 @@ def sweep(
             checkpoint_dir=_folder(checkpoint_dir, f"depth-{depth}"),
             **options,
         )
-        epoch = history.facts["weights_of_epoch"]
-        row = {name: history[name][epoch] for name in ("val_accuracy", "val_loss", "accuracy", "loss")}
+        row = {name: history.kept(name) for name in ("val_accuracy", "val_loss", "accuracy", "loss")}
         parameters = sum(math.prod(variable.shape) for variable in net.trainable_variables)
         row |= {"seconds": history.facts["seconds"], "trainable_parameters": parameters}
         rows.append({"depth": depth} | row | (measure(net) if measure else {}))

@@ -23,7 +23,10 @@ def class_weights(given: str | Sequence[float] | None, labels: np.ndarray, class
         if given != "balanced":
             raise InputError(f"class_weights {given!r}: expected balanced, none, or a number for each class")
         return compute_class_weight("balanced", classes=np.arange(classes), y=labels).astype(np.float32)
-    weights = np.asarray(given, np.float32)
+    try:
+        weights = np.asarray(given, np.float32)
+    except (TypeError, ValueError):  # such as Keras's dict
+        raise InputError(f"class_weights {given!r}: expected balanced, none, or {classes} numbers in a list") from None
     if weights.shape != (classes,) or not (np.isfinite(weights).all() and weights.min() > 0):
-        raise InputError(f"class_weights {list(given)}: expected {classes} finite numbers above 0, one for each class")
+        raise InputError(f"class_weights {given}: expected {classes} finite numbers above 0, one for each class")
     return weights

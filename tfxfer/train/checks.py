@@ -1,0 +1,101 @@
+"""Objects of a wrong kind, refused at the door in one line: before anything is loaded, computed or written."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfxfer.activations import Activations
+from tfxfer.data import Splits
+from tfxfer.errors import InputError
+
+_LANDMARKS = ("scaled", "embedding", "logits")  # of a network from model.build
+
+_KINDS = {
+    "epochs": (Integral, "a whole number"),
+    "tune_epochs": (Integral, "a whole number"),
+    "batch_size": (Integral, "a whole number"),
+    "seed": (Integral, "a whole number"),
+    "views": (Integral, "a whole number"),
+    "steps": (Integral, "a whole number"),
+    "early_stopping": (Integral | None, "a whole number of epochs, or None"),
+    "learning_rate": (Real | None, "a number (a schedule is an optimizer's, such as Adam(schedule))"),
+    "tune_learning_rate": (Real | None, "a number"),
+    "lowest": (Real, "a number"),
+    "highest": (Real, "a number"),
+    "backbone_learning_rate": (Real | Mapping | None, "a number, or numbers by stage or layer"),
+    "stage_decay": (Real | None, "a number"),
+    "label_smoothing": (Real, "a number"),
+    "optimizer": (str | Callable | keras.optimizers.Optimizer, "a name, a Keras optimizer, its class or a function"),
+    "callbacks": (Sequence, "a list of Keras callbacks"),
+    "cache": (str | Activations, "auto, memory, disk, off, or activations"),
+    "cache_dtype": (str | None, "bfloat16, or None"),
+    "strategy": (str | tf.distribute.Strategy | None, "a name, a tf.distribute.Strategy, or None"),
+    "checkpoint_dir": (str | os.PathLike | None, "a folder, or None"),
+}
+
+
+def network(net: Any, splits: Any) -> None:
+    """Checks that there is a network from `model.build` and images for it.
+
+    Raises:
+        InputError: either is something else, or they do not belong together.
+    """
+    if not isinstance(net, keras.Model):
+        raise InputError(f"net: expected a Keras model from model.build, got {_shown(net)}")
+    if not isinstance(splits, Splits):
+        known = f"data.load({splits!r}) gives" if isinstance(splits, str) else "data.load and data.from_arrays give"
+        raise InputError(f"splits: expected tfxfer's splits, got {_shown(splits)}: {known} them")
+    if missing := [name for name in _LANDMARKS if name not in {layer.name for layer in net.layers}]:
+        raise InputError(
+            f"net: {net.name} has no layer {missing[0]}, so it is not from model.build: model.build(net, splits, "
+            "scaling=...) makes a network of any Keras model"
+        )
+    if net.input_shape[1:] != tuple(splits.image_shape):
+        raise InputError(
+            f"net: {net.name} takes images of {_size(net.input_shape[1:])}, {splits.name} has "
+            f"{_size(splits.image_shape)}: build it with these splits"
+        )
+    if net.output_shape[-1] < len(splits.classes):
+        raise InputError(
+            f"net: {net.name} knows {net.output_shape[-1]} classes, {splits.name} has {len(splits.classes)}: build it "
+            "with these splits"
+        )
+
+
+def kinds(given: Mapping[str, Any]) -> None:
+    """Checks what kind of object each argument is, by name; names that are unknown here are passed over.
+
+    Raises:
+        InputError: the first that is of a wrong kind.
+    """
+    for name, (kind, expected) in _KINDS.items():
+        value = given.get(name)
+        if name in given and (isinstance(value, bool) or not isinstance(value, kind)):
+            raise InputError(f"{name}: expected {expected}, got {_shown(value)}")
+    rates = given.get("backbone_learning_rate")
+    for name, rate in rates.items() if isinstance(rates, Mapping) else ():
+        if not isinstance(rate, Real):
+            raise InputError(f"backbone_learning_rate of {name}: expected a number, got {_shown(rate)}")
+    for each in given.get("callbacks", ()):
+        if not isinstance(each, keras.callbacks.Callback):
+            raise InputError(f"callbacks: expected a list of Keras callbacks, got {_shown(each)} in it")
+    if given.get("cache_dtype") not in (None, "bfloat16", "float16", "float32"):
+        raise InputError(f"cache_dtype {given['cache_dtype']!r}: expected bfloat16, or None")
+    if (folder := given.get("checkpoint_dir")) is not None and os.path.exists(folder) and not os.path.isdir(folder):
+        raise InputError(f"checkpoint_dir: {folder} is a file, expected a folder")
+
+
+def _shown(value: Any) -> str:
+    """A value if it is short to write, else what it is."""
+    if value is None or isinstance(value, str | int | float):
+        text = repr(value)
+        return text if len(text) <= 60 else f"{text[:59]}…"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"an object of class {type(value).__name__}"
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))

@@ -31,6 +31,19 @@ def test_splits_share_no_image_and_leave_none_out(digits):
     assert sorted(ids) == list(range(1797))
 
 
+def test_shares_are_of_what_is_there_and_refused_where_there_is_a_set(digits, tmp_path):
+    splits = data.load("digits", validation=0.2, test=0.5)
+    assert [splits.size(name) for name in SPLITS] == [718, 180, 899]
+    same = data.load("digits", validation=0.1, test=0.25)
+    assert same.fingerprint == digits.fingerprint
+    write_idx_set(tmp_path)
+    assert data.load(f"idx:{tmp_path}", validation=0.2).size("validation") == 40
+    with pytest.raises(
+        InputError, match=r"test 0\.25: idx:.* has test images of its own, which are taken: leave test"
+    ):
+        data.load(f"idx:{tmp_path}", test=0.25)
+
+
 def test_published_test_set_stays_whole_and_its_ids_follow_training(tmp_path):
     write_idx_set(tmp_path)
     splits = data.load(f"idx:{tmp_path}")

@@ -1,3 +1,4 @@
+import importlib
 import json
 import math
 import os
@@ -10,7 +11,9 @@ from scipy import stats
 
 import tfxfer
 from tfxfer import arguments, data, environment, exhibits, features, loaded, runs
+from tfxfer import data, exhibits, features, runs
 from tfxfer.errors import InputError
+from tfxfer.recipes import RECIPES
 
 JSON = ("metrics.json", "run.json")
 HISTORY = {"loss": [2.0, 1.0], "val_loss": [2.0, 1.5], "accuracy": [0.1, 0.6], "val_accuracy": [0.1, 0.4]}
@@ -58,6 +61,36 @@ def test_what_is_not_finite_is_null_and_nan_again(tmp_path, pictures, small_cnn)
     assert written["metrics.json"] == {"before/silhouette": None, "after/silhouette": 0.25}
     assert written["run.json"]["by_seed"] == {"0": [None, None, 1]}
     assert math.isnan(tfxfer.load(run.final).metrics["before/silhouette"])
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"keep": None, "protocol": "tfxfer"}, "best"),
+        ({"keep": None, "protocol": "as_published"}, "last"),
+        ({"keep": "best", "protocol": "as_published"}, "best"),
+        ({"keep": "last"}, "last"),
+    ],
+)
+def test_which_epoch_is_kept_follows_from_the_protocol_unless_it_is_said(tmp_path, given, kept):
+    with runs.Run("trial", given | {"early_stopping": 3}, tmp_path) as run:
+        options = run.training()
+        assert (options["keep"], options["early_stopping"]) == (kept, 3)
+        assert run.facts["arguments"]["keep"] == kept
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_options_of_every_recipe_reach_the_data(tmp_path, monkeypatch, recipe):
+    seen = {}
+
+    def load(*given, **options):
+        seen.update(options)
+        raise InputError("seen")
+
+    monkeypatch.setattr(data, "load", load)
+    with pytest.raises(InputError, match=r"^seen$"):
+        importlib.import_module(f"tfxfer.recipes.{recipe}").main(validation=0.2, test=0.4, out=str(tmp_path))
+    assert (seen["validation"], seen["test"]) == (0.2, 0.4)
 
 
 def test_two_runs_in_one_second_have_two_names(tmp_path, pictures, small_cnn):

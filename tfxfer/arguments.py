@@ -74,6 +74,22 @@ def _class_weights(name: str, arguments: Mapping[str, Any]) -> None:
         raise InputError(f"class_weights {arguments[name]!r}: expected none or balanced")
 
 
+def _keep(name: str, arguments: Mapping[str, Any]) -> None:
+    from tfxfer.train import best_epoch
+
+    best_epoch.check(arguments[name])
+
+
+def _early_stopping(name: str, arguments: Mapping[str, Any]) -> None:
+    if (epochs := arguments[name]) is not None and epochs < 1:
+        raise InputError(f"early_stopping {epochs}: expected a number of epochs, at least 1")
+
+
+def _share(name: str, arguments: Mapping[str, Any]) -> None:
+    if (share := arguments[name]) is not None and not 0 < share < 1:
+        raise InputError(f"{name} {share}: expected a share between 0 and 1, such as 0.1")
+
+
 _CHECKS: dict[str, Callable[[str, Mapping[str, Any]], None]] = {
     "out": _out,
     "learning_rate": _positive,
@@ -81,6 +97,10 @@ _CHECKS: dict[str, Callable[[str, Mapping[str, Any]], None]] = {
     "tune_epochs": _positive,
     "sweep_epochs": _positive,
     "batch_size": _positive,
+    "keep": _keep,
+    "early_stopping": _early_stopping,
+    "validation": _share,
+    "test": _share,
     "cache": _cache,
     "precision": _precision,
     "classifiers": _classifiers,

@@ -19,6 +19,8 @@ from tfxfer.twins import Twin, corrupt, known_as
 
 __all__ = ["Splits", "Twin", "corrupt", "from_arrays", "load", "permute_pixels", "refuse_leak", "relabel"]
 
+VALIDATION, TEST = 0.1, 0.25  # shares that are set aside where a source has no such images
+
 
 def load(
     name: str | Path,
@@ -26,8 +28,8 @@ def load(
     limit: int | None = None,
     *,
     image_size: int | None = None,
-    validation: float = 0.1,
-    test: float = 0.25,
+    validation: float | None = None,
+    test: float | None = None,
     seed: int = 0,
     skip_bad: bool = False,
     strict: bool = False,
@@ -52,8 +54,8 @@ def load(
         data_dir: where to look first; then the system's share/datasets, then TFDS.
         limit: at most this many training images, and a quarter of it in validation and in test, stratified.
         image_size: folders only: pixels a side that images are resized to (bilinear, antialiased).
-        validation: share of the training rows, in (0, 1).
-        test: share of a source without a test set, in (0, 1).
+        validation: share of the training rows that is set aside, in (0, 1); 0.1 unless stated otherwise.
+        test: likewise of all rows, of a source that has no test set; 0.25 unless stated otherwise.
         seed: of the splits.
         skip_bad: folders only: leave out files that cannot be read, with a warning; the splits' `notes` name them. The
             other images stay where they were.
@@ -65,6 +67,12 @@ def load(
     """
     _expect_numbers(limit, validation, test, seed, image_size)
     name = sources.full_name(name)
+        InputError: unknown name, files missing or broken, too few images for the classes, or a share to be set aside
+            where there is a set already.
+    """
+    for what, share in (("validation", validation), ("test", test)):
+        if share is not None and not 0 < share < 1:
+            raise InputError(f"{what} {share}: expected a share between 0 and 1, such as 0.1")
     if name.partition("/")[0] == "cifar10_corrupted":
         return duplicates.check(_corrupted(name, data_dir, limit, validation, test, seed), strict)
     source = sources.find(name, data_dir)
@@ -151,6 +159,7 @@ def _corrupted(name, data_dir, limit, validation, test, seed) -> Splits:
     like = Splits(name, sources.KNOWN["cifar10"].classes, (32, 32, 3), origin, seed, **empty)
     bases = cifar10c.FIRST_ID + np.arange(len(labels))
     twin = Twin(like, labels, bases, None, files, known_as=known_as(origin))
+    validation, test = validation or VALIDATION, test or TEST
     whole = twin.divide(cells, (1 - test) * (1 - validation), (1 - test) * validation, seed)
     quarter = slice(limit and max(1, limit // 4))
     return _complete(replace(whole.only(train=slice(limit), validation=quarter, test=quarter), name=name))
@@ -166,13 +175,15 @@ def _split(name, source, limit, validation, test, seed) -> Splits:
         if own := getattr(source, part):
             found[part] = own, first + np.arange(len(own.labels))
             first += len(own.labels)
-    for part, share in (("test", test), ("validation", validation)):
+    for part, share, default in (("test", test, TEST), ("validation", validation, VALIDATION)):
+        if part in found and share is not None:
+            raise InputError(f"{part} {share}: {name} has {part} images of its own, which are taken: leave {part} out")
         pool = found.get(part, found["train"])
         order = stratified(pool[0].labels, seed)
         if part in found:
             found[part] = _take(pool, order)
         else:
-            aside, rest = np.split(order, [math.ceil(share * len(order))])
+            aside, rest = np.split(order, [math.ceil((share or default) * len(order))])
             found |= {part: _take(pool, aside), "train": _take(pool, rest)}
     if source.validation is not None:  # else it has an order already
         found["train"] = _take(found["train"], stratified(found["train"][0].labels, seed))

@@ -62,6 +62,12 @@ def load(
     if official:
         return clean, Twin.published(clean, tuple(wanted), data_dir)
     return clean, Twin.of(clean, seed=seed, frost_textures=photographs)
+        options: for `data.load`, as are the others.
+    """
+    official = dataset == OFFICIAL
+    name = "cifar10" if official else dataset
+    clean = data.load(name, data_dir, limit, image_size=image_size, seed=seed, **options)
+    return clean, Twin.published(clean, tuple(wanted), data_dir) if official else Twin.of(clean, seed=seed)
 
 
 def about(twin: Twin) -> dict:
@@ -198,9 +204,9 @@ def surgery(
         found[f"{name}/none"] = accuracy(features.extract(net, some.validation, LAYERS))
         for stage in model.stages(net):
             model.unfreeze_stage(net, stage)  # batch norm of this data would be new to the frozen stages behind it
-            options = run.training(f"surgery-{name}-{stage}") | {"early_stopping": SURGERY_EPOCHS, "batch_size": 16}
+            options = run.training(f"surgery-{name}-{stage}") | {"keep": "best", "batch_size": 16}
             history = train.fit(net, some, SURGERY_EPOCHS, rate, **options)
-            found[f"{name}/{stage}"] = history["val_accuracy"][history.facts["weights_of_epoch"]]
+            found[f"{name}/{stage}"] = history.kept("val_accuracy")
             model.assign_values(net, start)
     model.unfreeze_last(net, 0)
     return found

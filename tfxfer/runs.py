@@ -43,6 +43,9 @@ class Run:
         from tfxfer import strategies
 
         arguments.check(self.arguments)
+        if "keep" in self.arguments and self.arguments["keep"] is None:  # reports take the last epoch
+            keep = "last" if as_published(self.arguments["protocol"]) else "best"
+            self.arguments = self.arguments | {"keep": keep}
         self.strategy = strategies.create(self.arguments.get("strategy", "none"))
         self.chief = strategies.is_chief(self.strategy)
         started = datetime.datetime.now().astimezone()
@@ -89,7 +92,7 @@ class Run:
         Args:
             part: names the fit, where a page has several.
         """
-        names = ("batch_size", "seed", "cache", "views", "precision")
+        names = ("batch_size", "seed", "cache", "views", "precision", "keep", "early_stopping")
         options = {name: self.arguments[name] for name in names if name in self.arguments}
         own = {"strategy": self.strategy, "checkpoint_dir": self.dir / "checkpoints" / part}
         return options | own | {"callbacks": [self.tensorboard(part)]}

@@ -64,7 +64,7 @@ def cost(net: keras.Model, history, train_images: Bank) -> dict[str, float]:
     predicted = predictor(net)(some["image"]).argmax(1)
     return {
         "train_accuracy": analysis.metrics.accuracy(some.labels, predicted),
-        "validation_accuracy": history["val_accuracy"][-1],
+        "validation_accuracy": history.kept("val_accuracy"),
         "fit_seconds": history.facts["seconds"],
         "parameters": float(net.count_params()),
         "model_bytes": float(sum(variable.value.dtype.size * math.prod(variable.shape) for variable in net.variables)),

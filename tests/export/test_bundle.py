@@ -152,6 +152,11 @@ def test_a_run_leaves_card_and_labels(run):
     text = (run.dir / "model_card.md").read_text()
     assert f"Accuracy {run.metrics['test/accuracy']:.4f} (95% interval " in text
     assert "## Files" not in text
+    trained = run.facts["training"]
+    epoch = int(np.argmin(run.history["val_loss"])) + 1
+    assert f"The weights are those of epoch {epoch} of {trained['epochs']}: the lowest validation loss." in text
+    assert card.kept({"head": trained | {"keep": "last"}, "left": {}}).endswith(" (head): the last.")
+    assert card.kept({"schedule": "cosine"}) == ""  # a run of the first version
 
 
 def test_names_cannot_change_the_card(run, tmp_path):

@@ -76,6 +76,8 @@ def test_pretrained_weights_go_into_mobilenet_mnist(tmp_path):
     assert any(layer.name == "augment_shift" for layer in net.layers)
     assert net.get_layer("Conv_1_bn").momentum == 0.999  # as Keras has it, like the report
     assert run.facts["arguments"]["protocol"] == "as_published"
+    assert run.facts["arguments"]["keep"] == run.facts["training"]["keep"] == "last"
+    assert tfxfer.load(source).facts["training"]["keep"] == "best"
     assert run.banks["explained"]["gradcam"].shape[0] > 0
     for folder in (source, run.dir):
         browser.check(folder / "report.html")

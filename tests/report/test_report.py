@@ -163,6 +163,12 @@ def test_curves_mark_the_best_epoch():
     history = {"loss": [3, 2, 1], "val_loss": [3, 2, 2.5], "accuracy": [0.1, 0.5, 0.9], "val_accuracy": [0.1, 0.5, 0.4]}
     loss, accuracy = training.curves(history)
     assert loss.marks == accuracy.marks == {2: "lowest validation loss: overfitting from here"}
+    kept, _ = training.curves(history, kept=1)
+    assert kept.marks == {2: "kept: lowest validation loss: overfitting from here"}
+    last, _ = training.curves(history, kept=2)
+    assert last.marks == {2: "lowest validation loss: overfitting from here", 3: "kept: epoch 3 (the last)"}
+    (said,) = [each.text for each in charts.on_page(last).layout.annotations]
+    assert said == "lowest validation loss: overfitting from here; kept: epoch 3 (the last)"
     falling = training.curves(history | {"val_loss": [3, 2, 1], "seconds": [4.0, 1.0, 1.0]})
     assert falling[0].marks == {3: "lowest validation loss"}
     assert falling[2].series[0].x == [4.0, 5.0, 6.0]

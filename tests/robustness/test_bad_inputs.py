@@ -164,6 +164,15 @@ BAD = [
     ("cifar10c_shift", ["--grid-images", "-1"], "greater than or equal to 0"),
     ("rank", ["--limit", "0"], "greater than or equal to 1"),
     ("rank", ["--seed", "4294967296"], "'--seed'"),
+    *[(recipe, ["--early-stopping", "0"], "greater than or equal to 1") for recipe in RECIPES],
+    *[(recipe, ["--keep", "first"], "keep 'first': expected one of best, last") for recipe in RECIPES],
+    *[(recipe, ["--validation", "1"], r"validation 1\.0: expected a share between 0 and 1") for recipe in RECIPES],
+    *[(recipe, ["--test", "0"], r"test 0\.0: expected a share between 0 and 1") for recipe in RECIPES],
+    (
+        "pretrain",
+        ["--dataset", "idx:{home}/idx", "--test", "0.3"],
+        r"test 0\.3: .*has test images of its own, .*leave te",
+    ),
     # names
     ("quickstart", ["--cache", "ram"], "cache 'ram': expected one of auto, memory, disk, off"),
     ("quickstart", ["--precision", "float16"], "precision 'float16': expected one of float32, bfloat16, auto"),

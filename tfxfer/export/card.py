@@ -123,6 +123,8 @@ def _card(facts, names, test, parity) -> str:
             f"{net['unfrozen']} of the backbone's {net['layers']} layers and the head were trained; "
             f"{net['parameters']:,} parameters.{before}"
         )
+    if weights := kept(facts.get("training", {})):
+        blocks.append(weights)
     if parity:
         rows = [
             (row["file"], f"{row['bytes']:,}", f"{row['max_difference']:.2g}", f"{row['agreement']:.4f}")
@@ -135,6 +137,20 @@ def _card(facts, names, test, parity) -> str:
         )
     blocks += ["## Versions", ", ".join(f"{name} {version}" for name, version in facts["versions"].items())]
     return "\n\n".join(blocks) + "\n"
+
+
+def kept(training: dict[str, Any]) -> str:
+    """Of which epoch the weights are, of several fits each one's; nothing for runs that did not record it."""
+    fits = {"": training} if "keep" in training else training
+    fits = {fit: facts for fit, facts in fits.items() if isinstance(facts, dict) and "keep" in facts}
+    if not fits:
+        return ""
+    each = [
+        f"epoch {facts['weights_of_epoch'] + 1} of {facts['epochs']}" + (f" ({_plain(fit)})" if fit else "")
+        for fit, facts in fits.items()
+    ]
+    best = any(facts["keep"] == "best" for facts in fits.values())
+    return f"The weights are those of {', '.join(each)}: " + ("the lowest validation loss." if best else "the last.")
 
 
 def _use(parity: dict[str, Any] | None) -> str:

@@ -25,6 +25,8 @@ def main(
     unfreeze: int | str = "last",
     epochs: int = 30,
     tune_epochs: int = 10,
+    keep: str | None = None,
+    early_stopping: int | None = None,
     batch_size: int = 64,
     learning_rate: float = 1e-3,
     grid_images: int = 2000,
@@ -32,6 +34,8 @@ def main(
     surgery_images: int = 500,
     frost_textures: str | None = None,
     seed: int = 0,
+    validation: float | None = None,
+    test: float | None = None,
     limit: int | None = None,
     skip_bad: bool = False,
     strict: bool = False,
@@ -57,6 +61,9 @@ def main(
             options = {"frost_textures": frost_textures, "skip_bad": skip_bad, "strict": strict}
             whole, twin = robustness.load(dataset, data_dir, {*cells, *others}, limit, image_size, seed, **options)
             corrupted = robustness.sides(whole, twin, cells, leaky, seed, strict)
+            options = {"seed": seed, "validation": validation, "test": test, "skip_bad": skip_bad}
+            whole, twin = robustness.load(dataset, data_dir, {*cells, *others}, limit, image_size, **options)
+            corrupted = robustness.sides(whole, twin, cells, leaky, seed)
             clean = {name: robustness.held_out(whole, side) for name, side in corrupted.items()}
             net = model.build(backbone, whole, image_size, weights)
         run.describe(net, clean["tfxfer"])
@@ -65,8 +72,7 @@ def main(
         with run.phase("features"):
             banks = studies.gather(net, clean["tfxfer"], 0, cache, run.strategy)
         with run.phase("training_head"):
-            best = None if leaky else epochs  # the report takes the last epoch's head
-            options = run.training("head") | {"cache": studies.activations(net, banks), "early_stopping": best}
+            options = run.training("head") | {"cache": studies.activations(net, banks)}
             histories = {"head": train.fit(net, whole, epochs, learning_rate, schedule=schedule, **options)}
         run.note("head", studies.accuracies(studies.onwards(net, banks, ("logits",))))
         losses = histories["head"]["val_loss"]

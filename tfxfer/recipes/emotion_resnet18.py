@@ -25,11 +25,15 @@ def main(
     epochs: int = 15,
     sweep_epochs: int = 3,
     tune_epochs: int = 10,
+    keep: str | None = None,
+    early_stopping: int | None = None,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
     class_weights: str = "none",
     augment: bool = False,
     seed: int = 0,
+    validation: float | None = None,
+    test: float | None = None,
     limit: int | None = None,
     skip_bad: bool = False,
     strict: bool = False,
@@ -52,6 +56,8 @@ def main(
             splits = data.load(
                 dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict
             )
+            shares = {"validation": validation, "test": test}
+            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **shares, skip_bad=skip_bad)
             mean, std = figures = channels.mean_and_std(splits)
             scaling = figures if published else None
             net = model.build(backbone, splits, image_size, weights, scaling=scaling, augment=augment)
@@ -65,7 +71,7 @@ def main(
         fixed = {"class_weights": class_weights, "schedule": "constant" if published else "cosine"}
         banks, histories = {}, {}
 
-        def test(name, network):
+        def judge(name, network):
             with run.phase(f"test_{name}"):
                 banks[name] = features.extract(network, splits.test, ("logits",), strategy=run.strategy)
             run.note(name, {"accuracy": analysis.metrics.accuracy(banks[name].labels, studies.predicted(banks[name]))})
@@ -73,7 +79,7 @@ def main(
         model.unfreeze_last(scratch, "all", train_batch_norm=True)
         with run.phase("training_scratch"):
             histories["scratch"] = train.fit(scratch, splits, epochs, learning_rate, **fixed, **run.training("scratch"))
-        test("scratch", scratch)
+        judge("scratch", scratch)
         with run.phase("sweep"):
             options = fixed | run.training("sweep") | {"measure": studies.collapse_of(splits)}
             found = train.sweep(net, splits, tried, sweep_epochs, learning_rate, **options)
@@ -83,13 +89,13 @@ def main(
             )
             histories[f"depth {row['depth']}"] = history
         run.facts["best_depth"] = found.best["depth"]
-        test("frozen", net)
+        judge("frozen", net)
         model.unfreeze_last(net, "all")  # but batch norm: the statistics of a small data set would undo what is there
         with run.phase("tuning_all_layers"):
             rate = learning_rate / 10
             histories["tuned"] = train.fit(net, splits, tune_epochs, rate, **fixed, **run.training("tuned"))
         run.save_model(net, studies.joined(histories))
-        test("tuned", net)
+        judge("tuned", net)
         run.metrics["test/accuracy"] = run.metrics["tuned/accuracy"]
         for name in ("scratch", "frozen"):
             right = (studies.predicted(banks[each]) == banks[each].labels for each in (name, "tuned"))

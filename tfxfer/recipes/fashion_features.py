@@ -22,9 +22,13 @@ def main(
     unfreeze: int | str = "last",
     epochs: int = 5,
     tune_epochs: int = 3,
+    keep: str = "best",
+    early_stopping: int | None = None,
     batch_size: int = 64,
     learning_rate: float = 1e-3,
     seed: int = 0,
+    validation: float | None = None,
+    test: float | None = None,
     limit: int | None = None,
     skip_bad: bool = False,
     strict: bool = False,
@@ -41,6 +45,8 @@ def main(
     with runs.Run("fashion_features", arguments, out) as run:
         run.seed(seed)
         splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict)
+        shares = {"validation": validation, "test": test}
+        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **shares, skip_bad=skip_bad)
         run.describe(None, splits)
         sets, methods = backbones.split(","), classifiers.split(",")
         tunes = [name for name in tune.split(",") if name]
@@ -70,12 +76,12 @@ def main(
                     run.note(known_as, studies.collapse(after, net))
                     panels |= {known_as: studies.panel(after, seed)}
                 run.note(f"{name}/{part}", studies.accuracies(after))
-            if depths and (best is None or history["val_accuracy"][-1] > best[0]):
-                best = history["val_accuracy"][-1], net, after["test"]
+            if depths and (best is None or history.kept("val_accuracy") > best[0]):
+                best = history.kept("val_accuracy"), net, after["test"]
         if best:
-            _, net, test = best
+            _, net, tested = best
             run.save_model(net, studies.joined(histories))
-            panels |= {"test": test.only("logits"), "pictures": exhibits.pictures(splits, test["logits"])}
+            panels |= {"test": tested.only("logits"), "pictures": exhibits.pictures(splits, tested["logits"])}
             with run.phase("explanations"):
                 panels |= exhibits.network(run, net, splits, panels["pictures"])
             export.saved_model(net, run.dir, panels["pictures"]["image"][:200])

@@ -30,10 +30,14 @@ def main(
     unfreeze: int | str = "last",
     epochs: int = 10,
     tune_epochs: int = 3,
+    keep: str = "best",
+    early_stopping: int | None = None,
     batch_size: int = 64,
     learning_rate: float = 1e-3,
     seed: int = 0,
     seeds: int = 1,
+    validation: float | None = None,
+    test: float | None = None,
     limit: int | None = None,
     skip_bad: bool = False,
     strict: bool = False,
@@ -56,6 +60,8 @@ def main(
         for number in range(seed, seed + seeds):
             run.seed(number)
             whole = data.load(dataset, data_dir, limit, image_size=28, seed=number, skip_bad=skip_bad, strict=strict)
+            shares = {"validation": validation, "test": test}
+            whole = data.load(dataset, data_dir, limit, image_size=28, seed=number, **shares, skip_bad=skip_bad)
             tasks = spatial.tasks(whole, GROUPS, names)
             if not found:
                 run.describe(None, tasks[0].splits)

@@ -20,11 +20,15 @@ def main(
     classifiers: str = "logistic,svm,random_forest,knn,mlp",
     image_size: int = 28,
     epochs: int = 10,
+    keep: str = "best",
+    early_stopping: int | None = None,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
     augment: bool = False,
     sweep: bool = False,
     seed: int = 0,
+    validation: float | None = None,
+    test: float | None = None,
     limit: int | None = None,
     skip_bad: bool = False,
     strict: bool = False,
@@ -41,35 +45,37 @@ def main(
     with runs.Run("fashion_models", arguments, out) as run:
         run.seed(seed)
         splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict)
+        shares = {"validation": validation, "test": test}
+        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **shares, skip_bad=skip_bad)
         nets, _ = studies.networks(backbones.split(","), splits, image_size, "none", seed=seed, augment=augment)
         run.describe(None, splits, *nets.values())
         pixels = {
             s: features.extract(next(iter(nets.values())), getattr(splits, s), ("image",)) for s in studies.SPLITS
         }
-        test = pixels["test"]
+        tested = pixels["test"]
         with run.phase("study_data"):
             seen = exhibits.study(run, splits, studies.flat(pixels["train"][:STUDIED]), seed)
         digits = None if dataset in ("digits", "mnist") else shifts.digits(splits.image_shape)
-        others = shifts.variants(test["image"], test.ids, seed), digits
-        histories, banks, validation = {}, {}, {}
+        others = shifts.variants(tested["image"], tested.ids, seed), digits
+        histories, banks, accuracies = {}, {}, {}
 
         def study(name, predict, facts):
             with run.phase(f"test_{name}"):
-                figures, probabilities = trials.judge(predict, test, *others)
+                figures, probabilities = trials.judge(predict, tested, *others)
             run.note(name, facts | figures)
-            banks[name] = features.Bank({"probabilities": probabilities}, test.labels, test.ids)
+            banks[name] = features.Bank({"probabilities": probabilities}, tested.labels, tested.ids)
 
         for name, net in nets.items():
             model.unfreeze_last(net, "all", train_batch_norm=True)
             with run.phase(f"training_{name}"):
                 histories[name] = history = train.fit(net, splits, epochs, learning_rate, **run.training(name))
-            validation[name] = history["val_accuracy"][-1]
+            accuracies[name] = history.kept("val_accuracy")
             study(name, trials.predictor(net), trials.cost(net, history, pixels["train"]))
         for name in classifiers.split(","):
             with run.phase(f"fitting_{name}"):
                 predict, facts = trials.on_pixels(pixels, name, seed, sweep)
             study(name, predict, facts)
-        best = run.facts["best"] = max(validation, key=validation.get)
+        best = run.facts["best"] = max(accuracies, key=accuracies.get)
         run.save_model(nets[best], studies.joined(histories))
         shown = exhibits.pictures(splits, banks[best]["probabilities"])
         with run.phase("explanations"):

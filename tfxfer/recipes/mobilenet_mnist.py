@@ -25,10 +25,14 @@ def main(
     image_size: int = 48,
     unfreeze: int | str = 10,
     epochs: int = 5,
+    keep: str | None = None,
+    early_stopping: int | None = None,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
     augment: bool = False,
     seed: int = 0,
+    validation: float | None = None,
+    test: float | None = None,
     limit: int | None = None,
     skip_bad: bool = False,
     strict: bool = False,
@@ -53,19 +57,21 @@ def main(
             splits = data.load(
                 dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict
             )
+            shares = {"validation": validation, "test": test}
+            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **shares, skip_bad=skip_bad)
             scaling, momentum = ("unit", 1.0) if published else (None, 0.9)
             net = model.build(backbone, splits, image_size, weights, scaling=scaling, augment=augment)
             model.unfreeze_last(net, unfreeze, train_batch_norm=True, batch_norm_momentum=momentum)
         run.describe(net, splits)
 
-        def study(when, test):
+        def study(when, bank):
             with run.phase(f"study_{when}"):
                 known = features.extract(net, splits.train, limit=PROBE_IMAGES, strategy=run.strategy)
-                arrays = (known["embedding"], known.labels, test["embedding"], test.labels)
+                arrays = (known["embedding"], known.labels, bank["embedding"], bank.labels)
                 figures, points = analysis.separation(*arrays, seed)
                 run.note(when, figures)
                 run.note(f"layers/{when}", exhibits.collapse_by_depth(net, splits))
-            return known, replace(test, values={**test.values, **points})
+            return known, replace(bank, values={**bank.values, **points})
 
         with run.phase("features_before"):
             before = features.extract(net, splits.test, limit=FEATURE_IMAGES, strategy=run.strategy)
@@ -77,15 +83,15 @@ def main(
             history = train.fit(net, splits, epochs, learning_rate, schedule=schedule, **run.training())
         run.save_model(net, history)
         with run.phase("features_after"):
-            test = features.extract(net, splits.test, ("embedding", "logits"), strategy=run.strategy)
-        run.metrics["test/accuracy"] = analysis.metrics.accuracy(test.labels, test["logits"].argmax(1))
-        _, after = study("after", test[:FEATURE_IMAGES])
-        shown = exhibits.pictures(splits, test["logits"])
+            tested = features.extract(net, splits.test, ("embedding", "logits"), strategy=run.strategy)
+        run.metrics["test/accuracy"] = analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))
+        _, after = study("after", tested[:FEATURE_IMAGES])
+        shown = exhibits.pictures(splits, tested["logits"])
         with run.phase("explanations"):
             banks |= exhibits.explain(run, net, splits, shown, explain_size)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
-        run.save(banks | {"before": before, "after": after, "test": test.only("logits"), "pictures": shown})
+        run.save(banks | {"before": before, "after": after, "test": tested.only("logits"), "pictures": shown})
         report.write(run.dir)
     return run.metrics
 

@@ -17,10 +17,14 @@ def main(
     backbone: str = "mobilenet_v2",
     image_size: int | None = 48,
     epochs: int = 10,
+    keep: str = "best",
+    early_stopping: int | None = None,
     batch_size: int = 128,
     learning_rate: float = 2e-3,
     augment: bool = False,
     seed: int = 0,
+    validation: float | None = None,
+    test: float | None = None,
     limit: int | None = None,
     skip_bad: bool = False,
     strict: bool = False,
@@ -39,6 +43,8 @@ def main(
             splits = data.load(
                 dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict
             )
+            shares = {"validation": validation, "test": test}
+            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **shares, skip_bad=skip_bad)
             net = model.build(backbone, splits, image_size, "none", augment=augment)
             model.unfreeze_last(net, "all", train_batch_norm=True, batch_norm_momentum=0.99)
         run.describe(net, splits)
@@ -47,14 +53,14 @@ def main(
         run.save_model(net, history)
         model.save_backbone(net, run.dir / "backbone.weights.h5")
         with run.phase("test"):
-            test = features.extract(net, splits.test, ("logits",), strategy=run.strategy)
-        run.metrics["test/accuracy"] = analysis.metrics.accuracy(test.labels, test["logits"].argmax(1))
-        shown = exhibits.pictures(splits, test["logits"])
+            tested = features.extract(net, splits.test, ("logits",), strategy=run.strategy)
+        run.metrics["test/accuracy"] = analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))
+        shown = exhibits.pictures(splits, tested["logits"])
         with run.phase("explanations"):
             banks = exhibits.network(run, net, splits, shown, project=True)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
-        run.save(banks | {"test": test, "pictures": shown})
+        run.save(banks | {"test": tested, "pictures": shown})
         report.write(run.dir)
         run.say(f"weights for --weights: {run.final / 'backbone.weights.h5'}")
     return run.metrics

@@ -77,6 +77,7 @@ def _summary(run: loaded.Loaded) -> str:
         trained = f"{net['unfrozen']} of the backbone's {net['layers']} layers"
         if "loss" in run.history:
             lead += f"The head and {trained} trained for {len(run.history['loss'])} epochs. "
+            lead += f"{card.kept(facts.get('training', {}))} ".lstrip()
         else:  # several networks, or one in several ways
             lead += f"Kept is {net['name']}: its head and {trained} were trained. "
     if "test/accuracy" in run.metrics and (bank := run.banks.get("test")) is not None:

@@ -168,10 +168,12 @@ def on_page(panel: Panel | Heat) -> go.Figure:
         line = {"color": color, "dash": "dot" if series.kind == "dotted" else "solid"}
         text = {"text": markup(series.text), "textposition": "top center"} if len(series.text) else {}
         figure.add_scatter(**common, **text, mode=mode + ("+text" if text else ""), marker=marker, line=line)
-    for place, text in panel.marks.items():
+    for place in panel.marks:
         figure.add_vline(place, line={"dash": "dot", "color": "grey"})
+    if panel.marks:
+        text = "; ".join(markup([*panel.marks.values()]))
         middle = {"x": 0.5, "xref": "paper", "y": 1, "yref": "paper"}  # text at the line's place would widen the axis
-        figure.add_annotation(text=markup([text])[0], showarrow=False, yanchor="bottom", **middle)
+        figure.add_annotation(text=text, showarrow=False, yanchor="bottom", **middle)
     named = any(isinstance(value, str) for series in panel.series for value in series.x)
     for axis, label in (("xaxis", panel.x), ("yaxis", panel.y)):
         kind = "log" if axis[0] in panel.log else "category" if named and axis == "xaxis" else None

@@ -1,4 +1,4 @@
-"""Sections on training: curves with the point where overfitting starts, freezing depths, what each layer knows."""
+"""Sections on training: curves with the epoch kept and where overfitting starts, freezing depths, what layers know."""
 
 from collections import defaultdict
 
@@ -13,12 +13,18 @@ def sections(run: Loaded) -> list[str]:
     return [*_depths(run), *_layers(run), *_curves(run)]
 
 
-def curves(history: dict[str, list[float]]) -> list[Panel]:
-    """Loss and accuracy by epoch and, where times are known, validation accuracy by seconds."""
+def curves(history: dict[str, list[float]], kept: int | None = None) -> list[Panel]:
+    """Loss and accuracy by epoch and, where times are known, validation accuracy by seconds.
+
+    Args:
+        kept: the epoch, counted from 0, whose weights the network has, if that is known.
+    """
     epochs = list(range(1, len(history["loss"]) + 1))
     best = int(np.argmin(history["val_loss"])) + 1
-    overfits = best < len(epochs)
-    mark = {best: "lowest validation loss" + (": overfitting from here" if overfits else "")}
+    marks = {best: "lowest validation loss" + (": overfitting from here" if best < len(epochs) else "")}
+    if kept is not None:
+        last = " (the last)" if kept + 1 == len(epochs) else ""
+        marks[kept + 1] = f"kept: {marks[best]}" if kept + 1 == best else f"kept: epoch {kept + 1}{last}"
     panels = [
         Panel(
             what,
@@ -27,7 +33,7 @@ def curves(history: dict[str, list[float]]) -> list[Panel]:
                 Series("validation (after it)", epochs, history[f"val_{what}"]),
             ],
             "epoch",
-            marks=mark,
+            marks=marks,
         )
         for what in ("loss", "accuracy")
     ]
@@ -45,10 +51,12 @@ def _curves(run: Loaded) -> list[str]:
         fit, _, what = column.rpartition("/")
         fits[fit][what] = [value for value in values if not np.isnan(value)]
     found = [page.heading("Training")] if fits else []
+    facts = run.facts.get("training", {})
     for fit, history in fits.items():
         name = "training" + (f"-{fit.replace(' ', '-').replace('/', '-')}" if fit else "")
         title = f"{fit or 'Training'}: validation turning up while training falls is overfitting"
-        found.append(page.chart(run.dir / "figures", name, title, curves(history)))
+        kept = (facts.get(fit, {}) if fit else facts).get("weights_of_epoch")
+        found.append(page.chart(run.dir / "figures", name, title, curves(history, kept)))
     return found
 
 

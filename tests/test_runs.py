@@ -11,7 +11,6 @@ from scipy import stats
 
 import tfxfer
 from tfxfer import arguments, data, environment, exhibits, features, loaded, runs
-from tfxfer import data, exhibits, features, runs
 from tfxfer.errors import InputError
 from tfxfer.recipes import RECIPES
 

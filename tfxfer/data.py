@@ -62,17 +62,11 @@ def load(
         strict: refuse equal images in two of training, validation and test, instead of warning of them.
 
     Raises:
-        InputError: unknown name, files missing or broken, too few images for the classes, equal images if `strict`, or
-            an argument that is something else.
+        InputError: unknown name, files missing or broken, too few images for the classes, equal images if `strict`, a
+            share to be set aside where there is a set already, or an argument that is something else.
     """
     _expect_numbers(limit, validation, test, seed, image_size)
     name = sources.full_name(name)
-        InputError: unknown name, files missing or broken, too few images for the classes, or a share to be set aside
-            where there is a set already.
-    """
-    for what, share in (("validation", validation), ("test", test)):
-        if share is not None and not 0 < share < 1:
-            raise InputError(f"{what} {share}: expected a share between 0 and 1, such as 0.1")
     if name.partition("/")[0] == "cifar10_corrupted":
         return duplicates.check(_corrupted(name, data_dir, limit, validation, test, seed), strict)
     source = sources.find(name, data_dir)

@@ -62,12 +62,6 @@ def load(
     if official:
         return clean, Twin.published(clean, tuple(wanted), data_dir)
     return clean, Twin.of(clean, seed=seed, frost_textures=photographs)
-        options: for `data.load`, as are the others.
-    """
-    official = dataset == OFFICIAL
-    name = "cifar10" if official else dataset
-    clean = data.load(name, data_dir, limit, image_size=image_size, seed=seed, **options)
-    return clean, Twin.published(clean, tuple(wanted), data_dir) if official else Twin.of(clean, seed=seed)
 
 
 def about(twin: Twin) -> dict:

@@ -59,11 +59,9 @@ def main(
         others = [*alone, *(robustness.ALL if grid_images else ())]
         with run.phase("data_and_model"):
             options = {"frost_textures": frost_textures, "skip_bad": skip_bad, "strict": strict}
+            options |= {"validation": validation, "test": test}
             whole, twin = robustness.load(dataset, data_dir, {*cells, *others}, limit, image_size, seed, **options)
             corrupted = robustness.sides(whole, twin, cells, leaky, seed, strict)
-            options = {"seed": seed, "validation": validation, "test": test, "skip_bad": skip_bad}
-            whole, twin = robustness.load(dataset, data_dir, {*cells, *others}, limit, image_size, **options)
-            corrupted = robustness.sides(whole, twin, cells, leaky, seed)
             clean = {name: robustness.held_out(whole, side) for name, side in corrupted.items()}
             net = model.build(backbone, whole, image_size, weights)
         run.describe(net, clean["tfxfer"])

@@ -53,11 +53,8 @@ def main(
     with runs.Run("emotion_resnet18", arguments, out) as run:
         run.seed(seed)
         with run.phase("data_and_models"):
-            splits = data.load(
-                dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict
-            )
-            shares = {"validation": validation, "test": test}
-            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **shares, skip_bad=skip_bad)
+            which = {"validation": validation, "test": test, "skip_bad": skip_bad, "strict": strict}
+            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **which)
             mean, std = figures = channels.mean_and_std(splits)
             scaling = figures if published else None
             net = model.build(backbone, splits, image_size, weights, scaling=scaling, augment=augment)

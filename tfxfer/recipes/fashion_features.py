@@ -44,9 +44,8 @@ def main(
 
     with runs.Run("fashion_features", arguments, out) as run:
         run.seed(seed)
-        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict)
-        shares = {"validation": validation, "test": test}
-        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **shares, skip_bad=skip_bad)
+        which = {"validation": validation, "test": test, "skip_bad": skip_bad, "strict": strict}
+        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **which)
         run.describe(None, splits)
         sets, methods = backbones.split(","), classifiers.split(",")
         tunes = [name for name in tune.split(",") if name]

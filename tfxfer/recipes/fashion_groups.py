@@ -59,9 +59,8 @@ def main(
         learner = spatial.Learner(weights, image_size, unfreeze, **options)
         for number in range(seed, seed + seeds):
             run.seed(number)
-            whole = data.load(dataset, data_dir, limit, image_size=28, seed=number, skip_bad=skip_bad, strict=strict)
-            shares = {"validation": validation, "test": test}
-            whole = data.load(dataset, data_dir, limit, image_size=28, seed=number, **shares, skip_bad=skip_bad)
+            which = {"validation": validation, "test": test, "skip_bad": skip_bad, "strict": strict}
+            whole = data.load(dataset, data_dir, limit, image_size=28, seed=number, **which)
             tasks = spatial.tasks(whole, GROUPS, names)
             if not found:
                 run.describe(None, tasks[0].splits)

@@ -44,9 +44,8 @@ def main(
 
     with runs.Run("fashion_models", arguments, out) as run:
         run.seed(seed)
-        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict)
-        shares = {"validation": validation, "test": test}
-        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **shares, skip_bad=skip_bad)
+        which = {"validation": validation, "test": test, "skip_bad": skip_bad, "strict": strict}
+        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **which)
         nets, _ = studies.networks(backbones.split(","), splits, image_size, "none", seed=seed, augment=augment)
         run.describe(None, splits, *nets.values())
         pixels = {

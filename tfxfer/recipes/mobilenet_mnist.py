@@ -54,11 +54,8 @@ def main(
     with runs.Run(recipe, arguments, out) as run:
         run.seed(seed)
         with run.phase("data_and_model"):
-            splits = data.load(
-                dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict
-            )
-            shares = {"validation": validation, "test": test}
-            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **shares, skip_bad=skip_bad)
+            which = {"validation": validation, "test": test, "skip_bad": skip_bad, "strict": strict}
+            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **which)
             scaling, momentum = ("unit", 1.0) if published else (None, 0.9)
             net = model.build(backbone, splits, image_size, weights, scaling=scaling, augment=augment)
             model.unfreeze_last(net, unfreeze, train_batch_norm=True, batch_norm_momentum=momentum)

@@ -40,11 +40,8 @@ def main(
     with runs.Run("pretrain", arguments, out) as run:
         run.seed(seed)
         with run.phase("data_and_model"):
-            splits = data.load(
-                dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad, strict=strict
-            )
-            shares = {"validation": validation, "test": test}
-            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **shares, skip_bad=skip_bad)
+            which = {"validation": validation, "test": test, "skip_bad": skip_bad, "strict": strict}
+            splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **which)
             net = model.build(backbone, splits, image_size, "none", augment=augment)
             model.unfreeze_last(net, "all", train_batch_norm=True, batch_norm_momentum=0.99)
         run.describe(net, splits)

@@ -1,5 +1,6 @@
 """A network as a LiteRT or an ONNX file: `image`, uint8 (batch, height, width, channels), to `probabilities`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -11,7 +12,7 @@ from tfxfer.errors import InputError
 
 
 def litert(net: keras.Model, path: Path, quantized: str = "", representative: np.ndarray | None = None) -> None:
-    """Writes a LiteRT file, signature `serving_default`.
+    """Writes a LiteRT file, signature `serving_default`, which refuses pixels of another size.
 
     Args:
         quantized: "" for float32 throughout; "dynamic" stores weights as 8-bit integers; "int8" computes with them too.
@@ -20,7 +21,7 @@ def litert(net: keras.Model, path: Path, quantized: str = "", representative: np
     Raises:
         InputError: the network has operations that LiteRT has not.
     """
-    module = _module(net)
+    module = _module(net, _refusing)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([module.serve.get_concrete_function()], module)
     if quantized:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -53,15 +54,24 @@ def onnx(net: keras.Model, path: Path) -> None:
         raise _refused(net, "ONNX", "onnx", error) from None
 
 
-def _module(net: keras.Model) -> tf.Module:
+def _module(net: keras.Model, checked: Callable[[tf.Tensor], tf.Tensor] = tf.identity) -> tf.Module:
     """The network as TensorFlow's converters take it: one function and the variables it needs."""
     module = tf.Module()
     module.variables_of_the_network = [variable.value for variable in net.variables]
     pixels = tf.TensorSpec((None, *net.input_shape[1:]), tf.uint8, name="image")
     module.serve = tf.function(
-        lambda image: {"probabilities": tf.nn.softmax(net(image, training=False))}, input_signature=[pixels]
+        lambda image: {"probabilities": tf.nn.softmax(net(checked(image), training=False))}, input_signature=[pixels]
     )
     return module
+
+
+def _refusing(image: tf.Tensor) -> tf.Tensor:
+    """The same pixels, by a way that LiteRT takes with those of the declared size alone: it has no assertions.
+
+    Without it an interpreter fits itself to what it is given, and answers; ONNX Runtime refuses by itself.
+    """
+    one = tf.zeros((1, *image.shape[1:]), image.dtype)
+    return tf.ensure_shape(tf.concat([image, one], 0)[:-1], image.shape)
 
 
 def _refused(net: keras.Model, name: str, format: str, error: Exception) -> InputError:

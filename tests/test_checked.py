@@ -58,7 +58,10 @@ def test_skipping_leaves_everything_else_where_it_was(folder):
         assert rest.ids[split].tolist() == kept
         assert len(rest.rows[split].labels) == len(kept)
     assert rest.describe()["unreadable"].keys() == {str(folder / "a/00.jpg"), str(folder / "b/03.png")}
-    assert rest.notes["unreadable"][str(folder / "b/03.png")] == "neither JPEG nor PNG, or cut off in its header"
+    assert (
+        rest.notes["unreadable"][str(folder / "b/03.png")]
+        == "not a JPEG, PNG, WebP, BMP, GIF or TIFF file, or cut off in its header"
+    )
     assert "unreadable" not in whole.describe()
     assert rest.fingerprint != whole.fingerprint
 
@@ -152,10 +155,16 @@ def test_a_file_that_goes_bad_later_is_named(folder, tmp_path):
     bad = splits.rows["train"].images.paths[5]
     with open(bad, "wb"):
         pass
-    with pytest.raises(InputError, match=f"{bad}: neither JPEG nor PNG"), Run("x", {}, tmp_path / "runs"):
+    with (
+        pytest.raises(InputError, match=f"{bad}: not a JPEG, PNG, WebP, BMP, GIF or TIFF file"),
+        Run("x", {}, tmp_path / "runs"),
+    ):
         features.extract(model.build("pixels", splits), splits.train)
     net = model.build("cnn", splits, 28, "none")
-    with pytest.raises(InputError, match=f"{bad}: neither JPEG nor PNG"), Run("x", {}, tmp_path / "runs"):
+    with (
+        pytest.raises(InputError, match=f"{bad}: not a JPEG, PNG, WebP, BMP, GIF or TIFF file"),
+        Run("x", {}, tmp_path / "runs"),
+    ):
         train.fit(net, splits, 1)
 
 

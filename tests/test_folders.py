@@ -1,6 +1,7 @@
 """Folders of pictures as data sets: what is listed, what is read, what is refused."""
 
 import os
+import warnings
 
 import numpy as np
 import pytest
@@ -32,12 +33,36 @@ def test_classes_and_files_are_listed_in_order(tmp_path):
     (tmp_path / "__MACOSX").mkdir()
     (tmp_path / "cat" / "._0.jpg").write_text("a Mac's")
     (tmp_path / "cat" / "notes.txt").write_text("not an image")
-    with pytest.warns(UserWarning, match="1 files that are not .jpg, .jpeg or .png are left out"):
+    with pytest.warns(UserWarning, match=r"1 file left out, not named \.jpg, .* or \.tiff: cat/notes\.txt$"):
         found = sources.find(f"folder:{tmp_path}")
     assert found.classes == ("cat", "dog")
     assert found.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert names(found.train.images[:3], tmp_path) == ["cat/0.png", "cat/1.png", "cat/2.png"]
     assert found.test is found.validation is None
+
+
+def test_what_is_left_out_is_named(tmp_path):
+    write_folder(tmp_path)
+    for name in ("cat/a.heic", "cat/b.HEIC", "dog/c.svg", "dog/d", "dog/.hidden"):
+        (tmp_path / name).write_text("")
+    with pytest.warns(UserWarning, match=r"4 files left out, .*: cat/a\.heic, cat/b\.HEIC, dog/c\.svg, and 1 more$"):
+        sources.find(f"folder:{tmp_path}")
+
+
+def test_every_kind_of_picture_is_learned_from(tmp_path):
+    write_folder(tmp_path, ("cat",))
+    (tmp_path / "dog").mkdir()
+    kinds = {"a.webp": "WEBP", "b.BMP": "BMP", "c.gif": "GIF", "d.tif": "TIFF", "e.tiff": "TIFF", "f.jpeg": "PNG"}
+    for name, kind in kinds.items():
+        Image.new("RGB", (20, 30), "red").save(
+            tmp_path / "dog" / name, kind, **{"lossless": True} if kind == "WEBP" else {}
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = sources.find(f"folder:{tmp_path}").train
+    assert names(found.images[3:], tmp_path) == [f"dog/{name}" for name in kinds]
+    for image in Files(found.images[3:], 8)[:]:
+        np.testing.assert_array_equal(image, np.broadcast_to((255, 0, 0), (8, 8, 3)))
 
 
 def test_pictures_lie_anywhere_below_their_class(tmp_path):

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -15,15 +16,14 @@ import tensorflow as tf
 from PIL import Image
 from test_runs import finish
 
-from tfxfer import cli, export, predictions
+from tfxfer import cli, data, decoding, export, model, predictions
 from tfxfer.errors import InputError
+from tfxfer.folders import SUFFIXES
 
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory, pictures):
     """A finished run of an untrained `cnn`, and its SavedModel."""
-    from tfxfer import model
-
     net = model.build("cnn", pictures, weights="none")
     folder = finish(tmp_path_factory.mktemp("runs"), pictures, net).final
     export.saved_model(net, folder)
@@ -58,8 +58,10 @@ def command(monkeypatch, capsys, *words, stdin: bytes = b""):
 
 
 def test_folders_give_what_the_signatures_give(run_dir, folder, images, monkeypatch, capsys):
+    warnings.simplefilter("always", UserWarning)  # a line, no error
     status, lines, stderr = command(monkeypatch, capsys, run_dir, folder, "--batch-size", "3")
-    assert (status, stderr) == (0, "")
+    left = f"warning: {folder}: 1 file left out, not named {', '.join(SUFFIXES[:-1])} or .tiff: notes.txt\n"
+    assert (status, stderr) == (0, left)
     rows = [json.loads(line) for line in lines]
     names = [f"{number}.PNG" for number in range(5)] + ["deep/er/5.PNG", "deep/er/6.PNG"]
     assert [row["file"] for row in rows] == [str(folder / name) for name in names]
@@ -68,10 +70,13 @@ def test_folders_give_what_the_signatures_give(run_dir, folder, images, monkeypa
     contents = tf.constant([(folder / name).read_bytes() for name in names])
     by_bytes = loaded.signatures["serving_bytes"](image_bytes=contents)
     for served in (by_pixels, by_bytes):
-        np.testing.assert_allclose([row["probabilities"] for row in rows], served["probabilities"], atol=1e-6)
+        found = [list(row["probabilities"].values()) for row in rows]
+        np.testing.assert_allclose(found, served["probabilities"], atol=1e-6)
         assert [row["class_index"] for row in rows] == served["class_index"].numpy().tolist()
         assert [row["class_name"].encode() for row in rows] == served["class_name"].numpy().tolist()
-    assert all(row["probability"] == max(row["probabilities"]) for row in rows)
+    for row in rows:
+        assert list(row["probabilities"]) == list("0123456789")
+        assert row["probabilities"][row["class_name"]] == row["probability"] == max(row["probabilities"].values())
 
 
 def test_bad_files_are_lines_and_the_others_go_on(run_dir, folder, tmp_path, monkeypatch, capsys):
@@ -82,17 +87,18 @@ def test_bad_files_are_lines_and_the_others_go_on(run_dir, folder, tmp_path, mon
     with (tmp_path / "huge.png").open("wb") as file:
         file.truncate(1 << 30)
     bad = {
-        tmp_path / "torn.png": "Invalid PNG",
-        tmp_path / "text.jpg": "Unknown image file format",
-        tmp_path / "empty": "is a folder without .jpg, .jpeg, .png files",
-        tmp_path / "pipe.png": "is no regular file",
-        tmp_path / "huge.png": "has 1,073,741,824 bytes, which no picture has",
+        tmp_path / "torn.png": "truncated",
+        tmp_path / "text.jpg": "not a JPEG, PNG, WebP, BMP, GIF or TIFF file, or cut off in its header",
+        tmp_path / "empty": f"is a folder without {', '.join(SUFFIXES)} files",
+        tmp_path / "pipe.png": "is not a regular file",
+        tmp_path / "huge.png": "has 1,073,741,824 bytes, expected at most 536,870,912",
         tmp_path / "nowhere.png": "No such file or directory",
         "x" * 300: "File name too long",
-        tmp_path / "vast.png": "has 100,000 x 100,000 pixels, which memory does not hold: make it smaller",
+        tmp_path / "vast.png": "has 100,000 x 100,000 pixels, more than can be decoded here: make it smaller",
     }
     vast = bytearray((folder / "0.PNG").read_bytes())
     vast[16:24] = struct.pack(">II", 100_000, 100_000)
+    vast[29:33] = struct.pack(">I", zlib.crc32(vast[12:29]))
     (tmp_path / "vast.png").write_bytes(vast)
     words = [folder / "0.PNG", *bad, folder / "1.PNG"]
     status, lines, stderr = command(monkeypatch, capsys, run_dir, *words)
@@ -105,6 +111,7 @@ def test_bad_files_are_lines_and_the_others_go_on(run_dir, folder, tmp_path, mon
         assert set(row) == {"file", "error"}
         assert reason in row["error"]
         assert "\n" not in row["error"]
+        assert not {"{{", "[[", "Op"} & set(row["error"].split())
 
 
 def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
@@ -129,6 +136,7 @@ def test_links_to_nowhere_and_locked_folders_are_lines(run_dir, folder, tmp_path
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         return scandir(path)
 
+    (folder / "notes.txt").unlink()
     monkeypatch.setattr(os, "scandir", refuse)
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != locked)
     status, lines, _ = command(monkeypatch, capsys, run_dir, folder)
@@ -218,3 +226,60 @@ def test_from_a_shell_into_a_pipe_that_closes(run_dir, folder):
     stderr = process.stderr.read()
     process.stderr.close()
     assert (process.wait(), stderr) == (1, b"")
+
+
+KINDS = {"a.jpg": "JPEG", "b.png": "PNG", "c.webp": "WEBP", "d.bmp": "BMP", "e.gif": "GIF", "f.tif": "TIFF"}
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """A folder of pictures of all kinds and of names that are not ASCII; one is large, to be reduced."""
+    home, rng = tmp_path_factory.mktemp("photographs"), np.random.default_rng(0)
+    for name in ("Äpfel", "苹果 🍎"):
+        (home / name).mkdir()
+        for file, kind in KINDS.items():
+            for copy in range(4):
+                pixels = rng.integers(0, 256, (5, 7, 3)).astype(np.uint8)
+                large = (600, 400) if copy == 0 else (70, 50)
+                picture = Image.fromarray(pixels).resize(large, Image.Resampling.BICUBIC)
+                picture.save(home / name / f"{copy}{file}", kind)
+    return home
+
+
+def test_prediction_reads_every_kind_as_training_does(photographs, tmp_path, monkeypatch, capsys):
+    """Training's own batches through the network, and `tfxfer predict` of the same files."""
+    monkeypatch.setattr(decoding, "LARGE", 100_000)
+    splits = data.load(f"folder:{photographs}", image_size=20, validation=0.25)
+    net = model.build("cnn", splits, 28, "none")
+    export.saved_model(net, tmp_path)
+    expected = {}
+    for split in ("train", "validation", "test"):
+        files = splits.rows[split].images.paths
+        for batch in splits.batches(split, 16):
+            values = tf.nn.softmax(net(batch["image"], training=False)).numpy()
+            ids = batch["id"].numpy().tolist()
+            at = [splits.ids[split].tolist().index(number) for number in ids]
+            expected |= dict(zip(files[at].tolist(), values))
+    status, lines, stderr = command(monkeypatch, capsys, tmp_path, photographs)
+    assert (status, stderr) == (0, "")
+    assert all(name in line for line in lines for name in ("Äpfel", "苹果 🍎"))  # not escaped
+    rows = [json.loads(line) for line in lines]
+    assert sorted(row["file"] for row in rows) == sorted(expected)
+    assert len(rows) == 2 * 4 * len(KINDS)
+    for row in rows:
+        assert list(row["probabilities"]) == ["Äpfel", "苹果 🍎"]
+        np.testing.assert_allclose(list(row["probabilities"].values()), expected[row["file"]], atol=1e-6)
+
+
+def test_lines_are_utf8_whatever_the_terminals_encoding_is(run_dir, folder, tmp_path):
+    """And a name that is no UTF-8 stays one that json reads back to the same bytes."""
+    names = [tmp_path / "ü.png", tmp_path / os.fsdecode(b"\xff.png")]
+    for name in names:
+        name.write_bytes((folder / "0.PNG").read_bytes())
+    words = [sys.executable, "-m", "tfxfer", "predict", str(run_dir), *map(str, names)]
+    latin = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(words, capture_output=True, env=latin)
+    assert (done.returncode, done.stderr) == (0, b"")
+    rows = [json.loads(line) for line in done.stdout.decode("utf-8").splitlines()]
+    assert [row["file"] for row in rows] == list(map(str, names))
+    assert "ü.png".encode() in done.stdout

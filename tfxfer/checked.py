@@ -12,7 +12,7 @@ import numpy as np
 from rich.progress import track
 
 from tfxfer import partial
-from tfxfer.decoding import decode
+from tfxfer.decoding import REVISION, decode
 from tfxfer.errors import InputError
 from tfxfer.pictures import mark
 from tfxfer.splits import SPLITS, Splits
@@ -61,7 +61,8 @@ def look(paths: np.ndarray, origin: str) -> tuple[list[bytes], dict[str, str]]:
         16 bytes for each file, equal where pictures are equal in every pixel, empty where it cannot be read; and the
         reasons why, by path.
     """
-    place = Store().root / "pictures" / f"{hashlib.sha256(origin.encode()).hexdigest()}.npy"
+    known_as = f"{origin}, decoder {REVISION}"
+    place = Store().root / "pictures" / f"{hashlib.sha256(known_as.encode()).hexdigest()}.npy"
     known, now, faults = _recall(place), {}, {}
     for path in paths.tolist():
         try:

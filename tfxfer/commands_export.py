@@ -1,5 +1,6 @@
 """The commands `tfxfer export` and `tfxfer predict`."""
 
+import io
 import os
 import sys
 from typing import Annotated, Literal
@@ -51,7 +52,9 @@ def predict(
     format: Annotated[Literal["jsonl", "table"], typer.Option(help="An object or a row on each line.")] = "jsonl",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures that go through the network at once.")] = 32,
 ) -> None:
-    """Classify JPEG and PNG files: a line for each, as it is done.
+    """Classify JPEG, PNG, WebP, BMP, GIF and TIFF files: a line for each, as it is done.
+
+    Pictures are read as in training. Other files in a folder are left out, with a warning that names some.
 
     A file that is no picture is a line with the reason, and the others go on. Exit code 0: all were classified; 1: some
     were not; 2: the command itself was wrong.
@@ -59,6 +62,8 @@ def predict(
     import_tensorflow()
     from tfxfer import predictions
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # which JSON is, whatever the terminal's is
     names = predictions.expand(files, sys.stdin.buffer)
     failed, width = False, min(60, max(map(len, names)))
     try:

@@ -2,14 +2,15 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from tfxfer.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+NAMED = 3  # files left out that a line names
 PARTS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val"),
@@ -22,9 +23,9 @@ Listed = tuple[np.ndarray, np.ndarray]  # paths, str (n,), and labels, int64 (n,
 def listing(folder: Path) -> tuple[tuple[str, ...], dict[str, Listed]]:
     """Lists pictures by class, and by part where the folder is divided.
 
-    A class is a folder with JPEG and PNG files in it or anywhere below it. Class folders are either directly in the
-    folder, or in its folders train, test and validation (or training, testing, valid, val; of the latter two, one or
-    both). Hidden files and __MACOSX are passed over; other files are left out, with one warning.
+    A class is a folder with files named as `SUFFIXES` in it or anywhere below it. Class folders are either directly in
+    the folder, or in its folders train, test and validation (or training, testing, valid, val; of the latter two, one
+    or both). Hidden files and __MACOSX are passed over; other files are left out, with one warning that names some.
 
     Returns:
         The classes, sorted, and for "train" and what else there is of "validation" and "test" paths and labels, sorted
@@ -44,21 +45,29 @@ def listing(folder: Path) -> tuple[tuple[str, ...], dict[str, Listed]]:
     for named in found.values():
         if strange := sorted(set(named) - set(classes)):
             raise InputError(f"{named[strange[0]]}: class {strange[0]} is not among those of {parts['train']}")
-    others, rows = 0, {}
+    others, rows = [], {}
     for part, named in found.items():
         paths, labels = [], []
         for name, path in named.items():
             inside = list(_below(path))
             pictures = [file for file in inside if file.lower().endswith(SUFFIXES)]
-            others += len(inside) - len(pictures)
+            others += set(inside).difference(pictures)
             if not pictures:
-                raise InputError(f"{path}: no .jpg, .jpeg or .png files: add images or remove the folder")
+                raise InputError(f"{path}: no {', '.join(SUFFIXES)} files: add images or remove the folder")
             paths += pictures
             labels += [classes.index(name)] * len(pictures)
         rows[part] = np.array(paths), np.array(labels, np.int64)
     if others:
-        warnings.warn(f"{folder}: {others:,} files that are not .jpg, .jpeg or .png are left out", stacklevel=5)
+        warnings.warn(left_out(str(folder), others), stacklevel=5)
     return classes, rows
+
+
+def left_out(folder: str, files: Iterable[str]) -> str:
+    """A line on files in a folder that are not named as pictures are: how many, and which the first are."""
+    names = sorted(os.path.relpath(file, folder) for file in files)
+    shown = ", ".join([*names[:NAMED], *([f"and {len(names) - NAMED:,} more"] if len(names) > NAMED else [])])
+    count = f"{len(names):,} {'file' if len(names) == 1 else 'files'}"
+    return f"{folder}: {count} left out, not named {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}: {shown}"
 
 
 def _parts(folder: Path) -> dict[str, Path]:

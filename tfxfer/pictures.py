@@ -5,7 +5,6 @@ import math
 import os
 
 import numpy as np
-from PIL import Image
 
 from tfxfer import decoding
 from tfxfer.banks import Stacked
@@ -61,15 +60,11 @@ class Files:
         """Raises InputError where a file cannot be read (any more)."""
         paths = self.paths[key]
         if isinstance(paths, str):
-            return self._read(paths)
+            return decoding.pixels(paths, self.shape[1:])
         found = np.empty((len(paths), *self.shape[1:]), np.uint8)
         for row, path in enumerate(paths):
-            found[row] = self._read(path)
+            found[row] = decoding.pixels(path, self.shape[1:])
         return found
-
-    def _read(self, path: str) -> np.ndarray:
-        picture = decoding.decode(path)
-        return np.asarray(picture.resize((self.size, self.size), Image.Resampling.BILINEAR))
 
     def pick(self, rows: np.ndarray | slice) -> "Files":
         """Some of them, still unread."""

@@ -4,6 +4,8 @@ import contextlib
 import errno
 import json
 import os
+import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,14 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfxfer import loaded, memory
+from tfxfer import decoding
 from tfxfer.errors import InputError
-from tfxfer.export import encoded
-from tfxfer.folders import SUFFIXES
+from tfxfer.folders import SUFFIXES, left_out
 
 OUTPUTS = {"probabilities", "class_index", "class_name"}
 
 WORKERS = os.cpu_count() or 1  # pictures decoded at once
-_BYTES = 64  # a pixel while it is decoded: four channels of float32, some copies
+_ALONE = re.compile("[\ud800-\udfff]")  # what Python makes of a name's bytes that are no UTF-8
 
 Row = dict[str, Any]
 
@@ -46,7 +48,8 @@ def saved_model(path: str | Path) -> Path:
 def expand(words: Iterable[str], stdin: BinaryIO) -> list[str]:
     """Files that are meant: a folder's pictures, those of its folders too, in order; `-` for names on lines of stdin.
 
-    A folder without pictures, or one that may not be listed, stays as it is, and so becomes a line that says so.
+    Pictures are files named as `SUFFIXES`; a warning for each folder names others that are in it. A folder without
+    pictures, or one that may not be listed, stays as it is, and so becomes a line that says so.
 
     Raises:
         InputError: no name came.
@@ -61,7 +64,7 @@ def expand(words: Iterable[str], stdin: BinaryIO) -> list[str]:
 
 
 def predict(path: str | Path, files: Iterable[str], batch_size: int = 32) -> Iterator[Row]:
-    """Classes of picture files, decoded as `encoded.decode` does.
+    """Classes of picture files, read as in training, by `decoding.pixels`.
 
     Args:
         path: as `saved_model` takes it. A SavedModel is a program: run those alone whose makers you trust.
@@ -70,23 +73,21 @@ def predict(path: str | Path, files: Iterable[str], batch_size: int = 32) -> Ite
 
     Yields:
         For each file, in order, `file` with `class_name`, `class_index`, `probability` of that class and
-        `probabilities`, list of float (classes,); or with `error`, the reason, if it is no picture.
+        `probabilities`, float by class name in the network's order; or with `error`, the reason, if it cannot be read.
 
     Raises:
         InputError: no SavedModel, or one with other signatures; a batch size below 1.
     """
     if batch_size < 1:
         raise InputError(f"batch_size {batch_size}: expected at least 1")
-    serve, shape = _signature(saved_model(path))
-    decode = tf.function(lambda one: encoded.decode(one, shape), input_signature=[tf.TensorSpec((), tf.string)])
-    decode = decode.get_concrete_function()  # traced once, not by every thread
-    files, most = list(files), memory.room() / (_BYTES * WORKERS)
+    serve, shape, names = _signature(saved_model(path))
+    files = list(files)
     with ThreadPoolExecutor(WORKERS) as threads:
         for first in range(0, len(files), batch_size):
             some = files[first : first + batch_size]
-            images = list(threads.map(lambda file: _read(file, decode, most), some))
+            images = list(threads.map(lambda file: _read(file, shape), some))
             good = [image for image in images if not isinstance(image, str)]
-            answers = iter(_answers(serve, np.stack(good)) if good else ())
+            answers = iter(_answers(serve, names, np.stack(good)) if good else ())
             for file, image in zip(some, images):
                 yield {"file": file} | ({"error": image} if isinstance(image, str) else next(answers))
 
@@ -94,7 +95,8 @@ def predict(path: str | Path, files: Iterable[str], batch_size: int = 32) -> Ite
 def text(row: Row, format: str, width: int = 0) -> str:
     """A line of output: "jsonl", or "table" with file names padded to `width`."""
     if format == "jsonl":
-        return json.dumps(row)
+        # UTF-8 as it is, but for what a name has that is none
+        return _ALONE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(row, ensure_ascii=False))
     name = _printable(row["file"]).ljust(width)
     if "error" in row:
         return f"{'-':6}  {name}  error: {_printable(row['error'])}"
@@ -106,7 +108,7 @@ def _inside(name: str) -> list[str]:
 
     Links to folders are followed, but for those to a folder on the way to them.
     """
-    found, above = [], {name: ()}
+    found, others, above = [], [], {name: ()}
     with contextlib.suppress(ValueError):  # a name with a null byte
         walk = os.walk(name, onerror=lambda error: found.append(error.filename), followlinks=True)
         for folder, folders, files in walk:
@@ -114,17 +116,23 @@ def _inside(name: str) -> list[str]:
             inside = {each: os.path.join(folder, each) for each in folders if not each.startswith(".")}
             folders[:] = [each for each, path in inside.items() if os.path.realpath(path) not in way]
             above |= {inside[each]: way for each in folders}
-            shown = (file for file in files if not file.startswith("."))
-            found.extend(os.path.join(folder, file) for file in shown if Path(file).suffix.lower() in SUFFIXES)
+            for file in files:
+                if not file.startswith("."):
+                    (found if file.lower().endswith(SUFFIXES) else others).append(os.path.join(folder, file))
+    if others:
+        warnings.warn(left_out(name, others), stacklevel=4)
     return sorted(found, key=lambda path: path.split(os.sep)) or [name]
 
 
-def _signature(folder: Path) -> tuple[Callable, tuple[int, int, int]]:
+def _signature(folder: Path) -> tuple[Callable, tuple[int, int, int], list[str]]:
+    """What classifies pixels, their shape, and the classes' names, which are among the constants of the graph."""
     try:
         loaded = tf.saved_model.load(str(folder))
         serve = loaded.signatures["serving_default"]
         given = serve.structured_input_signature[1]["image"]
         fits = given.dtype == tf.uint8 and given.shape.rank == 4 and set(serve.structured_outputs) >= OUTPUTS
+        names = next((each for each in serve.captured_inputs if each.dtype == tf.string), None)
+        fits &= names is not None and names.shape == serve.structured_outputs["probabilities"].shape[1:]
     except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder} cannot be loaded ({reason}): export the run again") from None
@@ -134,42 +142,30 @@ def _signature(folder: Path) -> tuple[Callable, tuple[int, int, int]]:
             f"images to {', '.join(sorted(OUTPUTS))}: export it by tfxfer"
         )
     serve.keep = loaded  # a SavedModel's variables go with it
-    return serve, tuple(given.shape[1:])
+    return serve, tuple(given.shape[1:]), [name.decode(errors="replace") for name in names.numpy()]
 
 
-def _read(file: str, decode: Callable, most: float) -> np.ndarray | str:
-    """Pixels, or why there are none; `most` is how many there may be."""
-    path = Path(file)
+def _read(file: str, shape: tuple[int, int, int]) -> np.ndarray | str:
+    """Pixels, or why there are none."""
+    if not file:
+        return "has no name"
+    if os.path.isdir(file):
+        listed = os.access(file, os.R_OK | os.X_OK)
+        return f"is a folder without {', '.join(SUFFIXES)} files" if listed else os.strerror(errno.EACCES)
     try:
-        if not file:
-            return "has no name"
-        if path.is_dir():
-            if not os.access(path, os.R_OK | os.X_OK):
-                return os.strerror(errno.EACCES)
-            return f"is a folder without {', '.join(SUFFIXES)} files"
-        if path.exists() and not path.is_file():
-            return "is no regular file"
-        if path.stat().st_size > encoded.LARGEST:
-            return f"has {path.stat().st_size:,} bytes, which no picture has"
-        content = path.read_bytes()
-        height, width = encoded.size(content)
-        if height * width > most:
-            return f"has {width:,} x {height:,} pixels, which memory does not hold: make it smaller"
-        return decode(tf.constant(content)).numpy()
-    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
-        return getattr(error, "strerror", None) or str(error)
-    except tf.errors.OpError as error:
-        return encoded.reason(error)
+        return decoding.pixels(file, shape)
+    except InputError as error:
+        return str(error).removeprefix(f"{file}: ")
 
 
-def _answers(serve: Callable, images: np.ndarray) -> list[Row]:
+def _answers(serve: Callable, names: list[str], images: np.ndarray) -> list[Row]:
     found = {name: value.numpy() for name, value in serve(image=tf.constant(images)).items()}
     return [
         {
             "class_name": name.decode(errors="replace"),
             "class_index": int(index),
             "probability": float(row[index]),
-            "probabilities": row.tolist(),
+            "probabilities": dict(zip(names, row.tolist())),
         }
         for name, index, row in zip(found["class_name"], found["class_index"], found["probabilities"])
     ]

@@ -55,7 +55,7 @@ KNOWN = {
 }
 PATHS = {
     "idx:PATH": "a folder of four IDX files named as MNIST's, plain or .gz",
-    "folder:PATH": "a folder of JPEG or PNG images, one folder per class, perhaps in train, validation and test",
+    "folder:PATH": "a folder of images, JPEG to TIFF, one folder per class, perhaps in train, validation and test",
 }
 _CHOICE = f"{', '.join([*KNOWN, *PATHS])}, or a folder's path"
 

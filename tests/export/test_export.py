@@ -80,7 +80,7 @@ def test_files_of_any_size_give_what_their_pixels_give(exported, pictures):
 
 def test_bytes_that_are_no_picture_are_refused(exported):
     serve = signature(exported[1], "serving_bytes")
-    with pytest.raises(tf.errors.InvalidArgumentError, match="Unknown image file format"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="image_bytes: expected a JPEG or PNG file"):
         serve(image_bytes=tf.constant([b"nothing"]))
     assert serve(image_bytes=tf.constant([], tf.string))["probabilities"].shape == (0, 10)
 

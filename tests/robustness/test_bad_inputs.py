@@ -117,7 +117,7 @@ BAD = [
     ("pretrain", ["--dataset", "folder:{home}/file"], "is no folder"),
     ("pretrain", ["--dataset", "folder:{home}/empty"], "0 class folders found, expected at least 2"),
     ("pretrain", ["--dataset", "folder:{home}/one"], "1 class folders found, expected at least 2"),
-    ("pretrain", ["--dataset", "folder:{home}/hollow"], "no .jpg, .jpeg or .png files"),
+    ("pretrain", ["--dataset", "folder:{home}/hollow"], "no .jpg, .jpeg, .png, .webp, .bmp, .gif, .tif, .tiff files"),
     ("pretrain", ["--dataset", "folder:{home}/torn", "--limit", "20"], r"dogs/3\.png"),
     ("mobilenet_mnist", ["--dataset", "idx:{home}/idx", "--data-dir", "{home}"], "does not look there: leave it out"),
     ("mobilenet_mnist", ["--limit", "2"], "limit 2 is less than one image"),

@@ -28,9 +28,13 @@ The SavedModel needs TensorFlow alone:
 ```python
 served = tf.saved_model.load("saved_model").signatures
 served["serving_default"](image=images)  # probabilities, class_index, class_name
-served["serving_bytes"](image_bytes=[file.read_bytes()])  # the same of JPEG or PNG files
+served["serving_bytes"](image_bytes=[file.read_bytes()])  # the same of JPEG or PNG files of any size
 served["embed"](image=images)  # embedding
-```"""
+```
+
+Batches may have any size, also none. Pixels of another height, width or number of channels are refused;
+`serving_bytes` turns and resizes what it decodes as training did. It takes JPEG and PNG alone;
+`tfxfer predict saved_model FILES` reads WebP, BMP, GIF (the first frame) and TIFF too."""
 
 _LITERT = """\
 The LiteRT files:

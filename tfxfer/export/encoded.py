@@ -1,14 +1,13 @@
 """Encoded pictures to pixels in TensorFlow operations alone, so that a SavedModel can hold them.
 
-What Pillow makes of the same files when a folder is read, to one level of rounding.
+What `decoding` makes of the same files, to one level of rounding. JPEG and PNG alone: of BMP TensorFlow looks up no
+palettes, of GIF it shows what is transparent, and TIFF it does not know.
 """
-
-import re
-import struct
 
 import tensorflow as tf
 
-LARGEST = 1 << 29  # bytes of pixels that TensorFlow decodes
+from tfxfer.decoding import LARGE
+
 _HEAD = 1 << 18  # bytes searched for the orientation: Exif is among the first segments, of at most 64 KB each
 _SEGMENTS = 64  # and so many of them
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -19,7 +18,8 @@ _PLACES = (1 << 24, 1 << 16, 1 << 8, 1)
 def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
     """Decodes one JPEG or PNG, turns it upright as its Exif says, and resizes it (bilinear, antialiased).
 
-    Grey becomes RGB and RGB grey as `shape` has it, what is transparent lies on white, 16 bits become 8.
+    Grey becomes RGB and RGB grey as `shape` has it, what is transparent lies on white, 16 bits become 8. A JPEG of more
+    than `decoding.LARGE` pixels is reduced while it is decoded.
 
     Args:
         content: string (), the file's bytes.
@@ -29,8 +29,11 @@ def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
         uint8 (height, width, channels).
 
     Raises:
-        tf.errors.InvalidArgumentError: no picture, a damaged one, or one of `LARGEST` or more bytes of pixels.
+        tf.errors.InvalidArgumentError: neither JPEG nor PNG, a damaged one, or one of 2^29 or more bytes of pixels.
     """
+    known = tf.io.is_jpeg(content) | (tf.strings.substr(content, 0, len(_PNG)) == _PNG)
+    with tf.control_dependencies([tf.debugging.Assert(known, ["image_bytes: expected a JPEG or PNG file"])]):
+        content = tf.identity(content)
     image = tf.cond(tf.io.is_jpeg(content), lambda: _jpeg(content), lambda: _png(content))
     image = tf.ensure_shape(image, (None, None, 3))
     if shape[2] == 1:
@@ -39,29 +42,14 @@ def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
     return tf.ensure_shape(tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8), shape)
 
 
-def size(content: bytes) -> tuple[int, int]:
-    """Height and width that a JPEG or PNG file says it has; (0, 0) of what says nothing, as a damaged one.
-
-    Raises:
-        tf.errors.InvalidArgumentError: a JPEG without any.
-    """
-    if content.startswith(_PNG) and len(content) >= 24:
-        width, height = struct.unpack(">II", content[16:24])
-        return height, width
-    if content.startswith(b"\xff\xd8\xff"):
-        height, width, _ = tf.io.extract_jpeg_shape(content).numpy().tolist()
-        return height, width
-    return 0, 0
-
-
-def reason(error: tf.errors.OpError) -> str:
-    """What TensorFlow says of a picture that it cannot decode, without the names of its operations."""
-    return " ".join(re.sub(r"{{.*?}}|\[\[.*|\[Op:.*", "", error.message).split())
-
-
 def _jpeg(content: tf.Tensor) -> tf.Tensor:
-    # the transform that Pillow uses; TensorFlow's default is faster and off by some levels
-    return tf.cast(tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"), tf.float32)
+    def at(ratio):
+        # the transform that Pillow uses; TensorFlow's default is faster and off by some levels
+        return lambda: tf.io.decode_jpeg(content, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
+
+    whole = tf.reduce_prod(tf.cast(tf.io.extract_jpeg_shape(content)[:2], tf.int64))
+    larger = tf.reduce_sum(tf.cast(whole > [LARGE, 4 * LARGE], tf.int32))
+    return tf.cast(tf.switch_case(larger, [at(1), at(2), at(4)]), tf.float32)
 
 
 def _png(content: tf.Tensor) -> tf.Tensor:

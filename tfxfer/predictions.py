@@ -14,8 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import loaded, memory
-from tfxfer import decoding
+from tfxfer import decoding, loaded
 from tfxfer.errors import InputError
 from tfxfer.folders import SUFFIXES, left_out
 

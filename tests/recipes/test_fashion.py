@@ -35,7 +35,7 @@ def feature_run(pictures_dir, tmp_path_factory):
 
 def test_feature_sets_are_compared(feature_run):
     metrics, run = feature_run
-    names = {key.split("/")[0] for key in metrics} - {"seconds", "sanity"}
+    names = {key.split("/")[0] for key in metrics} - {"seconds", "sanity", "deletion"}
     assert names == {"pixels", "efficientnet_lite0", "efficientnet_lite0_tuned"}
     for name in names:
         assert {f"{name}/{figure}" for figure in COLLAPSE} <= metrics.keys()

@@ -32,7 +32,9 @@ def test_quickstart(tmp_path):
     assert {key for key in metrics if key.split("/")[0] in ("before", "after", "test", "seconds")} == KEYS | {
         f"seconds/{phase}" for phase in SECONDS
     }
-    assert {key.split("/")[0] for key in metrics} == {"before", "after", "test", "seconds", "layers", "sanity", "data"}
+    assert {key.split("/")[0] for key in metrics} == {
+        *("before", "after", "test", "seconds", "layers", "sanity", "deletion", "data")
+    }
     assert all(isinstance(value, float) for value in metrics.values())
     assert metrics["before/probe_accuracy"] > 0.7  # ImageNet features of digits it has never seen
     assert metrics["test/accuracy"] > 0.6

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfxfer.errors import InputError, shown
+from tfxfer.errors import InputError
+from tfxfer.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     import keras
 
-    from tfxfer.features import Bank
+    from tfxfer.banks import Bank
 
 
 FILES = ("run.json", "dataset.json")
@@ -47,7 +49,7 @@ class Loaded:
     @functools.cached_property
     def banks(self) -> "dict[str, Bank]":
         """Feature banks by name, such as "before" and "after"."""
-        from tfxfer.features import Bank
+        from tfxfer.banks import Bank
 
         return {path.stem: Bank.load(path) for path in sorted((self.dir / "banks").glob("*.npz"))}
 
@@ -99,6 +101,7 @@ def network(path: str | Path) -> "keras.Model":
     Raises:
         InputError: it is none, or holds code (a Lambda layer), which is not run.
     """
+    import_tensorflow()
     import keras
 
     import tfxfer.scattering  # noqa: F401  makes its layer known to Keras

@@ -2,6 +2,8 @@
 
 import importlib
 
+from tfxfer.quiet import import_tensorflow
+
 _HOME = {
     "separation": "clusters",
     "project": "projection",
@@ -29,13 +31,16 @@ _MODULES = (
     "projection",
     "transferability",
 )
+_LIGHT = ("metrics", "paired", "projection", "transferability")  # do without TensorFlow
 
 __all__ = [*_HOME, *_MODULES]
 
 
 def __getattr__(name: str):
-    if name in _MODULES:
-        return importlib.import_module(f"tfxfer.analysis.{name}")
-    if name in _HOME:
-        return getattr(importlib.import_module(f"tfxfer.analysis.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'tfxfer.analysis' has no attribute {name!r}")
+    home = _HOME.get(name, name)
+    if home not in _MODULES:
+        raise AttributeError(f"module 'tfxfer.analysis' has no attribute {name!r}")
+    if home not in _LIGHT:
+        import_tensorflow()
+    module = importlib.import_module(f"tfxfer.analysis.{home}")
+    return getattr(module, name) if name in _HOME else module

@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from tfxfer import quiet
 from tfxfer.export import encoded
 
 
@@ -60,3 +61,5 @@ def _checked(image: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
     advice = "resize the pixels, or give the picture files to serving_bytes, which resizes them"
     with tf.control_dependencies([tf.debugging.Assert(fits, [expected, given, advice], summarize=4)]):
         return tf.identity(image)
+    with quiet.loggers():  # where the assets are
+        archive.write_out(str(path), verbose=False)

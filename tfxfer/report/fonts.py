@@ -43,7 +43,8 @@ def say() -> None:
         more = f" and {len(_spelled) - 5} other characters" if len(_spelled) > 5 else ""
         warnings.warn(
             f"no installed font has {shown}{more}: PNG figures show these codes instead; charts and tables of "
-            "report.html show the names as they are (on Debian and Ubuntu: apt install fonts-noto-cjk fonts-symbola)",
+            "report.html show the names as they are (fonts that have most, on Debian and Ubuntu: apt install "
+            "fonts-noto-core fonts-noto-cjk fonts-symbola)",
             stacklevel=2,
         )
         _spelled.clear()

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import shutil
 
 import browser
 import keras
@@ -13,6 +14,7 @@ from test_recipes import newest
 
 import tfxfer
 from tfxfer import data, features, model, published, studies, train
+from tfxfer import data, features, model, published, report, train
 from tfxfer.errors import InputError
 from tfxfer.recipes import emotion_resnet18
 
@@ -113,6 +115,35 @@ def test_the_run_is_whole(run):
         assert part in text
     for figure in ("confusions", "sweep", "training-tuned", "explained", "samples"):
         assert (found.dir / "figures" / f"{figure}.png").exists()
+
+
+def test_published_figures_of_faces_stand_beside_no_clothes(run, tmp_path):
+    """The same run as if its folder had held other classes."""
+    _, found, _, _ = run
+    copy = shutil.copytree(found.dir, tmp_path / "run")
+    facts = json.loads((copy / "run.json").read_text()) | {"classes": ["bag", "coat", "happy"]}
+    (copy / "run.json").write_text(json.dumps(facts))
+    report.write(copy)
+    text = (copy / "report.html").read_text()
+    assert "published" not in text.split("From scratch, or pretrained?")[1].split("How it was made")[0].lower()
+    assert "0.6048" not in text.split("From scratch, or pretrained?")[1].split("<figure")[0]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "classes", "fits"),
+    [
+        ("emotion_resnet18", "angry disgusted fearful happy neutral sad surprised", True),
+        ("emotion_resnet18", "Anger Disgust Fear Happiness Neutral Sadness Surprise", True),
+        ("emotion_resnet18", "0 1 2 3 4 5 6", True),  # as FER-2013's own table has them
+        ("emotion_resnet18", "bag coat dress pullover sandal shirt sneaker", False),
+        ("fashion_models", "cat dog", False),
+        ("fashion_models", "Shirt Bag", True),
+        ("cifar10c_shift", "cat dog", True),  # what corruption costs, of any classes
+        ("quickstart", "0 1", False),
+    ],
+)
+def test_published_figures_are_for_data_of_their_kind(recipe, classes, fits):
+    assert bool(published.known(recipe, classes.split()).figures) == fits
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_a_notebook_opens_in_colab_and_installs_what_it_lacks(name):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_notebook_runs(name, tmp_path, monkeypatch):
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
     settings = SMALL[name] | {"out": str(tmp_path)}
     write_idx_set(tmp_path / "data", train=240, test=60)
     if name == "fashion_groups":
@@ -68,6 +68,7 @@ def test_a_notebook_runs(name, tmp_path, monkeypatch):
     text = "".join(output.get("text", "") for output in outputs)
     assert re.search(rf"{tmp_path}/{name}/\d+-\d+\n", text)
     assert "report.html" in text
+    assert re.findall(r"(?m)^(?:INFO|WARNING|ERROR):.*|^[IWEF]\d{4} \d\d:.*", text) == []  # TensorFlow's and absl's
     assert list((tmp_path / name).glob("[0-9]*"))
 
 

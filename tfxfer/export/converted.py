@@ -29,7 +29,7 @@ def litert(net: keras.Model, path: Path, quantized: str = "", representative: np
         converter.representative_dataset = lambda: ([image[None]] for image in representative)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     try:
-        with quiet.native_stderr():  # the converter reports what it was told
+        with quiet.native_stderr(), quiet.loggers():  # the converter reports what it was told, and where it works
             content = converter.convert()
     except Exception as error:  # the converter's own class is private
         raise _refused(net, "LiteRT", "litert", error) from None
@@ -48,7 +48,7 @@ def onnx(net: keras.Model, path: Path) -> None:
         raise InputError("onnx needs tf2onnx, which is not installed: pip install 'tfxfer[onnx]'") from None
     module = _module(net)
     try:
-        with quiet.native_stderr():
+        with quiet.native_stderr(), quiet.loggers():
             tf2onnx.convert.from_function(module.serve, module.serve.input_signature, output_path=str(path))
     except Exception as error:  # of whatever kind its rewriters raise
         raise _refused(net, "ONNX", "onnx", error) from None

@@ -181,11 +181,11 @@ def test_images(run: Loaded) -> int:
 
 
 def _published(run: Loaded) -> dict[str, float]:
-    return published.known(run.facts["recipe"]).figures
+    return published.known(run.facts["recipe"], run.facts["classes"]).figures
 
 
 def _head(run: Loaded) -> str:
-    return published.known(run.facts["recipe"]).head
+    return published.known(run.facts["recipe"], run.facts["classes"]).head
 
 
 def _number(value: float | None, key: str) -> str:
@@ -199,5 +199,5 @@ def _number(value: float | None, key: str) -> str:
 def _remarks(run: Loaded) -> list[str]:
     """What could not be had, and how the published figures came about."""
     reasons = [page.note(f"Left out: {name}. {reason}") for name, reason in run.facts.get("left_out", {}).items()]
-    remark = published.known(run.facts["recipe"]).remark
+    remark = published.known(run.facts["recipe"], run.facts["classes"]).remark
     return reasons + ([page.note(f"Published: {remark}")] if remark else [])

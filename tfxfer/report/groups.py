@@ -65,11 +65,9 @@ def _arrangements(run: Loaded) -> Figure:
 def _scratch(run: Loaded) -> list[str]:
     if not {"scratch/accuracy", "tuned/accuracy"} <= run.metrics.keys():
         return []
-    known = published.known(run.facts["recipe"]).figures
-    rows = [
-        (text, _accuracy(run, f"{name}/accuracy"), _published(run, f"{name}/accuracy"))
-        for name, text in _NETWORKS.items()
-    ]
+    known = _known(run).figures
+    theirs = {key: [_published(run, f"{key}/accuracy")] if known else [] for key in _NETWORKS}
+    rows = [(text, _accuracy(run, f"{name}/accuracy"), *theirs[name]) for name, text in _NETWORKS.items()]
     figure = {end: run.metrics[f"tuned_less_scratch/{end}"] for end in ("difference", "low", "high")}
     classes, folder = run.facts["classes"], run.dir / "figures"
     banks = {name: run.banks[name] for name in ("scratch", "tuned")}
@@ -80,7 +78,7 @@ def _scratch(run: Loaded) -> list[str]:
     title = "Taken for which? The last map is tuned less from scratch: more on the diagonal is better"
     return [
         page.heading("From scratch, or pretrained?"),
-        page.table(("network", "test accuracy", _head(run)), rows),
+        page.table(("network", "test accuracy", *([_head(run)] if known else [])), rows),
         page.note(
             "In brackets, 95% confidence intervals on these images. On the same images the pretrained network is right "
             f"{figure['difference']:+.4f} more often ({figure['low']:+.4f} to {figure['high']:+.4f} with 95% "
@@ -109,15 +107,19 @@ def _accuracy(run: Loaded, key: str) -> str:
     return intervals.text(share, intervals.wilson(share, comparison.test_images(run)))
 
 
+def _known(run: Loaded) -> published.Published:
+    return published.known(run.facts["recipe"], run.facts["classes"])
+
+
 def _published(run: Loaded, key: str) -> str:
-    figures = published.known(run.facts["recipe"]).figures
+    figures = _known(run).figures
     return f"{figures[key]:.4f}" if key in figures else ""
 
 
 def _head(run: Loaded) -> str:
-    return published.known(run.facts["recipe"]).head
+    return _known(run).head
 
 
 def _remark(run: Loaded) -> list[str]:
-    remark = published.known(run.facts["recipe"]).remark
+    remark = _known(run).remark
     return [page.note(f"Published: {remark}")] if remark else []

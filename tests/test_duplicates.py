@@ -12,6 +12,7 @@ from PIL import Image
 
 from tfxfer import data, duplicates, formats, robustness
 from tfxfer.errors import InputError
+from tfxfer.export import card
 
 SPLITS = ("train", "validation", "test")
 BAD = "test images also in training or validation: 1,000, validation images also in training: 0"
@@ -209,3 +210,11 @@ def test_training_and_validation_share_no_base_image(pictures):
             rows=pictures.rows | {"train": pictures.rows["validation"]},
             ids=pictures.ids | {"train": pictures.ids["validation"]},
         )
+
+
+def test_the_card_says_so():
+    assert card.copies({}) == "No image is in two of these."
+    within = {"groups": 1, "images": 2, "across_test": 0, "across_validation": 0}
+    assert card.copies({"duplicates": within}) == "No image is in two of these."
+    said = card.copies({"duplicates": within | {"across_test": 1234}})
+    assert "Of the test images 1,234 are equal in every pixel to one in training or validation" in said

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tfxfer import quiet
+from tfxfer.export import converted, saved
 
 
 @pytest.mark.parametrize(
@@ -31,11 +32,20 @@ def test_loggers_keep_warnings_and_get_their_levels_back(caplog):
     try:
         with caplog.at_level(logging.INFO), quiet.loggers():
             tensorflow.info("Assets written to: here")
-            logging.getLogger("absl").warning("a warning")
+            tensorflow.warning("a warning")
         assert tensorflow.level == logging.INFO
     finally:
         tensorflow.setLevel(before)
     assert "Assets" not in caplog.text
+    assert "a warning" in caplog.text
+
+
+def test_writing_files_says_nothing_of_where_assets_are(small_cnn, tmp_path, caplog):
+    """As in a notebook, where TensorFlow's logger is at INFO."""
+    with caplog.at_level(logging.INFO, "tensorflow"):
+        converted.litert(small_cnn, tmp_path / "model.tflite")
+        saved.write(small_cnn, tmp_path / "saved_model")
+    assert [record.getMessage() for record in caplog.records if record.name == "tensorflow"] == []
 
 
 def test_tensorflow_is_imported_once():

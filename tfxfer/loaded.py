@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfxfer.errors import InputError, shown
-from tfxfer.errors import InputError
 from tfxfer.quiet import import_tensorflow
 
 if TYPE_CHECKING:

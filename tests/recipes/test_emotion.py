@@ -13,8 +13,7 @@ from PIL import Image
 from test_recipes import newest
 
 import tfxfer
-from tfxfer import data, features, model, published, studies, train
-from tfxfer import data, features, model, published, report, train
+from tfxfer import data, features, model, published, report, studies, train
 from tfxfer.errors import InputError
 from tfxfer.recipes import emotion_resnet18
 

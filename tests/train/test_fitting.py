@@ -205,7 +205,7 @@ def test_class_weights_given_and_refused(unbalanced, small_cnn):
         ({"precision": 3}, "precision 3: expected one of"),
         ({"checkpoint_dir": __file__}, r"test_fitting\.py is a file, expected a folder"),
     ],
-    ids=str,
+    ids=lambda given: " ".join(given) if isinstance(given, dict) else given,
 )
 def test_wrong_objects_are_refused_before_anything_is_computed(pictures, small_cnn, given, complaint, monkeypatch):
     monkeypatch.setattr(train.fitting.activations, "compute", lambda *given, **options: pytest.fail("computed"))

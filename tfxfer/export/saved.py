@@ -48,7 +48,8 @@ def write(net: keras.Model, path: Path) -> None:
     archive.add_endpoint("serving_default", serve, pixels)
     archive.add_endpoint("serving_bytes", serve_bytes, files)
     archive.add_endpoint("embed", lambda image: {"embedding": forward(image)[1]}, pixels)
-    archive.write_out(str(path), verbose=False)
+    with quiet.loggers():  # where the assets are
+        archive.write_out(str(path), verbose=False)
 
 
 def _checked(image: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
@@ -61,5 +62,3 @@ def _checked(image: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
     advice = "resize the pixels, or give the picture files to serving_bytes, which resizes them"
     with tf.control_dependencies([tf.debugging.Assert(fits, [expected, given, advice], summarize=4)]):
         return tf.identity(image)
-    with quiet.loggers():  # where the assets are
-        archive.write_out(str(path), verbose=False)

@@ -6,9 +6,17 @@ from sklearn import linear_model
 from sklearn.datasets import load_digits
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from tfxfer.analysis.cross_validation import interval, predictions
 from tfxfer.errors import InputError
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Of BLAS: for products as small as these, two of them wait for each other when the machine is busy."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ def test_the_page_s_policy_lets_nothing_be_fetched_or_sent(made):
     said = "addEventListener('securitypolicyviolation', (event) => said.push(event.effectiveDirective));"
     with pytest.raises(AssertionError), browser.opened(made[0]) as page:  # `opened` heeds the console
         page.evaluate(f"window.said = []; {said} {tried}")
-        page.wait_for_function("said.length === 3")
+        browser.wait(page, "said.length === 3")
         refused = page.evaluate("said.sort()")
     assert refused == ["connect-src", "connect-src", "img-src"]
 
@@ -140,7 +140,7 @@ def test_a_box_in_one_map_selects_the_same_images_in_the_other(made):
         page.mouse.down()
         page.mouse.move(*at(4.5, 2.5), steps=5)
         page.mouse.up()
-        page.wait_for_function("document.querySelectorAll('.map')[1].data[0].selectedpoints")
+        browser.wait(page, "document.querySelectorAll('.map')[1].data[0].selectedpoints")
         inside = (points[:, 0] > 1.5) & (points[:, 0] < 4.5) & (points[:, 1] > 2.5) & (points[:, 1] < 5.5)
         assert inside.sum() == 9
         for side in (0, 1):
@@ -151,7 +151,7 @@ def test_a_box_in_one_map_selects_the_same_images_in_the_other(made):
         shown = page.locator(".explorer .thumb").all_inner_texts()
         assert sorted(int(text.split("· ")[-1]) for text in shown) == (1000 + np.flatnonzero(inside)).tolist()
         page.locator(".explorer .all").click()
-        page.wait_for_function("!document.querySelectorAll('.map')[1].data[0].selectedpoints")
+        browser.wait(page, "!document.querySelectorAll('.map')[1].data[0].selectedpoints")
         assert page.locator(".explorer .thumb").count() == 0
 
 
@@ -160,7 +160,7 @@ def test_a_class_is_selected_by_its_name(made):
     with browser.opened(path, phone=True) as page:
         browser.scroll(page)
         page.get_by_role("button", name="dog", exact=True).tap()
-        page.wait_for_function("document.querySelectorAll('.map')[1].data[1].selectedpoints")
+        browser.wait(page, "document.querySelectorAll('.map')[1].data[1].selectedpoints")
         for side in (0, 1):
             assert [len(places) for places in selected(page, side)] == [0, int((labels == 1).sum()), 0]
         assert f"{(labels == 1).sum()} images: dog" in page.locator(".explorer .count").inner_text()
@@ -227,4 +227,4 @@ def test_ten_thousand_points_are_one_small_file(tmp_path):
     path, *_ = project(tmp_path, ["a", "b", "c"], n=10_000)
     assert path.stat().st_size < 15e6
     with browser.opened(path) as page:
-        page.wait_for_function("document.querySelectorAll('.map .gl-canvas-focus').length == 2")
+        browser.wait(page, "document.querySelectorAll('.map .gl-canvas-focus').length == 2")

@@ -14,10 +14,19 @@ import tfxfer
 from tfxfer.recipes import mobilenet_mnist, pretrain, quickstart
 
 KEYS = {f"{when}/{what}" for when in ("before", "after") for what in ("probe_accuracy", "silhouette", "knn_purity")}
-KEYS |= {"test/accuracy"}
+KEYS |= {"test/accuracy", "test/accuracy_low", "test/accuracy_high"}
 SECONDS = {"data_and_model", "features_before", "study_before", "training", "features_after", "study_after", "export"}
 SECONDS |= {"study_data", "explanations"}
-FILES = {"run.json", "metrics.json", "history.csv", "report.html", "figures", "banks"}
+FILES = {
+    "run.json",
+    "dataset.json",
+    "requirements.txt",
+    "metrics.json",
+    "history.csv",
+    "report.html",
+    "figures",
+    "banks",
+}
 FILES |= {"model.keras", "saved_model", "model_card.md", "labels.txt"}
 
 

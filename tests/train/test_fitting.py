@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import noise
 
 from tfxfer import data, model, train
 from tfxfer.errors import InputError
@@ -214,10 +215,10 @@ def test_wrong_objects_are_refused_before_anything_is_computed(pictures, small_c
 
 
 def test_what_does_not_belong_together_is_refused(pictures, small_cnn):
-    other = data.from_arrays(*[(np.zeros((20, 28, 28, 3), np.uint8), np.arange(20) % 2)] * 2)
+    other = data.from_arrays(*[(noise(20, 28, 28, 3, seed=seed), np.arange(20) % 2) for seed in (0, 1)])
     with pytest.raises(InputError, match="net: cnn takes images of 28 x 28 x 1, arrays has 28 x 28 x 3: build it with"):
         train.fit(small_cnn, other)
-    many = data.from_arrays(*[(np.zeros((40, 28, 28), np.uint8), np.arange(40) % 20)] * 2)
+    many = data.from_arrays(*[(noise(40, 28, 28, seed=seed), np.arange(40) % 20) for seed in (0, 1)])
     for call in (train.fit, train.fine_tune, train.sweep, train.find_learning_rate):
         with pytest.raises(InputError, match="net: cnn knows 10 classes, arrays has 20: build it with these splits"):
             call(small_cnn, many)

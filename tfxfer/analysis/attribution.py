@@ -122,7 +122,9 @@ class Explainer:
         self.copy = keras.models.clone_model(part, input_tensors=keras.Input(net.input_shape[1:], dtype="float32"))
         self.copy.set_weights(part.get_weights())
         # not Model.predict, which compiles by XLA: on CPUs ten times as slow for convolutions
-        self._forward = tf.function(lambda some: tf.nn.softmax(self.copy(some, training=False)), reduce_retracing=True)
+        signature = [tf.TensorSpec((None, *net.input_shape[1:]), tf.float32)]
+        forward = tf.function(lambda some: tf.nn.softmax(self.copy(some, training=False)), input_signature=signature)
+        self._forward = forward.get_concrete_function()  # TensorFlow warns of many functions from one line of code
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Of images uint8 (n, *input shape), float32 (n, classes)."""

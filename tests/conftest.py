@@ -22,6 +22,7 @@ from pathlib import Path  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from threadpoolctl import threadpool_limits  # noqa: E402
 
 from tfxfer import data, formats, model, train  # noqa: E402
 
@@ -114,3 +115,10 @@ def alone() -> list[str]:
     if tried.returncode:
         pytest.fail(f"the right to mount is needed: be root, or allow user namespaces ({tried.stderr.strip()})")
     return words
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Of BLAS: for small products two of them wait for each other when the machine is busy."""
+    with threadpool_limits(1, "blas"):
+        yield

@@ -233,6 +233,7 @@ def test_a_run_records_absolute_paths(tmp_path, monkeypatch):
     plain = {"dataset": "idx:a", "data_dir": None, "weights": "imagenet", "out": Path("runs")}
     found = {"dataset": f"idx:{tmp_path}/a", "data_dir": None, "weights": "imagenet", "out": f"{tmp_path}/runs"}
     assert arguments.anywhere(plain) == found
+    assert arguments.anywhere({"frost_textures": "ice"}) == {"frost_textures": f"{tmp_path}/ice"}
     assert arguments.anywhere({"dataset": "mnist", "weights": "none"}) == {"dataset": "mnist", "weights": "none"}
 
 

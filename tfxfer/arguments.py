@@ -31,7 +31,7 @@ def anywhere(arguments: Mapping[str, Any]) -> dict[str, Any]:
     found = {k: v if isinstance(v, int | float | str | None) else str(v) for k, v in arguments.items()}
     if "dataset" in found:
         found["dataset"] = sources.full_name(arguments["dataset"])
-    for name in ("data_dir", "out", "weights"):
+    for name in ("data_dir", "out", "weights", "frost_textures"):
         if found.get(name) and not (name == "weights" and found[name] in ("imagenet", "none")):
             found[name] = str(Path(os.path.expanduser(found[name])).absolute())
     return found

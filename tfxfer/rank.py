@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tfxfer import architectures, data, features, model
-from tfxfer.analysis import cross_validation, transferability
+from tfxfer.analysis import cross_validation, intervals, transferability
 from tfxfer.backbones import BUNDLED, TABLE, get
 from tfxfer.errors import InputError
 from tfxfer.splits import Splits
@@ -102,8 +102,8 @@ def score(
     started, tunable = time.perf_counter(), any(layer.weights for layer in model.backbone_layers(net))
     bank = features.extract(net, splits.train)
     x, labels = bank["embedding"], bank.labels
-    right = int((cross_validation.predictions(x, labels, bank.bases, seed) == labels).sum())
-    probed = right / len(x), cross_validation.interval(right, len(x))
+    right = cross_validation.predictions(x, labels, bank.bases, seed) == labels
+    probed = float(right.mean()), intervals.accuracy(right, bank.bases)
     scores = transferability.logme(x, labels), transferability.hscore(x, labels)
     leep = None
     if classifier is not None:

@@ -6,17 +6,11 @@ from sklearn import linear_model
 from sklearn.datasets import load_digits
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
-from tfxfer.analysis.cross_validation import interval, predictions
+from tfxfer.analysis.cross_validation import predictions
 from tfxfer.errors import InputError
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Of BLAS: for products as small as these, two of them wait for each other when the machine is busy."""
-    with threadpool_limits(1, "blas"):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +50,3 @@ def test_small_classes(digits):
     for labels in (np.arange(10), np.zeros(10, int)):
         with pytest.raises(InputError, match="expected at least two classes, and two images of one of them"):
             predictions(x[:10], labels)
-
-
-def test_interval_by_hand():
-    """Wilson's, (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n); not empty where all are right."""
-    z = 1.959963984540054
-    assert interval(10, 10) == pytest.approx((10 / (10 + z**2), 1.0))
-    assert sum(interval(5, 10)) == pytest.approx(1)

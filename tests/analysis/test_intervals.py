@@ -78,3 +78,10 @@ def test_results_refused():
         intervals.accuracy(np.zeros(0, bool))
     with pytest.raises(InputError, match="one for each of the 3 examples"):
         intervals.accuracy(np.ones(3, bool), np.arange(2))
+
+
+def test_all_or_half_right_by_hand():
+    """Wilson's, (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n); not empty where all are right."""
+    z = 1.959963984540054
+    assert intervals.wilson(1.0, 10) == pytest.approx((10 / (10 + z**2), 1.0))
+    assert sum(intervals.wilson(0.5, 10)) == pytest.approx(1)

@@ -6,18 +6,12 @@ from sklearn import linear_model
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from tfxfer import memory
 from tfxfer.analysis.logistic import LogisticRegression
 from tfxfer.errors import InputError
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Of BLAS: for products as small as these, two of them wait for each other when the machine is busy."""
-    with threadpool_limits(1, "blas"):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

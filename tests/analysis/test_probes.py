@@ -14,11 +14,12 @@ from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
-from threadpoolctl import threadpool_limits
 
 from tfxfer import analysis
 from tfxfer.analysis import classifiers, fitted, probes
 from tfxfer.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 PLAIN = {
     "lda": sklearn.discriminant_analysis.LinearDiscriminantAnalysis(solver="lsqr"),
@@ -29,13 +30,6 @@ PLAIN = {
     "knn": sklearn.neighbors.KNeighborsClassifier(5),
     "mlp": sklearn.neural_network.MLPClassifier(max_iter=500, random_state=0),
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Of BLAS: for products as small as these, two of them wait for each other when the machine is busy."""
-    with threadpool_limits(1, "blas"):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -2,24 +2,18 @@ import numpy as np
 import pytest
 from scipy import optimize
 from sklearn.covariance import ledoit_wolf
-from threadpoolctl import threadpool_limits
 
 from tfxfer import analysis
 from tfxfer.analysis import transferability
 from tfxfer.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SCORES = {
     "logme": analysis.logme,
     "hscore": analysis.hscore,
     "plain": lambda x, labels: analysis.hscore(x, labels, shrinkage=0.0),
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Of BLAS: for products as small as these, two of them wait for each other when the machine is busy."""
-    with threadpool_limits(1, "blas"):
-        yield
 
 
 def make(n: int, d: int, signal: float = 1.0, offset: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-from scipy.stats import binomtest
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
@@ -52,9 +51,3 @@ def predictions(x: np.ndarray, labels: np.ndarray, bases: np.ndarray | None = No
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         return cross_val_predict(LogisticRegression(), scaled, labels, groups=bases if grouped else None, cv=folds)
-
-
-def interval(right: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of `right` of n (Wilson 1927)."""
-    found = binomtest(right, n).proportion_ci(0.95, "wilson")
-    return float(found.low), float(found.high)

@@ -16,7 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is fi
 import keras
 import tensorflow as tf
 
-from tfxfer import backbones, data, model, partial
+from tfxfer import data, model
+from tfxfer.core import atomic
+from tfxfer.model import backbones
 
 
 def parser(doc: str, **defaults) -> argparse.ArgumentParser:
@@ -48,7 +50,7 @@ def run(measure: Callable[[argparse.Namespace], dict], arguments: argparse.Names
     with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, TFXFER_CACHE=folder):
         results = {"machine": machine, "arguments": sizes} | measure(arguments)
     if arguments.json:
-        with partial.file(arguments.json) as beside:
+        with atomic.file(arguments.json) as beside:
             beside.write_text(json.dumps(results, indent=1) + "\n")
     return results
 

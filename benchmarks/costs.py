@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import model, prefix
+from tfxfer import model
+from tfxfer.features import frozen_prefix
 
 GOAL = 0.8  # of a bound
 
@@ -67,10 +68,10 @@ def costs(net, splits, batch_size: int, depths: Sequence[int | str], repeats: in
     steps = int(np.clip(3 / functions[0](1), 1, most))  # 3 seconds a pass will do
     for depth in depths:
         model.unfreeze_last(net, depth)
-        cut = prefix.frontier(net)
+        cut = frozen_prefix.frontier(net)
         before = keras.Model(net.input, list(cut.tensors.values()))
         parts = [tf.nest.flatten(before(batch, training=False)) for batch in images[:steps]]
-        inputs, tail = [tf.stack(column) for column in zip(*parts)], prefix.tail(net, cut)
+        inputs, tail = [tf.stack(column) for column in zip(*parts)], frozen_prefix.tail(net, cut)
         functions += [_over(tail, inputs), _over(tail, inputs, labels, net.trainable_variables)]
         functions[-1](1)  # traces what trains now
     seconds = [[once(steps) for once in functions] for _ in range(repeats + 1)]

@@ -20,7 +20,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import features, inference
+from tfxfer import features
+from tfxfer.features import inference
 
 LAYER = "embedding"
 

@@ -12,8 +12,8 @@ import json
 from pathlib import Path
 
 import tfxfer
-from tfxfer import json_files
-from tfxfer.export import card
+from tfxfer.core import json_io
+from tfxfer.runs import model_card
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -134,8 +134,12 @@ def keep(run_dir: str, name: str | None) -> Path:
     facts["machine"] = {key: run.facts["machine"][key] for key in ("cpus", "python")}
     metrics = {key: round(value, 6) for key, value in run.metrics.items() if not key.startswith("seconds/")}
     path = HERE / "measured" / f"{name or facts['recipe']}.json"
-    about = facts | {"arguments": card.arguments(run.facts), "sizes": run.facts["data"]["sizes"], "metrics": metrics}
-    json_files.write(path, about)
+    about = facts | {
+        "arguments": model_card.arguments(run.facts),
+        "sizes": run.facts["data"]["sizes"],
+        "metrics": metrics,
+    }
+    json_io.write(path, about)
     return path
 
 

@@ -41,8 +41,10 @@ import numpy as np
 import tensorflow as tf
 import ways
 
-from tfxfer import export, model, order, prefix, strategies
-from tfxfer.activations import Activations
+from tfxfer import export, model
+from tfxfer.core import batching, distribute
+from tfxfer.features import frozen_prefix
+from tfxfer.features.activation_cache import Activations
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,11 @@ def measure(name: str, given) -> dict:
 
 def assembly(net, splits, batch_size: int, repeats: int = 5) -> float:
     """Seconds a batch of the pipeline that `train.fit` reads, alone, from activations of any values."""
-    cut, n = prefix.frontier(net), splits.size("train")
+    cut, n = frozen_prefix.frontier(net), splits.size("train")
     arrays = {name: np.full((n, *tensor.shape[1:]), 0.5, tensor.dtype) for name, tensor in cut.tensors.items()}
     read = Activations({"train": arrays}, "", {"train": splits.rows["train"].labels}).reader("train", cut.tensors)
-    rows, steps = order.batches(n, batch_size, 0, epochs=repeats + 1), -(-n // batch_size)
-    elements = iter(strategies.distribute(None, rows, lambda r, weight: (read(r), weight), batch_size))
+    rows, steps = batching.batches(n, batch_size, 0, epochs=repeats + 1), -(-n // batch_size)
+    elements = iter(distribute.distribute(None, rows, lambda r, weight: (read(r), weight), batch_size))
 
     @tf.function
     def drain(iterator, steps):

@@ -21,7 +21,7 @@ import tensorflow as tf
 from kymatio.keras import Scattering2D
 from kymatio.tensorflow import Scattering2D as TensorFlowScattering2D
 
-from tfxfer.scattering import Scattering
+from tfxfer.model.scattering import Scattering
 
 
 def main(argv: list[str] | None = None) -> dict:

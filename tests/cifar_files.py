@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tfxfer import cifar10c, formats
-from tfxfer.corruptions import NAMES
+from tfxfer.data import binary_readers, cifar10c
+from tfxfer.data.corruptions import NAMES
 
 LABELS = np.random.default_rng(0).permutation(np.arange(cifar10c.N) % 10).astype(np.uint8)
 
@@ -28,7 +28,7 @@ def write_cifar10(folder: Path) -> np.ndarray:
     """The six files of CIFAR-10's binary version; returns the test images, as bright as their class."""
     rows = np.zeros((cifar10c.N, 3073), np.uint8)
     rows[:, 0] = LABELS
-    first, *others, test = formats.CIFAR10_FILES
+    first, *others, test = binary_readers.CIFAR10_FILES
     (folder / first).write_bytes(rows.tobytes())
     for name in others:
         os.link(folder / first, folder / name)

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import signal
+import socket
 import sys
 
 import numpy as np
@@ -63,21 +64,38 @@ def main(name: str, out: str, *rest: str) -> None:
     if name == "mirrored":
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    from tfxfer import cluster, strategies
-    from tfxfer.errors import InputError
+    from tfxfer.core import cluster, distribute
+    from tfxfer.core.errors import InputError
 
     cluster.START_SECONDS = 60
     try:
-        strategy = strategies.create(name)
+        strategy = distribute.create(name)
         content = f"from {json.loads(os.environ.get('TF_CONFIG', '{}')).get('task', {}).get('index')}".encode()
-        assert strategies.broadcast(strategy, content) in (b"from 0", b"from None")
-        assert strategies.broadcast(strategy, b"") == b""
-        assert strategies.agree(strategy, True)
-        assert strategies.workers(strategy) == 1 or not strategies.agree(strategy, strategies.is_chief(strategy))
+        assert distribute.broadcast(strategy, content) in (b"from 0", b"from None")
+        assert distribute.broadcast(strategy, b"") == b""
+        assert distribute.agree(strategy, True)
+        assert distribute.workers(strategy) == 1 or not distribute.agree(strategy, distribute.is_chief(strategy))
         np.savez(out, **job(strategy, *rest))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def config_of(index: int, ports: list[int]) -> dict:
+    """TF_CONFIG of one of the workers on loopback."""
+    workers = [f"localhost:{port}" for port in ports]
+    return {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+
+
+def free_ports() -> list[int]:
+    """Two that no one listens on."""
+    sockets = [socket.socket() for _ in range(2)]
+    for each in sockets:
+        each.bind(("localhost", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
 
 
 if __name__ == "__main__":

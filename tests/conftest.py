@@ -24,7 +24,8 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
-from tfxfer import data, formats, model, train  # noqa: E402
+from tfxfer import data, model, train  # noqa: E402
+from tfxfer.data import binary_readers  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -73,8 +74,8 @@ def write_idx_set(folder: Path, train: int = 200, test: int = 50, suffix: str = 
     """Writes the four files of an MNIST-like data set."""
     for n, part in ((train, 0), (test, 2)):
         images, labels = make_pictures(n, seed=seed + part)
-        write_idx(folder / (formats.IDX_FILES[part] + suffix), images)
-        write_idx(folder / (formats.IDX_FILES[part + 1] + suffix), labels)
+        write_idx(folder / (binary_readers.IDX_FILES[part] + suffix), images)
+        write_idx(folder / (binary_readers.IDX_FILES[part + 1] + suffix), labels)
 
 
 @pytest.fixture(scope="session")

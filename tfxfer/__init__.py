@@ -6,27 +6,19 @@ Submodules load on first use, so that `import tfxfer` and every `--help` stay fr
 import importlib
 import os
 
-from tfxfer.quiet import import_tensorflow
+from tfxfer.core import former_names
+from tfxfer.core.lazy_face import lazy_face
 
 __version__ = "0.1.0"
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # read when Keras is first imported
+former_names.install()
 
-_LIGHT = ("analysis", "backbones", "runs")  # do without TensorFlow until something is asked of them
-_SUBMODULES = ("analysis", "backbones", "data", "exhibits", "export", "features", "model", "report", "runs", "train")
-
-__all__ = [*_SUBMODULES, "latest", "load"]
+_FACES = ("analysis", "data", "export", "features", "model", "report", "runs", "train", "latest", "load")
+_get, __dir__, __all__ = lazy_face(__name__, __file__, light=_FACES)
 
 
-def __getattr__(name: str):
-    if name in _SUBMODULES:
-        if name not in _LIGHT:
-            import_tensorflow()
+def __getattr__(name: str) -> object:
+    if former_names.current(f"tfxfer.{name}"):
         return importlib.import_module(f"tfxfer.{name}")
-    if name in ("latest", "load"):
-        return getattr(importlib.import_module("tfxfer.loaded"), name)
-    raise AttributeError(f"module 'tfxfer' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return _get(name)

@@ -1,5 +1,5 @@
 """`python -m tfxfer`."""
 
-from tfxfer.cli import main
+from tfxfer.cli.main import main
 
 main()

@@ -6,7 +6,7 @@ from keras import layers
 
 from tfxfer import data, model
 from tfxfer.analysis import attribution
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 
 def linear_net(splits):

@@ -8,7 +8,7 @@ import pytest
 
 from tfxfer.analysis.collapse import figures, neural_collapse
 from tfxfer.analysis.moments import blocks, collect
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 
 def by_hand():

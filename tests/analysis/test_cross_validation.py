@@ -8,7 +8,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
 from tfxfer.analysis.cross_validation import predictions
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

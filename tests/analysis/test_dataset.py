@@ -4,7 +4,7 @@ from conftest import make_pictures
 
 from tfxfer import data
 from tfxfer.analysis import dataset
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 
 def test_counts_are_those_of_the_labels(pictures):

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from tfxfer import model
 from tfxfer.analysis import attribution, deletion
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 
 def lit_share(images):

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from tfxfer.analysis import intervals
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 1), (1, 1), (0, 30), (30, 30), (443, 450), (3, 7), (9961, 10_000)])

@@ -9,13 +9,13 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from tfxfer import memory
 from tfxfer.analysis.collapse import neural_collapse
 from tfxfer.analysis.linear import LDA, PCA
 from tfxfer.analysis.logistic import LogisticRegression
 from tfxfer.analysis.moments import blocks, collect
 from tfxfer.analysis.transferability import hscore, logme
-from tfxfer.errors import InputError
+from tfxfer.core import memory
+from tfxfer.core.errors import InputError
 
 
 def make(n=600, d=12, labels=(3, 5, 6, 20), dtype=np.float64, seed=0):

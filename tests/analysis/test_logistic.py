@@ -7,9 +7,9 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
-from tfxfer import memory
 from tfxfer.analysis.logistic import LogisticRegression
-from tfxfer.errors import InputError
+from tfxfer.core import memory
+from tfxfer.core.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from tfxfer.analysis import metrics
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 
 def test_accuracy_and_confusion_by_hand():

@@ -9,10 +9,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_strategies import config_of, free_ports
+from cluster_job import config_of, free_ports
 
-from tfxfer.analysis import batches, moments
-from tfxfer.errors import InputError
+from tfxfer.analysis import feature_batches, moments
+from tfxfer.core.errors import InputError
 
 NAMES = ("shift", "count", "sum", "squares", "scatter")
 
@@ -59,12 +59,12 @@ def test_equals_the_definition(dtype, rtol, size):
 
 def test_batches_are_joined_and_cut(monkeypatch):
     """Blocks of 64 rows whatever comes: 1, 0, 199, 64 and 436 rows; a class that first comes in a later block."""
-    monkeypatch.setattr(batches, "ROWS", 64)
+    monkeypatch.setattr(feature_batches, "ROWS", 64)
     x, labels = make()
     x, labels = x[(order := np.argsort(labels, kind="stable"))], labels[order]
     edges = [0, 1, 1, 200, 264, 700]
     parts = [(x[a:b], labels[a:b]) for a, b in pairwise(edges)]
-    assert [len(part) for part, _ in batches.regroup(iter(parts))] == [64] * 10 + [60]
+    assert [len(part) for part, _ in feature_batches.regroup(iter(parts))] == [64] * 10 + [60]
     check(moments.collect(parts, 4), x, labels, 4, 1e-12)
     images = tf.data.Dataset.from_tensor_slices((x.reshape(700, 3, 3, 1), labels)).batch(30)
     check(moments.collect(images, 4), x, labels, 4, 1e-12)
@@ -188,10 +188,10 @@ def job(name: str, out: str) -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     if name == "mirrored":
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    from tfxfer import strategies
+    from tfxfer.core import distribute
 
-    strategy = strategies.create(name)
-    batches.ROWS = 101
+    strategy = distribute.create(name)
+    feature_batches.ROWS = 101
     for file, given in (("all", uneven()), ("one", uneven()[1:2])):
         found = moments.collect(given, 4, strategy)
         np.savez(f"{out}-{file}.npz", **{key: getattr(found, key) for key in NAMES})

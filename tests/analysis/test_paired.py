@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from tfxfer.analysis import paired
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 
 def results(both, only_first, only_second, neither):

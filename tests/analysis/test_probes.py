@@ -16,8 +16,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from tfxfer import analysis
-from tfxfer.analysis import classifiers, fitted, probes
-from tfxfer.errors import InputError
+from tfxfer.analysis import classifiers, fitted_probe, probes
+from tfxfer.core.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -104,7 +104,7 @@ def test_temperature_is_scikit_learns(digits):
     theirs = CalibratedClassifierCV(FrozenEstimator(alone.pipeline), method="temperature").fit(*validation)
     beta = theirs.calibrated_classifiers_[0].calibrators[0].beta_
     assert found.inverse_temperature == pytest.approx(beta, rel=0.01)
-    ours = fitted.Fitted(alone.pipeline, {}, 10, found.inverse_temperature).probabilities(test[0])
+    ours = fitted_probe.Fitted(alone.pipeline, {}, 10, found.inverse_temperature).probabilities(test[0])
     np.testing.assert_allclose(ours, theirs.predict_proba(test[0]), atol=0.01)
 
 
@@ -114,7 +114,7 @@ def test_temperature_of_a_known_answer():
     machine = sklearn.svm.SVC(kernel="linear").fit(x[:2], [0, 1])
     y = (x[:, 0] > 0).astype(int)
     y[[0, 1, 2, 3]] = 1 - y[[0, 1, 2, 3]]
-    assert fitted.inverse_temperature(machine, x, y) == pytest.approx(np.log(4) / 2, rel=1e-4)
+    assert fitted_probe.inverse_temperature(machine, x, y) == pytest.approx(np.log(4) / 2, rel=1e-4)
 
 
 def test_svm_without_validation_has_no_probabilities():

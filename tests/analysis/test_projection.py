@@ -3,7 +3,7 @@ import pytest
 
 from tfxfer import analysis
 from tfxfer.analysis import metrics
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 
 @pytest.fixture(scope="module")

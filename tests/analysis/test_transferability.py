@@ -5,7 +5,7 @@ from sklearn.covariance import ledoit_wolf
 
 from tfxfer import analysis
 from tfxfer.analysis import transferability
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -14,8 +14,8 @@ from conftest import make_pictures
 from PIL import Image
 
 from tfxfer import data, export, model
-from tfxfer.errors import InputError
-from tfxfer.export import encoded, files, parity
+from tfxfer.core.errors import InputError
+from tfxfer.export import formats, image_ops, parity
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_files_of_any_size_give_what_their_pixels_give(exported, pictures):
     exif[0x0112] = 6  # to be turned clockwise
     contents = [picture(images[0]), picture(large), picture(np.rot90(images[2]).copy(), "JPEG", quality=100, exif=exif)]
     out = signature(exported[1], "serving_bytes")(image_bytes=tf.constant(contents))
-    pixels = tf.stack([encoded.decode(tf.constant(content), (28, 28, 1)) for content in contents])
+    pixels = tf.stack([image_ops.decode(tf.constant(content), (28, 28, 1)) for content in contents])
     expected = signature(exported[1], "serving_default")(image=pixels)
     assert set(out) == set(expected)
     for name in out:
@@ -169,14 +169,14 @@ def test_versions_count_on_and_leave_the_others_alone(tmp_path, small_cnn):
     assert export.serving(small_cnn, tmp_path) == tmp_path / "8"
     assert {path.name for path in tmp_path.iterdir()} == {"7", "8", "notes"}
     assert tf.saved_model.contains_saved_model(tmp_path / "8")
-    assert files.next_version(tmp_path / "new") == tmp_path / "new" / "1"
+    assert formats.next_version(tmp_path / "new") == tmp_path / "new" / "1"
     with pytest.raises(InputError, match="notes is a file, expected a folder for versions"):
-        files.next_version(tmp_path / "notes")
+        formats.next_version(tmp_path / "notes")
 
 
 def test_versions_finished_at_the_same_time_all_stay(tmp_path, monkeypatch):
     """Four exports take the same next number before any has its place: each ends up in one of its own."""
-    together, seen, next_version = threading.Barrier(4), threading.local(), files.next_version
+    together, seen, next_version = threading.Barrier(4), threading.local(), formats.next_version
 
     def late(folder):
         version = next_version(folder)
@@ -189,8 +189,8 @@ def test_versions_finished_at_the_same_time_all_stay(tmp_path, monkeypatch):
         folder.mkdir()
         (folder / "saved_model.pb").write_text(str(n))
     (tmp_path / "models").mkdir()
-    monkeypatch.setattr(files, "next_version", late)
+    monkeypatch.setattr(formats, "next_version", late)
     with ThreadPoolExecutor(4) as pool:
-        places = list(pool.map(files.as_version, made, [tmp_path / "models"] * 4))
+        places = list(pool.map(formats.as_version, made, [tmp_path / "models"] * 4))
     assert sorted(place.name for place in places) == ["1", "2", "3", "4"]
     assert [(place / "saved_model.pb").read_text() for place in places] == ["0", "1", "2", "3"]

@@ -13,7 +13,7 @@ import tensorflow as tf
 from conftest import make_pictures
 
 from tfxfer import data, model
-from tfxfer.export import converted, saved
+from tfxfer.export import converters, savedmodel
 
 SIDE = 24
 # one of each family; mobilenet_v2 and resnet50 take as long as all of these
@@ -58,7 +58,7 @@ def served(tmp_path_factory, grey):
     """SavedModels of networks with random weights."""
     folder = tmp_path_factory.mktemp("served")
     for name in NETWORKS:
-        saved.write(model.build(name, grey, 32, "none"), folder / name)
+        savedmodel.write(model.build(name, grey, 32, "none"), folder / name)
     return folder
 
 
@@ -114,7 +114,7 @@ def test_litert_refuses_pixels_of_another_shape(tmp_path, grey, quantized):
     """Its interpreter fits itself to what it is given, as far as the operations do."""
     net = model.build("small_resnet", grey, 32, "none")
     images = grey.rows["test"].images[:4]
-    converted.litert(net, tmp_path / "model.tflite", quantized, images)
+    converters.litert(net, tmp_path / "model.tflite", quantized, images)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # LiteRT's interpreter will be a package of its own
         interpreter = tf.lite.Interpreter(str(tmp_path / "model.tflite"))
@@ -131,7 +131,7 @@ def test_litert_refuses_pixels_of_another_shape(tmp_path, grey, quantized):
 def test_onnx_refuses_pixels_of_another_shape(tmp_path, grey):
     """By itself: its file declares the shape."""
     net = model.build("small_resnet", grey, 32, "none")
-    converted.onnx(net, tmp_path / "model.onnx")
+    converters.onnx(net, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     for n in (0, 1, 3):
         found = session.run(["probabilities"], {"image": np.zeros((n, SIDE, SIDE, 1), np.uint8)})

@@ -13,9 +13,12 @@ from PIL import Image
 from test_recipes import newest
 
 import tfxfer
-from tfxfer import data, features, model, published, report, studies, train
-from tfxfer.errors import InputError
+from tfxfer import data, features, model, report
+from tfxfer.core.errors import InputError
 from tfxfer.recipes import emotion_resnet18
+from tfxfer.recipes.shared import feature_sets
+from tfxfer.report import published
+from tfxfer.train import fine_tuning
 
 NAMES = ("happy", "neutral", "sad")
 SMALL = {"backbone": "cnn", "image_size": 28, "depths": "0,dense", "epochs": 2, "sweep_epochs": 2, "tune_epochs": 2}
@@ -48,9 +51,9 @@ def run(tmp_path_factory):
     (root / "train" / "sad" / "broken.png").write_bytes(b"text")
     options = SMALL | {"class_weights": "balanced", "skip_bad": True, "weights": _weights(out), "out": str(out)}
     passes = []
-    compute = train.tuning.activations.compute
+    compute = fine_tuning.activation_cache.compute
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train.tuning.activations, "compute", lambda *a, **o: passes.append(a[1]) or compute(*a, **o))
+        patch.setattr(fine_tuning.activation_cache, "compute", lambda *a, **o: passes.append(a[1]) or compute(*a, **o))
         with pytest.warns(UserWarning, match="1 of .* files cannot be read"):
             metrics = emotion_resnet18.main(f"folder:{root}", **options)
     return metrics, tfxfer.load(newest(out, "emotion_resnet18")), root, passes
@@ -181,7 +184,7 @@ def test_default_depths_are_cut_to_the_network(tmp_path, capsys):
 
 def test_default_depths_of_a_network_that_has_them(pictures, capsys):
     net = model.build("small_resnet", pictures, weights="none")
-    assert studies.depths(None, net) == list(studies.DEPTHS) == [0, 10, 20, 40]
+    assert feature_sets.depths(None, net) == list(feature_sets.DEPTHS) == [0, 10, 20, 40]
     assert capsys.readouterr().out == ""
 
 

@@ -10,9 +10,13 @@ from conftest import write_idx_set
 from test_recipes import newest
 
 import tfxfer
-from tfxfer import as_folder, features, memory, published, report, trials
-from tfxfer.errors import InputError
+from tfxfer import features, report
+from tfxfer.core import memory
+from tfxfer.core.errors import InputError
+from tfxfer.data import to_folder
 from tfxfer.recipes import fashion_features, fashion_models
+from tfxfer.recipes.shared import model_evaluation
+from tfxfer.report import published
 
 COLLAPSE = {"nc1", "equal_norms", "equal_angle", "maximal_angle", "cdnv"}
 HEAD = {"classifier_equal_norms", "classifier_equal_angle", "classifier_maximal_angle", "nc3", "nc4"}
@@ -106,7 +110,7 @@ def test_pixels_alone_and_nothing_tuned(tmp_path, pictures_dir):
 def test_more_pixels_than_images(tmp_path):
     """The matrices of 12,288 pixels would be 1.2 GB each; those of the images are small."""
     folder = tmp_path / "pictures"
-    as_folder.write(tfxfer.data.load("digits", limit=200), folder, classes=3, images=20)
+    to_folder.write(tfxfer.data.load("digits", limit=200), folder, classes=3, images=20)
     options = {"backbones": "pixels", "tune": "", "classifiers": "lda,logistic", "image_size": 64}
     metrics = fashion_features.main(f"folder:{folder}", **options, out=str(tmp_path))
     assert metrics["pixels/logistic/test_accuracy"] > 0.8
@@ -125,7 +129,7 @@ def test_too_large_for_the_memory_is_one_line_before_any_features(tmp_path, pict
 def test_digits_are_not_told_from_digits():
     """Without other pictures there are no figures of them."""
     bank = features.Bank({"image": np.zeros((4, 8, 8, 1), np.uint8)}, np.arange(4) % 2, np.arange(4))
-    figures, probabilities = trials.judge(lambda images: np.eye(2)[[0, 1, 0, 0]], bank, {}, None)
+    figures, probabilities = model_evaluation.judge(lambda images: np.eye(2)[[0, 1, 0, 0]], bank, {}, None)
     assert figures["test_accuracy"] == 0.75
     assert figures["ece"] == pytest.approx(0.25)
     assert not any(key.startswith("digits") for key in figures)

@@ -10,9 +10,11 @@ from conftest import write_idx_set
 from test_recipes import newest
 
 import tfxfer
-from tfxfer import data, features, published, spatial
-from tfxfer.errors import InputError
+from tfxfer import data, features
+from tfxfer.core.errors import InputError
 from tfxfer.recipes import fashion_groups
+from tfxfer.recipes.shared import permutation_study
+from tfxfer.report import published
 
 SMALL = {"backbones": "dropout_cnn,pixels,efficientnet_lite0", "image_size": 32, "epochs": 3, "tune_epochs": 1}
 SUBSET = "ignore:fashion_mnist in"
@@ -91,24 +93,24 @@ def test_seeds_are_repeats_with_their_spread(folder, tmp_path):
     assert "± is the deviation over seeds" in (found.dir / "report.html").read_text()
     with pytest.warns(UserWarning, match="taken as a subset"):
         whole = data.load("fashion_mnist", folder, seed=5)
-    task = spatial.tasks(whole, fashion_groups.GROUPS, ["cnn"])[0]
-    learner = spatial.Learner("none", 28, 0, 1, 1, 1e-3, lambda fit: {"batch_size": 32})
-    _, alone = spatial.compare(learner, task, 5)  # what the others have left behind does not matter
+    task = permutation_study.tasks(whole, fashion_groups.GROUPS, ["cnn"])[0]
+    learner = permutation_study.Learner("none", 28, 0, 1, 1, 1e-3, lambda fit: {"batch_size": 32})
+    _, alone = permutation_study.compare(learner, task, 5)  # what the others have left behind does not matter
     assert alone == pytest.approx({name: by_seed["5"][name] for name in alone})
 
 
 def test_a_sample_of_many_images(pictures, monkeypatch):
     """Above SAMPLE images the first backbone learns from all, and from the sample beside the others."""
     groups = {"low": list("01234"), "high": list("56789")}
-    few = spatial.tasks(pictures, groups, ["cnn", "pixels"])
+    few = permutation_study.tasks(pictures, groups, ["cnn", "pixels"])
     assert [task.keys for task in few] == [
         ("", "groups/cnn/"),
         ("groups/pixels/",),
         ("classes/cnn/",),
         ("classes/pixels/",),
     ]
-    monkeypatch.setattr(spatial, "SAMPLE", 100)
-    many = spatial.tasks(pictures, groups, ["cnn", "pixels"])
+    monkeypatch.setattr(permutation_study, "SAMPLE", 100)
+    many = permutation_study.tasks(pictures, groups, ["cnn", "pixels"])
     assert [task.keys for task in many] == [("",), ("groups/cnn/",), *(task.keys for task in few[1:])]
     assert [task.splits.size("train") for task in many] == [270, 100, 100, 100, 100]
     assert {task.splits.size("test") for task in many} == {100}
@@ -140,4 +142,4 @@ def test_defaults_are_the_experiments():
     assert defaults["backbones"].startswith("dropout_cnn,")
     members = [name for group in fashion_groups.GROUPS.values() for name in group]
     assert sorted(members) == sorted(data.sources.KNOWN["fashion_mnist"].classes)
-    assert spatial.SAMPLE == 10_000
+    assert permutation_study.SAMPLE == 10_000

@@ -9,7 +9,8 @@ import nbformat
 import pytest
 from conftest import write_idx_set
 
-from tfxfer import as_folder, data
+from tfxfer import data
+from tfxfer.data import to_folder
 from tfxfer.recipes import RECIPES
 
 RUNNER = Path(__file__).parents[1] / "execute_notebook.py"
@@ -51,7 +52,7 @@ def test_a_notebook_runs(name, tmp_path, monkeypatch):
     if name == "fashion_groups":
         settings["data_dir"] = str(tmp_path / "data")
     elif name == "emotion_resnet18":
-        as_folder.write(data.load(f"idx:{tmp_path / 'data'}"), tmp_path / "faces", classes=3, images=20)
+        to_folder.write(data.load(f"idx:{tmp_path / 'data'}"), tmp_path / "faces", classes=3, images=20)
         settings["dataset"] = "folder:faces"
     elif name != "quickstart":
         settings["dataset"] = f"idx:{tmp_path / 'data'}"

@@ -64,7 +64,7 @@ def test_quickstart(tmp_path):
     np.testing.assert_allclose(probabilities, tf.nn.softmax(test["logits"]), atol=1e-4)
     browser.check(folder / "report.html")
     frozen = keras.models.load_model(folder / "model.keras").get_layer("stem_conv").get_weights()[0]
-    bundled = tfxfer.backbones.create("efficientnet_lite0", (48, 48, 3), "imagenet").get_layer("stem_conv")
+    bundled = tfxfer.model.backbones.create("efficientnet_lite0", (48, 48, 3), "imagenet").get_layer("stem_conv")
     np.testing.assert_array_equal(frozen, bundled.get_weights()[0])
 
 

@@ -11,9 +11,12 @@ from PIL import Image
 from test_recipes import newest
 
 import tfxfer
-from tfxfer import analysis, corruptions, data, export, features, inference, model, robustness
-from tfxfer.errors import InputError
+from tfxfer import analysis, data, export, features, model
+from tfxfer.core.errors import InputError
+from tfxfer.data import corruptions
+from tfxfer.features import inference
 from tfxfer.recipes import cifar10c_shift
+from tfxfer.recipes.shared import shift_study
 
 SMALL = {"backbone": "cnn", "weights": "none", "image_size": 28, "epochs": 3, "tune_epochs": 2, "batch_size": 32}
 
@@ -99,7 +102,7 @@ def test_the_grid_has_every_cell_and_its_means(run):
         assert (found.dir / "figures" / f"{figure}.png").exists()
     contact = found.banks["contact"]
     assert contact["image"].shape == (95, 28, 28, 1)
-    fog = robustness.ALL.index(("fog", 5))
+    fog = shift_study.ALL.index(("fog", 5))
     whole = data.load(found.facts["arguments"]["dataset"], image_size=28)
     image, base = whole.rows["test"].images[:1], whole.ids["test"][:1]
     np.testing.assert_array_equal(contact["image"][fog], corruptions.corrupt(image, base, "fog", 5)[0])
@@ -121,11 +124,11 @@ def test_photographs_of_ice_are_used_in_all_that_has_frost(pictures, monkeypatch
     Image.fromarray(np.full((200, 200, 3), 255, np.uint8)).save(tmp_path / "ice" / "white.png")
     monkeypatch.setattr(data, "load", lambda *_, **__: pictures)
     cells = (("frost", 1),)
-    clean, twin = robustness.load("arrays", None, cells, None, 32, 0, frost_textures=str(tmp_path / "ice"))
-    about = robustness.about(twin)
+    clean, twin = shift_study.load("arrays", None, cells, None, 32, 0, frost_textures=str(tmp_path / "ice"))
+    about = shift_study.about(twin)
     assert about["photographs"]["names"] == ["white.png"]
     assert about["remark"] == f"frost uses the photographs in {tmp_path / 'ice'}, which are not the benchmark's"
-    sides = robustness.sides(clean, twin, cells, True, 0)
+    sides = shift_study.sides(clean, twin, cells, True, 0)
     for splits in (*sides.values(), twin.grid(cells, np.arange(3))):
         example = next(iter(splits.test))
         plain = clean.rows["test"].images[clean.ids["test"] == int(example["base"])][0]
@@ -135,10 +138,10 @@ def test_photographs_of_ice_are_used_in_all_that_has_frost(pictures, monkeypatch
 def test_an_interrupted_grid_goes_on_from_the_cache(pictures, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
     for name in ("NAMES", "BENCHMARK"):
-        monkeypatch.setattr(robustness.corruptions, name, ("fog", "contrast"))
+        monkeypatch.setattr(shift_study.corruptions, name, ("fog", "contrast"))
     net = model.build("cnn", pictures, weights="none")
     model.unfreeze_last(net, "dense")
-    grid, calls = robustness.Grid(data.Twin.of(pictures), pictures.ids["test"][:5]), []
+    grid, calls = shift_study.Grid(data.Twin.of(pictures), pictures.ids["test"][:5]), []
     over = inference.Forward.over
 
     def counted(self, batches, what):
@@ -149,10 +152,10 @@ def test_an_interrupted_grid_goes_on_from_the_cache(pictures, monkeypatch, tmp_p
 
     monkeypatch.setattr(inference.Forward, "over", counted)
     with pytest.raises(KeyboardInterrupt):
-        grid(robustness.Looker(net, 50, "auto", None))
-    first = grid(robustness.Looker(net, 50, "auto", None))
+        grid(shift_study.Looker(net, 50, "auto", None))
+    first = grid(shift_study.Looker(net, 50, "auto", None))
     assert len(calls) == 4 + 7  # three of the ten cells were done
-    assert grid(robustness.Looker(net, 50, "auto", None)) == first  # and now all are
+    assert grid(shift_study.Looker(net, 50, "auto", None)) == first  # and now all are
     mean = f"mean accuracy: {first['mean_15']:.4f} over the benchmark's 15, {first['mean_19']:.4f} over all 19"
     assert f"{mean} (frost uses generated textures" in capsys.readouterr().out
     assert set(first) == {f"{name}_{s}" for name in ("fog", "contrast") for s in range(1, 6)} | {"mean_15", "mean_19"}
@@ -162,14 +165,14 @@ def test_a_prefix_that_does_not_fit_is_computed_each_time(pictures, monkeypatch,
     monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
     net = model.build("cnn", pictures, weights="none")
     model.unfreeze_last(net, "dense")
-    kept = robustness.Looker(net, 10**9, "auto", None)
+    kept = shift_study.Looker(net, 10**9, "auto", None)
     assert kept.cut is None
     given = kept(pictures.test)
-    other = robustness.Looker(net, 100, "auto", None)(pictures.test)
+    other = shift_study.Looker(net, 100, "auto", None)(pictures.test)
     np.testing.assert_allclose(given["logits"][:], other["logits"], atol=1e-5)
     net.get_layer("logits").kernel.assign_add(np.ones((128, 10)) * np.arange(10))
     expected = features.extract(net, pictures.test, ("logits",))["logits"]
-    for look in (kept, robustness.Looker(net, 100, "off", None)):
+    for look in (kept, shift_study.Looker(net, 100, "off", None)):
         np.testing.assert_allclose(look(pictures.test)["logits"][:], expected, rtol=1e-4, atol=1e-4)
 
 

@@ -7,11 +7,11 @@ import matplotlib.image
 import numpy as np
 import pytest
 from conftest import make_pictures
+from finished_run import finish
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 from matplotlib.figure import Figure
-from test_runs import finish
 
 from tfxfer import features, report
 from tfxfer.report import charts, figures, fonts, page

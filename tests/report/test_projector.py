@@ -13,7 +13,8 @@ from tensorboard.plugins.projector import projector_plugin
 from werkzeug import test as werkzeug_test
 from werkzeug import wrappers
 
-from tfxfer import exhibits, features, report, runs
+from tfxfer import features, report, runs
+from tfxfer.recipes.shared import run_artifacts
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def logs(pictures, lite0, tmp_path_factory):
     bank = features.extract(lite0, splits.test, ("embedding", "logits"))
     with runs.Run("trial", {}, tmp_path_factory.mktemp("projector")) as run:
         run.describe(lite0, splits)
-        shown = exhibits.pictures(splits, bank["logits"])
+        shown = run_artifacts.pictures(splits, bank["logits"])
         run.save({"before": bank.only("embedding"), "test": bank.only("logits"), "pictures": shown})
     report.write(run.final)
     return run.final / "logs", bank, shown

@@ -12,7 +12,8 @@ import pytest
 from conftest import make_pictures, write_idx, write_idx_set
 from PIL import Image
 
-from tfxfer import cli, formats
+from tfxfer.cli import main as cli
+from tfxfer.data import binary_readers
 from tfxfer.recipes import RECIPES
 
 SMALL = {
@@ -55,7 +56,7 @@ def place(tmp_path_factory):
     write_idx_set(home / "idx", suffix="")
     for name in ("short", "swapped", "no_labels", "sizes", "strange"):
         shutil.copytree(home / "idx", home / name)
-    images, labels, test_images, test_labels = formats.IDX_FILES
+    images, labels, test_images, test_labels = binary_readers.IDX_FILES
     content = (home / "idx" / images).read_bytes()
     (home / "short" / images).write_bytes(content[:-5])
     (home / "swapped" / images).write_bytes((home / "idx" / labels).read_bytes())
@@ -78,7 +79,7 @@ def place(tmp_path_factory):
             Image.fromarray(image).save(home / "torn" / name / f"{number}.png")
     (home / "torn" / "dogs" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
     (home / "cifar" / "cifar-10-batches-bin").mkdir(parents=True)
-    for name in formats.CIFAR10_FILES:
+    for name in binary_readers.CIFAR10_FILES:
         (home / "cifar" / "cifar-10-batches-bin" / name).write_bytes(bytes(3072))
     (home / "corrupted" / "CIFAR-10-C").mkdir(parents=True)
     np.save(home / "corrupted" / "CIFAR-10-C" / "fog.npy", np.zeros(3))

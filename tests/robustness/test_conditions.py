@@ -12,9 +12,10 @@ import tensorflow as tf
 from PIL import Image
 
 import tfxfer
-from tfxfer import cli, data, runs
+from tfxfer import data, runs
+from tfxfer.core.cache import Store
 from tfxfer.recipes import quickstart
-from tfxfer.store import Store
+from tfxfer.runs import command as recipe_command
 
 TINY = {"backbone": "cnn", "weights": "none", "image_size": 28, "unfreeze": "all", "limit": 100, "epochs": 1}
 
@@ -103,7 +104,7 @@ def test_too_little_memory_is_one_line(tmp_path, monkeypatch, capsys, allocate):
     monkeypatch.setattr(data, "load", lambda *_, **__: allocate())
     monkeypatch.setattr(sys, "argv", ["quickstart", "--out", str(tmp_path)])
     with pytest.raises(SystemExit) as end:
-        cli.run(quickstart.main)
+        recipe_command.run(quickstart.main)
     assert end.value.code == 2
     *kept, line = capsys.readouterr().err.splitlines()
     assert line.startswith("error: out of memory: take fewer images (limit), smaller ones (image_size) or a smaller")

@@ -20,9 +20,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tfxfer import cifar10c, formats, python_batches, torch_checkpoint
-from tfxfer.banks import Bank
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
+from tfxfer.data import binary_readers, cifar10c, cifar_pickle
+from tfxfer.features.bank import Bank
+from tfxfer.model import torch_checkpoint
 
 ROOM = 64 << 20  # bytes that a parser may take beyond twice the file's own: a file of CIFAR-10 has 31 MB
 
@@ -90,7 +91,7 @@ def nothing_runs():
     Marker.called = False
     yield
     assert not Marker.called
-    assert python_batches._Array.state == ()  # nor is anything of ours changed
+    assert cifar_pickle._Array.state == ()  # nor is anything of ours changed
 
 
 # IDX
@@ -112,7 +113,7 @@ idx_files = st.builds(
 @example(content=idx((2**32 - 1, 0, 2**32 - 1), b""), zipped=False)
 def test_idx(tmp_path, content, zipped):
     stored = gzip.compress(content, mtime=0) if zipped else content
-    found = parsed(lambda path: formats.read_idx(path, 3), tmp_path / "file", stored)
+    found = parsed(lambda path: binary_readers.read_idx(path, 3), tmp_path / "file", stored)
     whole = content[:4] == b"\0\0\x08\x03" and len(content) >= 16
     shape = struct.unpack(">3I", content[4:16]) if whole else (1, 1, 1)
     if whole and len(content) == 16 + math.prod(shape) and max(shape) < 2**16:
@@ -126,11 +127,13 @@ def test_idx(tmp_path, content, zipped):
 @given(content=damaged(gzip.compress(idx((2, 3, 4), bytes(24)), mtime=0)))
 @example(content=gzip.compress(idx((2, 3, 4), bytes(24)), mtime=0)[:-1])
 def test_idx_zipped_and_damaged(tmp_path, content):
-    found = parsed(lambda path: formats.read_idx(path, 3), tmp_path / "file", content)
+    found = parsed(lambda path: binary_readers.read_idx(path, 3), tmp_path / "file", content)
     assert isinstance(found, InputError) or found.tobytes() == bytes(24) or found.shape != (2, 3, 4)
 
 
-@pytest.mark.parametrize("read", [lambda path: formats.read_idx(path, 3), formats.read_cifar10], ids=["idx", "cifar10"])
+@pytest.mark.parametrize(
+    "read", [lambda path: binary_readers.read_idx(path, 3), binary_readers.read_cifar10], ids=["idx", "cifar10"]
+)
 def test_a_bomb_of_gzip_stays_small(tmp_path, read):
     """256 MB of zeros in 260 KB."""
     bomb = gzip.compress(bytes(1 << 28), mtime=0)
@@ -146,7 +149,7 @@ def test_a_bomb_of_gzip_stays_small(tmp_path, read):
 def test_cifar10_binary(tmp_path, rows, more, zipped):
     content = b"".join(bytes([label]) + bytes([7]) * 3072 for label in rows) + more
     stored = gzip.compress(content, mtime=0) if zipped else content
-    found = parsed(formats.read_cifar10, tmp_path / "data_batch_1.bin", stored)
+    found = parsed(binary_readers.read_cifar10, tmp_path / "data_batch_1.bin", stored)
     if rows and not more and max(rows) < 10:
         assert found[0].shape == (len(rows), 32, 32, 3)
         assert found[1].tolist() == rows
@@ -181,7 +184,7 @@ anything = st.recursive(
 @example(content=batch(np.zeros((1, 3072), np.uint8), NESTED))
 @example(content=b"\x80\x03cnumpy\nndarray\nN}X\x05\x00\x00\x00stateK\x01s\x86b.")  # a state for the class itself
 def test_cifar10_python_damaged(tmp_path, content):
-    found = parsed(python_batches.read, tmp_path / "data_batch_1", content)
+    found = parsed(cifar_pickle.read, tmp_path / "data_batch_1", content)
     if content == WHOLE:
         assert found[1].tolist() == [3, 9]
     if not isinstance(found, InputError):
@@ -194,14 +197,14 @@ def test_cifar10_python_damaged(tmp_path, content):
 @steady
 @given(content=st.builds(pickle.dumps, anything) | st.binary(max_size=60))
 def test_cifar10_python_of_something_else(tmp_path, content):
-    assert isinstance(parsed(python_batches.read, tmp_path / "data_batch_1", content), InputError)
+    assert isinstance(parsed(cifar_pickle.read, tmp_path / "data_batch_1", content), InputError)
 
 
 @steady
 @given(data=st.binary(max_size=20) | st.integers() | st.none(), labels=anything, protocol=st.integers(0, 5))
 def test_cifar10_python_of_the_right_keys(tmp_path, data, labels, protocol):
     for held in (data, np.zeros((1, 3072), np.uint8)):
-        parsed(python_batches.read, tmp_path / "data_batch_1", batch(held, labels, protocol))
+        parsed(cifar_pickle.read, tmp_path / "data_batch_1", batch(held, labels, protocol))
 
 
 # .npy of CIFAR-10-C
@@ -377,7 +380,7 @@ def test_checkpoints_of_something_else(tmp_path, torch_names, state, keys):
 @pytest.mark.parametrize("make", [lambda: batch(Marker(), [1]), lambda: checkpoint({"w": Marker()}, {})])
 def test_what_a_pickle_would_call_is_not_called(tmp_path, make):
     content = make()
-    for read in (python_batches.read, read_checkpoint):
+    for read in (cifar_pickle.read, read_checkpoint):
         assert isinstance(parsed(read, tmp_path / "file", content), InputError)
     assert not Marker.called
     pickle.loads(pickle.dumps(Marker()))

@@ -11,11 +11,15 @@ import keras
 import numpy as np
 import pytest
 from conftest import make_pictures
-from test_runs import finish
+from finished_run import finish
 
-from tfxfer import backbones, data, exhibits, features, loaded, model, report, runs, sources
-from tfxfer.banks import Bank
-from tfxfer.errors import InputError
+from tfxfer import data, features, model, report, runs
+from tfxfer.core.errors import InputError
+from tfxfer.data import sources
+from tfxfer.features.bank import Bank
+from tfxfer.model import backbones
+from tfxfer.recipes.shared import run_artifacts
+from tfxfer.runs import loading
 
 NASTY = [
     '<script>alert("x")</script>',
@@ -61,7 +65,7 @@ def test_names_of_classes_files_and_arguments_are_no_markup(tmp_path):
         points = {"pca": np.random.default_rng(0).normal(size=(len(bank), 2))}
         run.save_model(net, {"loss": [1.0], "val_loss": [1.0], "accuracy": [0.5], "val_accuracy": [0.5]})
         banks = {"before": Bank(points, bank.labels, bank.ids), NASTY[3]: bank}
-        run.save(banks | {"test": bank, "pictures": exhibits.pictures(splits, bank["logits"])})
+        run.save(banks | {"test": bank, "pictures": run_artifacts.pictures(splits, bank["logits"])})
         report.write(run.dir)
     page = Page((run.final / "report.html").read_text())
     assert not page.tags & {"iframe", "object", "embed", "link", "b"}
@@ -87,7 +91,7 @@ def test_a_network_with_code_in_it_is_not_run(tmp_path):
     image = keras.Input((2, 2, 1), dtype="uint8")
     keras.Model(image, keras.layers.Lambda(lambda x: x / 0)(image)).save(tmp_path / "model.keras")
     with pytest.raises(InputError, match=r"model\.keras cannot be loaded .*Lambda"):
-        loaded.network(tmp_path / "model.keras")
+        loading.network(tmp_path / "model.keras")
 
 
 @pytest.mark.parametrize("name", ["../escaped", "{home}/escaped", "config.json/../../escaped"])
@@ -102,7 +106,7 @@ def test_an_archive_of_a_network_writes_nothing_outside(tmp_path, small_cnn, nam
         archive.writestr(name.format(home=tmp_path), "escaped")
     before = sorted(tmp_path.rglob("*"))
     with pytest.warns(UserWarning, match="Skipping invalid path"):
-        loaded.network(inside / "model.keras")
+        loading.network(inside / "model.keras")
     assert [path for path in tmp_path.rglob("*") if "escaped" in path.name] == []
     assert {path for path in tmp_path.rglob("*") if unpacked not in path.parents} == set(before)
 
@@ -111,7 +115,7 @@ def test_an_archive_of_a_network_writes_nothing_outside(tmp_path, small_cnn, nam
 def test_a_torn_network_is_one_line(tmp_path, content):
     (tmp_path / "model.keras").write_bytes(content)
     with pytest.raises(InputError, match=r"model\.keras cannot be loaded"):
-        loaded.network(tmp_path / "model.keras")
+        loading.network(tmp_path / "model.keras")
 
 
 def test_data_sets_are_downloaded_with_checksums(tmp_path):
@@ -149,4 +153,4 @@ def test_a_run_of_someone_else_reads_no_other_files(tmp_path, pictures, small_cn
     run = finish(tmp_path, pictures, small_cnn)
     facts = json.loads((run.final / "run.json").read_text()) | {"banks": ["../../secret"]}
     (run.final / "run.json").write_text(json.dumps(facts))
-    assert list(loaded.load(run.final).banks) == ["pictures", "test"]
+    assert list(loading.load(run.final).banks) == ["pictures", "test"]

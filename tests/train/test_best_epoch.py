@@ -9,7 +9,7 @@ import pytest
 from test_checkpoints import Kill
 
 from tfxfer import model, train
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 from tfxfer.train import best_epoch, checkpoints, loop
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfxfer import model, train
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 from tfxfer.train import checkpoints, loop
 from tfxfer.train.checkpoints import Checkpoints, unpack
 

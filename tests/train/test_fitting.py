@@ -7,8 +7,8 @@ import tensorflow as tf
 from conftest import noise
 
 from tfxfer import data, model, train
-from tfxfer.errors import InputError
-from tfxfer.train import optimizers, weighting
+from tfxfer.core.errors import InputError
+from tfxfer.train import class_weights, fitting, optimizers
 
 
 def fit(net, pictures, **options):
@@ -171,11 +171,11 @@ def test_class_weights_are_keras_s(unbalanced):
 
 def test_class_weights_given_and_refused(unbalanced, small_cnn):
     labels = unbalanced.rows["train"].labels
-    balanced = weighting.class_weights("balanced", labels, 10)
+    balanced = class_weights.class_weights("balanced", labels, 10)
     assert np.mean(balanced[labels]) == pytest.approx(1)
     assert np.bincount(labels, balanced[labels]) == pytest.approx(len(labels) / 10)
-    assert weighting.class_weights("none", labels, 10) is weighting.class_weights(None, labels, 10) is None
-    assert weighting.class_weights([1, 2], labels, 2).tolist() == [1, 2]
+    assert class_weights.class_weights("none", labels, 10) is class_weights.class_weights(None, labels, 10) is None
+    assert class_weights.class_weights([1, 2], labels, 2).tolist() == [1, 2]
     for given in ("equal", 5, {0: 1.0}, [1.0] * 9, [1.0] * 9 + [0.0], [1.0] * 9 + [np.inf]):
         with pytest.raises(InputError, match="class_weights"):
             fit(small_cnn, unbalanced, class_weights=given)
@@ -209,7 +209,7 @@ def test_class_weights_given_and_refused(unbalanced, small_cnn):
     ids=lambda given: " ".join(given) if isinstance(given, dict) else given,
 )
 def test_wrong_objects_are_refused_before_anything_is_computed(pictures, small_cnn, given, complaint, monkeypatch):
-    monkeypatch.setattr(train.fitting.activations, "compute", lambda *given, **options: pytest.fail("computed"))
+    monkeypatch.setattr(fitting.activation_cache, "compute", lambda *given, **options: pytest.fail("computed"))
     with pytest.raises(InputError, match=complaint):
         train.fit(**{"net": small_cnn, "splits": pictures} | given)
 

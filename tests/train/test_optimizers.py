@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfxfer import model
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 from tfxfer.train import optimizers
 
 

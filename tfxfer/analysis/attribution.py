@@ -8,9 +8,11 @@ import numpy as np
 import tensorflow as tf
 from scipy import stats
 
-from tfxfer import grafting, inference, model
+from tfxfer import model
+from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
-from tfxfer.errors import InputError
+from tfxfer.features import inference
+from tfxfer.model import adapters
 
 METHODS = ("gradcam", "gradcam++", "layercam")
 METHOD = "layercam"  # by default
@@ -161,7 +163,7 @@ def enlarge(net: keras.Model, splits: Splits, size: int) -> keras.Model:
     Raises:
         InputError: its weights fit one size only, or it cannot see one so small.
     """
-    larger = model.build(net.name, splits, size, "none", scaling=grafting.scaling_of(net))
+    larger = model.build(net.name, splits, size, "none", scaling=adapters.scaling_of(net))
     if [weight.shape for weight in larger.weights] != [weight.shape for weight in net.weights]:
         raise InputError(f"{net.name}'s dense layers fit its own image size only: leave explain_size out")
     larger.set_weights(net.get_weights())

@@ -11,8 +11,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tfxfer.analysis import linear, logistic
-from tfxfer.analysis.machines import SVC
-from tfxfer.errors import InputError
+from tfxfer.analysis.svm import SVC
+from tfxfer.core.errors import InputError
 
 try:
     # The Intel extension's, an x86-64 package of the same interface. Its log (`logging.getLogger("sklearnex")`, INFO)

@@ -24,9 +24,9 @@ import math
 import numpy as np
 from scipy import linalg
 
-from tfxfer import memory
 from tfxfer.analysis.moments import Moments, blocks, collect, few_moments, moments_bytes
-from tfxfer.errors import InputError
+from tfxfer.core import memory
+from tfxfer.core.errors import InputError
 
 Classifier = tuple[np.ndarray, np.ndarray]
 

@@ -7,9 +7,9 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross
 from sklearn.preprocessing import StandardScaler
 
 from tfxfer.analysis.factorizations import span
-from tfxfer.analysis.fitted import as_labelled
+from tfxfer.analysis.fitted_probe import as_labelled
 from tfxfer.analysis.logistic import LogisticRegression
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 FOLDS = 5
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from tfxfer import channels
 from tfxfer.analysis.linear import PCA
 from tfxfer.analysis.probes import fit
-from tfxfer.duplicates import find
-from tfxfer.errors import InputError
-from tfxfer.splits import SPLITS, Splits
+from tfxfer.core.errors import InputError
+from tfxfer.data import channel_stats
+from tfxfer.data.duplicates import find
+from tfxfer.data.splits import SPLITS, Splits
 
 DIMENSIONS = 128  # principal components in which labels are doubted: with more, the fits take minutes
 LEARNED = ("train", "validation")  # test images are counted, and compared with these, but do not enter the figures
@@ -44,14 +44,14 @@ def counts(splits: Splits) -> dict[str, list[int]]:
 
 def pixels(splits: Splits) -> Pixels:
     """One pass over training and validation images."""
-    return Pixels(channels.histogram(splits, *LEARNED).sum(0))
+    return Pixels(channel_stats.histogram(splits, *LEARNED).sum(0))
 
 
 def duplicates(splits: Splits) -> list[list[dict[str, object]]]:
     """Groups of images that are equal in every pixel: dicts of id, split and class, a group each.
 
     Groups that reach from training or validation into test come first: they make a test easier than it looks; then
-    those in training and validation, then those that carry different labels. `tfxfer.duplicates` says what counts.
+    those in training and validation, then those that carry different labels. `tfxfer.data.duplicates` says what counts.
     """
     return find(splits).members()
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage, stats
 
 from tfxfer.analysis import attribution
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 SHARE = 0.2  # of the pixels, removed
 DRAWS = 4  # of each map moved at random

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 
 def wilson(share: float, n: float, confidence: float = 0.95) -> tuple[float, float]:

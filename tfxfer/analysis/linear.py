@@ -9,10 +9,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tfxfer import memory
 from tfxfer.analysis.factorizations import cholesky, eigh, span, span_bytes
 from tfxfer.analysis.moments import Moments, blocks, collect, few_moments, moments_bytes
-from tfxfer.errors import InputError
+from tfxfer.core import memory
+from tfxfer.core.errors import InputError
 
 
 class PCA(TransformerMixin, BaseEstimator):

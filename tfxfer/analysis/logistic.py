@@ -10,9 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from tfxfer import memory
 from tfxfer.analysis.factorizations import cholesky, span, span_bytes
-from tfxfer.errors import InputError
+from tfxfer.core import memory
+from tfxfer.core.errors import InputError
 
 
 class LogisticRegression(linear_model.LogisticRegression):

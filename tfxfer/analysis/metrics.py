@@ -7,7 +7,7 @@ import numpy as np
 from sklearn import metrics
 from sklearn.neighbors import NearestNeighbors
 
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 SCORES = ("precision", "recall", "f1")  # of `per_class`
 

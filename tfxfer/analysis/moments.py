@@ -7,10 +7,10 @@ from itertools import chain
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import memory, order
-from tfxfer.analysis.batches import blocks, centring, checked, precision, regroup
-from tfxfer.analysis.sums import add_up, statistics
-from tfxfer.errors import InputError
+from tfxfer.analysis.feature_batches import blocks, centring, checked, precision, regroup
+from tfxfer.analysis.moment_sums import add_up, statistics
+from tfxfer.core import batching, memory
+from tfxfer.core.errors import InputError
 
 __all__ = ["Moments", "blocks", "collect", "few_moments", "moments_bytes", "normalisation", "statistics"]
 
@@ -153,7 +153,7 @@ def normalisation(dataset: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
         count = tf.fill([spec.shape[2]], tf.shape(pixels, tf.int64)[0])
         return tf.stack([count, tf.reduce_sum(pixels, 0), tf.reduce_sum(pixels**2, 0)])
 
-    parts = order.steady(dataset.batch(32).map(sums, tf.data.AUTOTUNE))
+    parts = batching.steady(dataset.batch(32).map(sums, tf.data.AUTOTUNE))
     n, total, squares = parts.reduce(tf.zeros((3, spec.shape[2]), tf.int64), tf.add).numpy().astype(object)
     if not n[0]:
         raise InputError("no examples to normalise by: expected at least one image")

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from tfxfer.analysis import intervals
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 
 def difference(

@@ -10,8 +10,8 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from tfxfer.analysis.classifiers import METHODS, classifier, fitting, method_of
-from tfxfer.analysis.fitted import Fitted, Labelled, as_labelled, inverse_temperature
-from tfxfer.errors import InputError
+from tfxfer.analysis.fitted_probe import Fitted, Labelled, as_labelled, inverse_temperature
+from tfxfer.core.errors import InputError
 
 __all__ = ["METHODS", "SWEEP_LIMIT", "Fitted", "classifier", "fit", "probe"]
 

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import LocallyLinearEmbedding
 
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 try:  # the Intel extension's, which is an x86-64 package: the same interface, about ten times faster
     from sklearnex.manifold import TSNE

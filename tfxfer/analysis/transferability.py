@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from tfxfer import memory
-from tfxfer.errors import InputError
+from tfxfer.core import memory
+from tfxfer.core.errors import InputError
 
 ROWS = 8192  # rows, or columns, held in float64 at a time
 BOUNDS = 1e-10, 1e10  # of alpha / beta, against the mean eigenvalue of the features' Gram matrix

@@ -1,18 +1,8 @@
-"""Trained networks in the forms in which they leave: SavedModel, LiteRT, ONNX, `.keras`; each reloaded and compared."""
+"""Trained networks in the forms in which they leave: SavedModel, LiteRT, ONNX, `.keras`; each reloaded and compared.
 
-from tfxfer.export.bundle import bundle
-from tfxfer.export.files import FORMATS, keras, litert, litert_dynamic, litert_int8, onnx, saved_model, serving
-from tfxfer.export.parity import TOLERANCE
+`bundle` exports a finished run; `prediction` classifies picture files with what was exported.
+"""
 
-__all__ = [
-    "FORMATS",
-    "TOLERANCE",
-    "bundle",
-    "keras",
-    "litert",
-    "litert_dynamic",
-    "litert_int8",
-    "onnx",
-    "saved_model",
-    "serving",
-]
+from tfxfer.core.lazy_face import lazy_face
+
+__getattr__, __dir__, __all__ = lazy_face(__name__, __file__)

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfxfer.export import reload
+from tfxfer.export import reload_script
 
 TOLERANCE = 1e-4  # of a probability
 EMBEDDING_TOLERANCE = 1e-3  # of their range: batch norm of hardly any variance magnifies what is rounded otherwise
@@ -35,7 +35,7 @@ def compare(
         RuntimeError: the file cannot be run.
     """
     expected = _network(net, images)
-    got = _afresh(format, path, images) if fresh else reload.outputs(format, str(path), images)
+    got = _afresh(format, path, images) if fresh else reload_script.outputs(format, str(path), images)
     ours, theirs = expected["probabilities"], got["probabilities"]
     figures = {
         "images": len(images),
@@ -64,7 +64,7 @@ def exact(format: str, figures: dict[str, float]) -> None:
 
 def _network(net: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
     both = keras.Model(net.input, [net.output, net.get_layer("embedding").output])
-    rows = [images[first : first + reload.BATCH] for first in range(0, len(images), reload.BATCH)]
+    rows = [images[first : first + reload_script.BATCH] for first in range(0, len(images), reload_script.BATCH)]
     logits, embedding = (np.concatenate(parts) for parts in zip(*(both(some, training=False) for some in rows)))
     return {"probabilities": keras.ops.convert_to_numpy(keras.ops.softmax(logits)), "embedding": embedding}
 
@@ -76,7 +76,7 @@ def _afresh(format: str, path: Path, images: np.ndarray) -> dict[str, np.ndarray
         # -P: not this folder's modules; where tfxfer is does not follow from the working directory
         home = str(Path(__file__).parents[2])
         paths = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-        command = [sys.executable, "-P", reload.__file__, format, str(path), str(given), str(result)]
+        command = [sys.executable, "-P", reload_script.__file__, format, str(path), str(given), str(result)]
         quiet = os.environ | {"PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"}
         done = subprocess.run(command, capture_output=True, text=True, env=quiet)
         if done.returncode:

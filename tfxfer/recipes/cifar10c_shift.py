@@ -10,7 +10,7 @@ python -m tfxfer.recipes.cifar10c_shift --data-dir DIR
 python -m tfxfer.recipes.cifar10c_shift --dataset fashion_mnist --backbone efficientnet_lite0 --image-size 96
 """
 
-from tfxfer import cli, resume
+from tfxfer.runs import command, resume
 
 
 @resume.resumable
@@ -48,44 +48,45 @@ def main(
 ) -> dict[str, float]:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     arguments = dict(locals())
-    from tfxfer import exhibits, export, model, report, robustness, runs, studies, train
+    from tfxfer import export, model, report, runs, train
+    from tfxfer.recipes.shared import feature_sets, run_artifacts, shift_study
 
     leaky = runs.as_published(protocol)
     schedule = "constant" if leaky else "cosine"
     with runs.Run("cifar10c_shift", arguments, out) as run:
         run.seed(seed)
-        cells = robustness.cells(corruption, severities)
-        alone = [cell for name in surgery.split(",") if name for cell in robustness.cells(name, "5")]
-        others = [*alone, *(robustness.ALL if grid_images else ())]
+        cells = shift_study.cells(corruption, severities)
+        alone = [cell for name in surgery.split(",") if name for cell in shift_study.cells(name, "5")]
+        others = [*alone, *(shift_study.ALL if grid_images else ())]
         with run.phase("data_and_model"):
             options = {"frost_textures": frost_textures, "skip_bad": skip_bad, "strict": strict}
             options |= {"validation": validation, "test": test}
-            whole, twin = robustness.load(dataset, data_dir, {*cells, *others}, limit, image_size, seed, **options)
-            corrupted = robustness.sides(whole, twin, cells, leaky, seed, strict)
-            clean = {name: robustness.held_out(whole, side) for name, side in corrupted.items()}
+            whole, twin = shift_study.load(dataset, data_dir, {*cells, *others}, limit, image_size, seed, **options)
+            corrupted = shift_study.sides(whole, twin, cells, leaky, seed, strict)
+            clean = {name: shift_study.held_out(whole, side) for name, side in corrupted.items()}
             net = model.build(backbone, whole, image_size, weights)
         run.describe(net, clean["tfxfer"])
         run.facts["corrupted"] = {name: side.describe() for name, side in corrupted.items()}
-        run.facts["corruptions"] = robustness.about(twin)
+        run.facts["corruptions"] = shift_study.about(twin)
         with run.phase("features"):
-            banks = studies.gather(net, clean["tfxfer"], 0, cache, run.strategy)
+            banks = feature_sets.gather(net, clean["tfxfer"], 0, cache, run.strategy)
         with run.phase("training_head"):
-            options = run.training("head") | {"cache": studies.activations(net, banks)}
+            options = run.training("head") | {"cache": feature_sets.activations(net, banks)}
             histories = {"head": train.fit(net, whole, epochs, learning_rate, schedule=schedule, **options)}
-        run.note("head", studies.accuracies(studies.onwards(net, banks, ("logits",))))
+        run.note("head", feature_sets.accuracies(feature_sets.onwards(net, banks, ("logits",))))
         losses = histories["head"]["val_loss"]
         run.note("head", {"overfits_after_epoch": losses.index(min(losses)) + 1})
         start, tested = model.values(net), clean["tfxfer"].ids["test"]
         model.unfreeze_last(net, unfreeze, train_batch_norm=True)
         images = sum(side.size("test") for side in (*corrupted.values(), *clean.values()))
-        look = robustness.Looker(net, images + 95 * grid_images, cache, run.strategy)
-        grid, planes = robustness.Grid(twin, tested[:grid_images]), {}
+        look = shift_study.Looker(net, images + 95 * grid_images, cache, run.strategy)
+        grid, planes = shift_study.Grid(twin, tested[:grid_images]), {}
 
         def study(when, name):
             sides = {"corrupted": look(corrupted[name].test), "clean": look(clean[name].test)}
-            run.note(when, robustness.accuracies(sides))
+            run.note(when, shift_study.accuracies(sides))
             if name == "tfxfer":
-                planes[when] = robustness.planes(sides)
+                planes[when] = shift_study.planes(sides)
                 if grid_images:
                     run.note(f"{when}/grid", grid(look))
             return sides["corrupted"]
@@ -103,10 +104,10 @@ def main(
                 )
             with run.phase(f"{prefix}after"):
                 bank = study(f"{prefix}after", name)
-        run.save_model(net, studies.joined(histories))
-        shown = exhibits.pictures(corrupted["tfxfer"], bank["logits"])
+        run.save_model(net, feature_sets.joined(histories))
+        shown = run_artifacts.pictures(corrupted["tfxfer"], bank["logits"])
         with run.phase("explanations"):
-            explained = exhibits.network(run, net, corrupted["tfxfer"], shown)
+            explained = run_artifacts.network(run, net, corrupted["tfxfer"], shown)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
         if alone:
@@ -114,13 +115,13 @@ def main(
                 model.assign_values(net, start)
                 rate = learning_rate / 10  # that of the stage above
                 given = net, whole, twin, corrupted["tfxfer"], alone, surgery_images, rate, run
-                run.note("surgery", robustness.surgery(*given))
-        kept = robustness.banks(planes, clean["tfxfer"], corrupted["tfxfer"]) | explained
-        kept |= {"test": bank.only("logits"), "pictures": robustness.both_sides(shown, clean["tfxfer"])}
-        run.save(kept | ({"contact": robustness.contact_sheet(twin)} if grid_images else {}))
+                run.note("surgery", shift_study.surgery(*given))
+        kept = shift_study.banks(planes, clean["tfxfer"], corrupted["tfxfer"]) | explained
+        kept |= {"test": bank.only("logits"), "pictures": shift_study.both_sides(shown, clean["tfxfer"])}
+        run.save(kept | ({"contact": shift_study.contact_sheet(twin)} if grid_images else {}))
         report.write(run.dir)
     return run.metrics
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -7,7 +7,7 @@ a linear classifier past networks trained on a million photographs; fine-tuning 
 python -m tfxfer.recipes.fashion_features --backbones pixels,scattering,efficientnet_lite0
 """
 
-from tfxfer import cli, resume
+from tfxfer.runs import command, resume
 
 
 @resume.resumable
@@ -40,7 +40,8 @@ def main(
 ) -> dict[str, float]:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     arguments = dict(locals())
-    from tfxfer import data, exhibits, export, model, report, runs, studies, train
+    from tfxfer import data, export, model, report, runs, train
+    from tfxfer.recipes.shared import feature_sets, run_artifacts
 
     with runs.Run("fashion_features", arguments, out) as run:
         run.seed(seed)
@@ -49,40 +50,40 @@ def main(
         run.describe(None, splits)
         sets, methods = backbones.split(","), classifiers.split(",")
         tunes = [name for name in tune.split(",") if name]
-        nets, run.facts["left_out"] = studies.networks(
+        nets, run.facts["left_out"] = feature_sets.networks(
             sets, splits, image_size, weights, tunes, seed, unfreeze=unfreeze
         )
-        studies.check_memory(nets, splits, methods)
+        feature_sets.check_memory(nets, splits, methods)
         panels, histories, best = {}, {}, None
         for name, net in nets.items():
-            depths = {"last_layer": (0, epochs)} if studies.learned(net) else {}
+            depths = {"last_layer": (0, epochs)} if feature_sets.learned(net) else {}
             depths |= {"tuned": (unfreeze, tune_epochs)} if name in tunes else {}
             with run.phase(f"features_{name}"):
-                banks = studies.gather(net, splits, unfreeze if name in tunes else 0, cache, run.strategy)
+                banks = feature_sets.gather(net, splits, unfreeze if name in tunes else 0, cache, run.strategy)
             with run.phase(f"classifiers_{name}"):
-                run.note(name, studies.classify(banks, methods, seed))
+                run.note(name, feature_sets.classify(banks, methods, seed))
             if not depths:
                 with run.phase(f"study_{name}"):
-                    run.note(name, studies.collapse(banks))
-                    panels[name] = studies.panel(banks, seed)
+                    run.note(name, feature_sets.collapse(banks))
+                    panels[name] = feature_sets.panel(banks, seed)
             for part, (depth, passes) in depths.items():
                 model.unfreeze_last(net, depth, train_batch_norm=True)
                 with run.phase(f"{part}_{name}"):
-                    options = run.training(f"{name}-{part}") | {"cache": studies.activations(net, banks)}
+                    options = run.training(f"{name}-{part}") | {"cache": feature_sets.activations(net, banks)}
                     history = histories[f"{name} {part}"] = train.fit(net, splits, passes, learning_rate, **options)
-                    after = studies.onwards(net, banks, ("embedding", "logits"))
+                    after = feature_sets.onwards(net, banks, ("embedding", "logits"))
                     known_as = f"{name}_tuned" if part == "tuned" else name
-                    run.note(known_as, studies.collapse(after, net))
-                    panels |= {known_as: studies.panel(after, seed)}
-                run.note(f"{name}/{part}", studies.accuracies(after))
+                    run.note(known_as, feature_sets.collapse(after, net))
+                    panels |= {known_as: feature_sets.panel(after, seed)}
+                run.note(f"{name}/{part}", feature_sets.accuracies(after))
             if depths and (best is None or history.kept("val_accuracy") > best[0]):
                 best = history.kept("val_accuracy"), net, after["test"]
         if best:
             _, net, tested = best
-            run.save_model(net, studies.joined(histories))
-            panels |= {"test": tested.only("logits"), "pictures": exhibits.pictures(splits, tested["logits"])}
+            run.save_model(net, feature_sets.joined(histories))
+            panels |= {"test": tested.only("logits"), "pictures": run_artifacts.pictures(splits, tested["logits"])}
             with run.phase("explanations"):
-                panels |= exhibits.network(run, net, splits, panels["pictures"])
+                panels |= run_artifacts.network(run, net, splits, panels["pictures"])
             export.saved_model(net, run.dir, panels["pictures"]["image"][:200])
         run.save(panels)
         report.write(run.dir)
@@ -90,4 +91,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

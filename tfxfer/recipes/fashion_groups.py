@@ -11,7 +11,7 @@ python -m tfxfer.recipes.fashion_groups
 python -m tfxfer.recipes.fashion_groups --limit 10000 --seeds 3
 """
 
-from tfxfer import cli, resume
+from tfxfer.runs import command, resume
 
 GROUPS = {
     "clothes": ["T-shirt/top", "Pullover", "Dress", "Coat", "Shirt"],
@@ -51,39 +51,42 @@ def main(
     arguments = dict(locals())
     import numpy as np
 
-    from tfxfer import data, exhibits, export, model, report, runs, spatial, studies
+    from tfxfer import data, export, model, report, runs
+    from tfxfer.recipes.shared import feature_sets, permutation_study, run_artifacts
 
     with runs.Run("fashion_groups", arguments, out) as run:
         names, found = backbones.split(","), []
         options = {"epochs": epochs, "tune_epochs": tune_epochs, "rate": learning_rate, "options": run.training}
-        learner = spatial.Learner(weights, image_size, unfreeze, **options)
+        learner = permutation_study.Learner(weights, image_size, unfreeze, **options)
         for number in range(seed, seed + seeds):
             run.seed(number)
             which = {"validation": validation, "test": test, "skip_bad": skip_bad, "strict": strict}
             whole = data.load(dataset, data_dir, limit, image_size=28, seed=number, **which)
-            tasks = spatial.tasks(whole, GROUPS, names)
+            tasks = permutation_study.tasks(whole, GROUPS, names)
             if not found:
                 run.describe(None, tasks[0].splits)
                 nets = {name: learner.build(name, whole) for name in names}  # what cannot be had ends the run now
                 run.facts["networks"] = {name: model.describe(net) for name, net in nets.items()}
-            found.append(spatial.Repeat(data.permute_pixels(whole, number).transforms[-1].order, tasks[0].splits))
+            found.append(
+                permutation_study.Repeat(data.permute_pixels(whole, number).transforms[-1].order, tasks[0].splits)
+            )
             for task in tasks:
                 with run.phase(f"{task.title}/seed_{number}"):
-                    found[-1].add(task, *spatial.compare(learner, task, number))
+                    found[-1].add(task, *permutation_study.compare(learner, task, number))
                 run.say(found[-1].line(task))
         first = found[0]
-        run.metrics |= spatial.summary([each.figures for each in found])
+        run.metrics |= permutation_study.summary([each.figures for each in found])
         run.metrics["test/accuracy"] = first.figures["plain/accuracy"]
         run.facts["by_seed"] = {str(seed + i): each.figures for i, each in enumerate(found)}
         net = first.trained["plain"].net
         histories = {name.replace("/", " "): one.history for name, one in first.trained.items() if one.history}
-        run.save_model(net, studies.joined(histories))
+        run.save_model(net, feature_sets.joined(histories))
         np.save(run.dir / "permutation.npy", np.stack([each.order for each in found]))
         banks = {name.replace("/", "-"): one.scores for name, one in first.trained.items()}
         plain = banks.pop("plain")
-        shown = exhibits.pictures(first.splits, plain["logits"])
+        shown = run_artifacts.pictures(first.splits, plain["logits"])
         with run.phase("explanations"):
-            banks |= exhibits.network(run, net, first.splits, shown, project=True)
+            banks |= run_artifacts.network(run, net, first.splits, shown, project=True)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
         run.save(banks | {"test": plain, "pictures": shown})
@@ -92,4 +95,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -7,7 +7,7 @@ or textured pictures, or digits, all fail, most of them while staying sure of th
 python -m tfxfer.recipes.fashion_models
 """
 
-from tfxfer import cli, resume
+from tfxfer.runs import command, resume
 
 STUDIED = 10_000  # training images whose labels are doubted
 
@@ -40,27 +40,29 @@ def main(
 ) -> dict[str, float]:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     arguments = dict(locals())
-    from tfxfer import data, exhibits, export, features, model, report, runs, shifts, studies, train, trials
+    from tfxfer import data, export, features, model, report, runs, train
+    from tfxfer.data import out_of_distribution
+    from tfxfer.recipes.shared import feature_sets, model_evaluation, run_artifacts
 
     with runs.Run("fashion_models", arguments, out) as run:
         run.seed(seed)
         which = {"validation": validation, "test": test, "skip_bad": skip_bad, "strict": strict}
         splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **which)
-        nets, _ = studies.networks(backbones.split(","), splits, image_size, "none", seed=seed, augment=augment)
+        nets, _ = feature_sets.networks(backbones.split(","), splits, image_size, "none", seed=seed, augment=augment)
         run.describe(None, splits, *nets.values())
         pixels = {
-            s: features.extract(next(iter(nets.values())), getattr(splits, s), ("image",)) for s in studies.SPLITS
+            s: features.extract(next(iter(nets.values())), getattr(splits, s), ("image",)) for s in feature_sets.SPLITS
         }
         tested = pixels["test"]
         with run.phase("study_data"):
-            seen = exhibits.study(run, splits, studies.flat(pixels["train"][:STUDIED]), seed)
-        digits = None if dataset in ("digits", "mnist") else shifts.digits(splits.image_shape)
-        others = shifts.variants(tested["image"], tested.ids, seed), digits
+            seen = run_artifacts.study(run, splits, feature_sets.flat(pixels["train"][:STUDIED]), seed)
+        digits = None if dataset in ("digits", "mnist") else out_of_distribution.digits(splits.image_shape)
+        others = out_of_distribution.variants(tested["image"], tested.ids, seed), digits
         histories, banks, accuracies = {}, {}, {}
 
         def study(name, predict, facts):
             with run.phase(f"test_{name}"):
-                figures, probabilities = trials.judge(predict, tested, *others)
+                figures, probabilities = model_evaluation.judge(predict, tested, *others)
             run.note(name, facts | figures)
             banks[name] = features.Bank({"probabilities": probabilities}, tested.labels, tested.ids)
 
@@ -69,16 +71,16 @@ def main(
             with run.phase(f"training_{name}"):
                 histories[name] = history = train.fit(net, splits, epochs, learning_rate, **run.training(name))
             accuracies[name] = history.kept("val_accuracy")
-            study(name, trials.predictor(net), trials.cost(net, history, pixels["train"]))
+            study(name, model_evaluation.predictor(net), model_evaluation.cost(net, history, pixels["train"]))
         for name in classifiers.split(","):
             with run.phase(f"fitting_{name}"):
-                predict, facts = trials.on_pixels(pixels, name, seed, sweep)
+                predict, facts = model_evaluation.on_pixels(pixels, name, seed, sweep)
             study(name, predict, facts)
         best = run.facts["best"] = max(accuracies, key=accuracies.get)
-        run.save_model(nets[best], studies.joined(histories))
-        shown = exhibits.pictures(splits, banks[best]["probabilities"])
+        run.save_model(nets[best], feature_sets.joined(histories))
+        shown = run_artifacts.pictures(splits, banks[best]["probabilities"])
         with run.phase("explanations"):
-            seen |= exhibits.network(run, nets[best], splits, shown, explain_size, project=True)
+            seen |= run_artifacts.network(run, nets[best], splits, shown, explain_size, project=True)
         with run.phase("export"):
             export.saved_model(nets[best], run.dir, shown["image"][:200])
         run.save(banks | seen | {"test": banks[best], "pictures": shown})
@@ -87,4 +89,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -10,7 +10,7 @@ python -m tfxfer.recipes.mobilenet_mnist --data-dir DIR
 
 from dataclasses import replace
 
-from tfxfer import cli, resume
+from tfxfer.runs import command, resume
 
 FEATURE_IMAGES = 2000  # test images that are projected
 PROBE_IMAGES = 5000  # training images that the probe learns from
@@ -48,7 +48,8 @@ def main(
 ) -> dict[str, float]:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     arguments = dict(locals())
-    from tfxfer import analysis, data, exhibits, export, features, model, report, runs, train
+    from tfxfer import analysis, data, export, features, model, report, runs, train
+    from tfxfer.recipes.shared import run_artifacts
 
     published = runs.as_published(protocol)  # [0, 1], constant rate, Keras's own BN momentum
     with runs.Run(recipe, arguments, out) as run:
@@ -67,14 +68,14 @@ def main(
                 arrays = (known["embedding"], known.labels, bank["embedding"], bank.labels)
                 figures, points = analysis.separation(*arrays, seed)
                 run.note(when, figures)
-                run.note(f"layers/{when}", exhibits.collapse_by_depth(net, splits))
+                run.note(f"layers/{when}", run_artifacts.collapse_by_depth(net, splits))
             return known, replace(bank, values={**bank.values, **points})
 
         with run.phase("features_before"):
             before = features.extract(net, splits.test, limit=FEATURE_IMAGES, strategy=run.strategy)
         known, before = study("before", before)
         with run.phase("study_data"):
-            banks = exhibits.study(run, splits, known, seed)
+            banks = run_artifacts.study(run, splits, known, seed)
         with run.phase("training"):
             schedule = "constant" if published else "cosine"
             history = train.fit(net, splits, epochs, learning_rate, schedule=schedule, **run.training())
@@ -83,9 +84,9 @@ def main(
             tested = features.extract(net, splits.test, ("embedding", "logits"), strategy=run.strategy)
         run.metrics["test/accuracy"] = analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))
         _, after = study("after", tested[:FEATURE_IMAGES])
-        shown = exhibits.pictures(splits, tested["logits"])
+        shown = run_artifacts.pictures(splits, tested["logits"])
         with run.phase("explanations"):
-            banks |= exhibits.explain(run, net, splits, shown, explain_size)
+            banks |= run_artifacts.explain(run, net, splits, shown, explain_size)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
         run.save(banks | {"before": before, "after": after, "test": tested.only("logits"), "pictures": shown})
@@ -94,4 +95,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -7,7 +7,7 @@ recipe takes as `--weights`. The whole network trains, batch norm included. Meas
 python -m tfxfer.recipes.pretrain --dataset fashion_mnist --backbone mobilenet_v2 --image-size 48
 """
 
-from tfxfer import cli, resume
+from tfxfer.runs import command, resume
 
 
 @resume.resumable
@@ -35,7 +35,8 @@ def main(
 ) -> dict[str, float]:
     """Runs the training and returns its metrics; the run's directory is the last line printed."""
     arguments = dict(locals())
-    from tfxfer import analysis, data, exhibits, export, features, model, report, runs, train
+    from tfxfer import analysis, data, export, features, model, report, runs, train
+    from tfxfer.recipes.shared import run_artifacts
 
     with runs.Run("pretrain", arguments, out) as run:
         run.seed(seed)
@@ -52,9 +53,9 @@ def main(
         with run.phase("test"):
             tested = features.extract(net, splits.test, ("logits",), strategy=run.strategy)
         run.metrics["test/accuracy"] = analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))
-        shown = exhibits.pictures(splits, tested["logits"])
+        shown = run_artifacts.pictures(splits, tested["logits"])
         with run.phase("explanations"):
-            banks = exhibits.network(run, net, splits, shown, project=True)
+            banks = run_artifacts.network(run, net, splits, shown, project=True)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
         run.save(banks | {"test": tested, "pictures": shown})
@@ -64,4 +65,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

@@ -8,8 +8,8 @@ Keras 3.15.1, November 2026).
 python -m tfxfer.recipes.quickstart
 """
 
-from tfxfer import cli, resume
 from tfxfer.recipes import mobilenet_mnist
+from tfxfer.runs import command, resume
 
 
 @resume.resumable
@@ -45,4 +45,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    command.run(main)

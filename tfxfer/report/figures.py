@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from tfxfer.analysis.attribution import empty
 from tfxfer.analysis.projection import METHODS
-from tfxfer.corruptions import NAMES
+from tfxfer.data.corruptions import NAMES
 from tfxfer.report.charts import class_colors, plain
 
 _TITLES = {"pca": "PCA", "tsne": "t-SNE (after PCA to 50)", "lle": "LLE"}

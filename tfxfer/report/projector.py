@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 from tensorboard.plugins.projector import ProjectorConfig, visualize_embeddings
 
-from tfxfer.banks import Bank
-from tfxfer.loaded import Loaded
+from tfxfer.features.bank import Bank
+from tfxfer.runs.loading import Loaded
 
 _MOST = 8192  # pixels a side of a sprite that TensorBoard shows
 

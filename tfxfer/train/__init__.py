@@ -1,7 +1,8 @@
-"""Training: what is frozen is computed once, what trains is the model's own."""
+"""Training: `fit`, `fine_tune`, `sweep` over depths, `find_learning_rate`.
 
-from tfxfer.train.finder import find_learning_rate
-from tfxfer.train.fitting import History, fit
-from tfxfer.train.tuning import Sweep, fine_tune, sweep
+What is frozen is computed once, what trains is the model's own.
+"""
 
-__all__ = ["History", "Sweep", "find_learning_rate", "fine_tune", "fit", "sweep"]
+from tfxfer.core.lazy_face import lazy_face
+
+__getattr__, __dir__, __all__ = lazy_face(__name__, __file__)

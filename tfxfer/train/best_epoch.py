@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import keras
 
-from tfxfer.errors import InputError
+from tfxfer.core.errors import InputError
 
 KEEP = ("best", "last")
 

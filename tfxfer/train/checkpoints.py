@@ -14,8 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfxfer import strategies
-from tfxfer.errors import InputError
+from tfxfer.core import distribute
+from tfxfer.core.errors import InputError
 from tfxfer.train.loop import Position
 
 KEEP = 2  # files
@@ -103,8 +103,8 @@ class Saver:
     def load(self) -> Position:
         if self.files is None:
             return Position()
-        data = self.files.load() if strategies.is_chief(self.strategy) else b""
-        data = strategies.broadcast(self.strategy, data)
+        data = self.files.load() if distribute.is_chief(self.strategy) else b""
+        data = distribute.broadcast(self.strategy, data)
         if not data:
             return Position()
         state, arrays = unpack(data)
@@ -127,7 +127,7 @@ class Saver:
 
     def maybe(self, position: Position) -> None:
         """Saves if it is time; with several workers only after an epoch, when all of them come by."""
-        several = strategies.workers(self.strategy) > 1
+        several = distribute.workers(self.strategy) > 1
         if position.step == 0 if several else time.monotonic() - self.last >= SECONDS:
             self.save(position)
 
@@ -139,7 +139,7 @@ class Saver:
         values = [keras.ops.convert_to_numpy(variable) for variable in variables]
         spent = position.spent + time.monotonic() - self.started
         state = {"identity": self.identity, "position": asdict(position) | {"spent": spent}, "callbacks": states}
-        if strategies.is_chief(self.strategy):
+        if distribute.is_chief(self.strategy):
             self.files.save(state, [*values, *arrays])
         self.last = time.monotonic()
 

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfxfer.activations import Activations
+from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
-from tfxfer.errors import InputError
+from tfxfer.features.activation_cache import Activations
 
 _LANDMARKS = ("scaled", "embedding", "logits")  # of a network from model.build
 

@@ -11,11 +11,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfxfer import activations, model, order, precisions, prefix, strategies
-from tfxfer.activations import Activations
+from tfxfer import model
+from tfxfer.core import batching, distribute
+from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
-from tfxfer.errors import InputError
-from tfxfer.train import best_epoch, checks, optimizers, weighting
+from tfxfer.features import activation_cache, frozen_prefix
+from tfxfer.features.activation_cache import Activations
+from tfxfer.train import best_epoch, checks, optimizers
+from tfxfer.train import class_weights as weighting
+from tfxfer.train import precision as precisions
 from tfxfer.train.checkpoints import Saver
 from tfxfer.train.loop import Loop, Steps
 from tfxfer.train.progress import Progress
@@ -118,8 +122,8 @@ def fit(
     if not net.trainable_variables:
         raise InputError(f"nothing trains in {net.name}: unfreeze some layers, or the head")
     started = time.perf_counter()
-    strategy = strategies.create(strategy) if isinstance(strategy, str) else strategy
-    sizes = tuple(-(-splits.size(split) // batch_size) for split in activations.SPLITS)
+    strategy = distribute.create(strategy) if isinstance(strategy, str) else strategy
+    sizes = tuple(-(-splits.size(split) // batch_size) for split in activation_cache.SPLITS)
     rates = {"backbone_learning_rate": backbone_learning_rate, "stage_decay": stage_decay, "schedule": schedule}
     create = functools.partial(optimizers.create, net, optimizer, learning_rate, **rates, steps=epochs * sizes[0])
     if optimizers.averages(create()) and keep == "best":
@@ -129,24 +133,24 @@ def fit(
     kept = Path(checkpoint_dir, "precision.json") if checkpoint_dir else None
     chosen, times = precisions.choose(net, splits, batch_size, precision, strategy, kept=kept)
     facts: dict[str, Any] = {"schedule": schedule, "precision": chosen, "precision_seconds": times}
-    with precisions.compute(net, chosen), strategies.watch(strategy):
+    with precisions.compute(net, chosen), distribute.watch(strategy):
         found, names, tail = _cut(net, splits, cache, cache_dtype, views, seed, strategy, facts)
-        trained = strategies.mirror(tail, strategy)
+        trained = distribute.mirror(tail, strategy)
 
         def new_optimizer(variables):
             made = create()
             made.build(variables)
             return made
 
-        with strategies.default(strategy).scope():
+        with distribute.default(strategy).scope():
             algorithm = new_optimizer(trained.trainable_variables)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         net.compile(optimizer=algorithm, loss=loss, metrics=["accuracy"])
 
         def elements(split, **options):
             read = found.reader(split, names) if found else splits.pairs(split)
-            rows = order.batches(splits.size(split), batch_size, **options)
-            return iter(strategies.distribute(strategy, rows, lambda r, weight: (read(r), weight), batch_size))
+            rows = batching.batches(splits.size(split), batch_size, **options)
+            return iter(distribute.distribute(strategy, rows, lambda r, weight: (read(r), weight), batch_size))
 
         listed = [*_own(splits, batch_size, early_stopping, keep, strategy), *callbacks]
         watched = keras.callbacks.CallbackList(listed, model=net, epochs=epochs, steps=sizes[0], verbose=0)
@@ -156,8 +160,8 @@ def fit(
             elements("validation", epochs=epochs),
             sizes,
             watched,
-            lambda: strategies.assign(tail, trained),
-            lambda: strategies.assign(trained, tail),
+            lambda: distribute.assign(tail, trained),
+            lambda: distribute.assign(trained, tail),
         )
         identity = [before, splits.fingerprint, epochs, batch_size, seed, views, label_smoothing]
         identity += map(str, (None if own else learning_rate, *rates.values(), *optimizers.identity(optimizer)))
@@ -166,7 +170,7 @@ def fit(
         position = saver.load()
         net.stop_training = position.stopped
         if position.finished:
-            strategies.assign(tail, trained)
+            distribute.assign(tail, trained)
         else:
             loop.between = saver.maybe
             watched.on_train_begin()
@@ -176,15 +180,15 @@ def fit(
             with contextlib.closing(listed[0]):
                 loop.run(position, epochs)
             algorithm.finalize_variable_values(trained.trainable_variables)  # of averaged weights
-            strategies.assign(tail, trained)
+            distribute.assign(tail, trained)
             watched.on_train_end()
-            strategies.assign(trained, tail)
+            distribute.assign(trained, tail)
             position.weights_of = best_epoch.kept(listed, len(position.history["loss"]))
             position.finished = True
             saver.save(position)
         if strategy is not None:  # a network on one device, and an optimizer to go with it
             net.optimizer = new_optimizer(net.trainable_variables)
-            strategies.assign(net.optimizer, algorithm)
+            distribute.assign(net.optimizer, algorithm)
     after = model.frozen_digests(net)
     if moved := [name for name in before if before[name] != after.get(name)]:
         raise RuntimeError(f"frozen layers changed while training, results are void: {', '.join(moved)}")
@@ -193,7 +197,7 @@ def fit(
     trained_epochs = len(history["loss"])
     history.facts = facts | {"keep": keep, "weights_of_epoch": position.weights_of, "epochs": trained_epochs}
     history.facts |= {"seconds": seconds}
-    if strategies.is_chief(strategy):
+    if distribute.is_chief(strategy):
         what = "the lowest validation loss" if keep == "best" else "validation loss"
         loss = history.kept("val_loss")
         print(f"kept: epoch {position.weights_of + 1} of {trained_epochs}, {what} {loss:.4f}", flush=True)
@@ -203,9 +207,9 @@ def fit(
 def _cut(net, splits, cache, cache_dtype, views, seed, strategy, facts):
     """The activations, their layers' names and the tail; or None, nothing, and the whole network."""
     mode = cache if isinstance(cache, str) else "memory"
-    activations.check_mode(mode, views)
-    where = prefix.frontier(net, views)
-    if views and prefix.frontier(net).tensors.keys() == where.tensors.keys():
+    activation_cache.check_mode(mode, views)
+    where = frozen_prefix.frontier(net, views)
+    if views and frozen_prefix.frontier(net).tensors.keys() == where.tensors.keys():
         raise InputError(f"views {views}: no random layer is before the frozen ones; build the network with augment")
     found = None if isinstance(cache, str) or not where.frozen else cache
     if mode == "off":
@@ -215,19 +219,19 @@ def _cut(net, splits, cache, cache_dtype, views, seed, strategy, facts):
         reason += "; views=K would cache K fixed views of each image" if where.why.startswith("is random") else ""
     elif found is None:
         options = {"views": views, "seed": seed, "dtype": cache_dtype, "strategy": strategy}
-        found = activations.compute(net, where.tensors, splits, mode, **options)
+        found = activation_cache.compute(net, where.tensors, splits, mode, **options)
         reason = "neither memory nor disk has room"
     if views and not found:
         raise InputError(f"views {views} are cached activations, and there are none: {reason}; use views 0")
     facts["cache"] = f"{found.where} at {', '.join(where.tensors)}" if found else f"off: {reason}"
     facts["frozen_prefix_layers"] = where.frozen if found else 0
-    if strategies.is_chief(strategy):
+    if distribute.is_chief(strategy):
         print(f"activations of {where.frozen} frozen layers: {facts['cache']}", flush=True)
-    return (found, list(where.tensors), prefix.tail(net, where)) if found else (None, [], net)
+    return (found, list(where.tensors), frozen_prefix.tail(net, where)) if found else (None, [], net)
 
 
 def _own(splits, batch_size: int, early_stopping: int | None, keep: str, strategy) -> list[keras.callbacks.Callback]:
-    found = [Progress(splits.size("train"), batch_size, quiet=not strategies.is_chief(strategy))]
+    found = [Progress(splits.size("train"), batch_size, quiet=not distribute.is_chief(strategy))]
     if keep == "best":
         found.append(best_epoch.BestEpoch())
     if early_stopping:

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import convolutions, strategies
-from tfxfer.errors import InputError
+from tfxfer.core import distribute
+from tfxfer.core.errors import InputError
+from tfxfer.train import fast_convolution
 
 CALL_SECONDS = 0.25  # how long a call may take before progress is shown and a checkpoint can be made
 MOST_STEPS = 64  # a call
@@ -32,8 +33,8 @@ class Steps:
     ):
         self.net, self.optimizer, self.label_smoothing = net, optimizer, label_smoothing
         self.class_weights = class_weights  # of training alone
-        self.strategy = strategies.default(strategy)
-        self.several_workers = strategies.workers(strategy) > 1
+        self.strategy = distribute.default(strategy)
+        self.several_workers = distribute.workers(strategy) > 1
         self.traced: dict[Callable, Callable] = {}
 
     def train(self, iterator: Iterator, steps: int) -> np.ndarray:
@@ -48,7 +49,7 @@ class Steps:
         """Traced once, and here: replicas are traced in threads of their own, which share what layers do."""
         count = tf.constant(steps)
         if step not in self.traced:
-            with convolutions.trained_fast(self.net):
+            with fast_convolution.trained_fast(self.net):
                 several = tf.function(functools.partial(self._several, step))
                 self.traced[step] = several.get_concrete_function(iterator, count)
         return self.traced[step](iterator, count).numpy()
@@ -173,7 +174,7 @@ class Loop:
             self.push()
             for name in {**position.history, **logs}:  # a callback may log in some epochs only
                 position.history.setdefault(name, [math.nan] * position.epoch).append(float(logs.get(name, math.nan)))
-            net.stop_training = not strategies.agree(self.steps.strategy, not net.stop_training)
+            net.stop_training = not distribute.agree(self.steps.strategy, not net.stop_training)
             position.stopped = bool(net.stop_training)
             position.epoch, position.step, position.sums, position.seconds = position.epoch + 1, 0, [0.0] * 3, 0.0
             self.between(position)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 
 import keras
 
-from tfxfer import backbones, model
-from tfxfer.errors import InputError
+from tfxfer import model
+from tfxfer.core.errors import InputError
+from tfxfer.model import backbones
 
 SCHEDULES = ("cosine", "constant")
 RATE = 1e-3

@@ -1,0 +1,177 @@
+"""Unreadable files and duplicates are found before anything trains, once."""
+
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfxfer import data, features, model, train
+from tfxfer.core.errors import InputError
+from tfxfer.data import image_validation
+
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Two classes of 12 noisy pictures, and a cache of its own."""
+    monkeypatch.setenv("TFXFER_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for i in range(12):
+            picture = Image.fromarray(rng.integers(0, 256, (30, 30)).astype(np.uint8))
+            picture.save(tmp_path / "pictures" / name / f"{i:02}.{'png' if i % 2 else 'jpg'}")
+    return tmp_path / "pictures"
+
+
+def load(folder, **options):
+    return data.load(f"folder:{folder}", image_size=16, **options)
+
+
+def damage(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def test_unreadable_files_are_refused_with_their_reasons(folder):
+    for name in ("a/00.jpg", "b/01.png", "b/02.jpg", "b/03.png"):
+        damage(folder / name)
+    (folder / "b/03.png").write_bytes(b"text")
+    with pytest.raises(InputError, match="4 of 24 files cannot be read: ") as caught:
+        load(folder)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert line.count(str(folder)) == image_validation.NAMED
+    assert "truncated" in line
+    assert "; and 1 more: mend them, take them out, or leave them out with --skip-bad" in line
+
+
+def test_skipping_leaves_everything_else_where_it_was(folder):
+    whole = load(folder)
+    damage(folder / "a/00.jpg")
+    (folder / "b/03.png").write_bytes(b"text")
+    with pytest.warns(UserWarning, match="2 of 24 files cannot be read: .*: left out"):
+        rest = load(folder, skip_bad=True)
+    gone = {0, 12 + 3}
+    for split in SPLITS:
+        kept = [i for i in whole.ids[split] if i not in gone]
+        assert rest.ids[split].tolist() == kept
+        assert len(rest.rows[split].labels) == len(kept)
+    assert rest.describe()["unreadable"].keys() == {str(folder / "a/00.jpg"), str(folder / "b/03.png")}
+    assert (
+        rest.notes["unreadable"][str(folder / "b/03.png")]
+        == "not a JPEG, PNG, WebP, BMP, GIF or TIFF file, or cut off in its header"
+    )
+    assert "unreadable" not in whole.describe()
+    assert rest.fingerprint != whole.fingerprint
+
+
+def test_a_link_to_nowhere_cannot_be_read(folder):
+    (folder / "a" / "99.png").symlink_to(folder / "nothing.png")
+    with pytest.raises(InputError, match=r"1 of 25 files cannot be read: .*99.png: No such file or directory: mend"):
+        load(folder)
+    with pytest.warns(UserWarning, match="left out"):
+        assert sum(load(folder, skip_bad=True).size(split) for split in SPLITS) == 24
+
+
+def test_skipping_may_leave_too_little(folder):
+    for path in (folder / "b").iterdir():
+        path.write_bytes(b"text")
+    with pytest.warns(UserWarning, match="left out"), pytest.raises(InputError, match="no training image of class b"):
+        load(folder, skip_bad=True)
+
+
+def test_files_are_decoded_once_for_as_long_as_they_stay(folder, monkeypatch):
+    decoded = []
+
+    def counted(path, decode=image_validation.decode):
+        decoded.append(path)
+        return decode(path)
+
+    monkeypatch.setattr(image_validation, "decode", counted)
+    load(folder)
+    assert len(decoded) == 24
+    load(folder)
+    load(folder, seed=5)
+    assert len(decoded) == 24
+    Image.new("RGB", (9, 9), "red").save(folder / "a/01.png")
+    (folder / "a/03.png").write_bytes(b"text")
+    for _ in range(2):  # what cannot be read is tried again
+        with pytest.raises(InputError, match="1 of 24 files"):
+            load(folder)
+    assert sorted(decoded[24:]) == [str(folder / name) for name in ("a/01.png", "a/03.png", "a/03.png")]
+
+
+def test_a_limit_decodes_no_more_than_it_uses(folder, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(
+        image_validation, "decode", lambda path: decoded.append(path) or Image.new("RGB", (1, 1 + len(decoded)))
+    )
+    assert sum(load(folder, limit=8).size(split) for split in SPLITS) == len(decoded) == 12
+
+
+@pytest.mark.parametrize("content", [b"", b"no array", None])
+def test_a_cache_that_is_no_good_costs_time_alone(folder, monkeypatch, tmp_path, content):
+    first = load(folder).fingerprint
+    (place,) = (tmp_path / "cache" / "pictures").iterdir()
+    if content is None:
+        place.unlink()
+        place.parent.rmdir()
+        place.parent.write_text("in the way")
+    else:
+        place.write_bytes(content)
+    assert load(folder).fingerprint == first
+
+
+def test_duplicates_by_content_are_reported(folder):
+    first = load(folder)
+    tested = first.rows["test"].images.paths[0]
+    (learned,) = first.rows["train"].images.paths[:1]
+    Image.open(tested).save(learned if learned.endswith("png") else folder / "a/00.png", format="PNG")
+    with pytest.warns(UserWarning, match=r"occur more than once: 2 \(different ones: 1\)") as caught:
+        found = load(folder)
+    notes = found.notes["duplicates"]
+    assert (notes["groups"], notes["images"]) == (1, 2)
+    assert tested in notes["such_as"]
+    assert " = ".join(notes["such_as"]) in str(caught[0].message)
+
+
+def test_duplicates_on_both_sides_and_under_two_names(folder):
+    for path in (folder / "b").iterdir():  # b is a once more
+        path.unlink()
+    for path in (folder / "a").iterdir():
+        (folder / "b" / path.name).write_bytes(path.read_bytes())
+    with pytest.warns(UserWarning, match=r"once: 24 \(different ones: 12\), .* under several classes: 12,"):
+        found = load(folder)
+    ids = {split: set((found.ids[split] % 12).tolist()) for split in SPLITS}
+    across = len(ids["test"] & (ids["train"] | ids["validation"]))
+    assert found.notes["duplicates"]["across_test"] == across
+    assert found.notes["duplicates"]["across_validation"] == len(ids["train"] & ids["validation"])
+
+
+def test_a_file_that_goes_bad_later_is_named(folder, tmp_path):
+    """Where training meets it, in a run: one line, as for any other bad input."""
+    from tfxfer.runs import Run
+
+    splits = load(folder)
+    bad = splits.rows["train"].images.paths[5]
+    with open(bad, "wb"):
+        pass
+    with (
+        pytest.raises(InputError, match=f"{bad}: not a JPEG, PNG, WebP, BMP, GIF or TIFF file"),
+        Run("x", {}, tmp_path / "runs"),
+    ):
+        features.extract(model.build("pixels", splits), splits.train)
+    net = model.build("cnn", splits, 28, "none")
+    with (
+        pytest.raises(InputError, match=f"{bad}: not a JPEG, PNG, WebP, BMP, GIF or TIFF file"),
+        Run("x", {}, tmp_path / "runs"),
+    ):
+        train.fit(net, splits, 1)
+
+
+def test_nothing_warns_of_a_good_folder(folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load(folder).notes == {}

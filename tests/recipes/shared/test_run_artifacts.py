@@ -1,0 +1,153 @@
+"""What a run keeps to be looked at."""
+
+import numpy as np
+import pytest
+
+from tfxfer import analysis, data, features, model, runs
+from tfxfer.core.errors import InputError
+from tfxfer.recipes.shared import run_artifacts
+
+
+@pytest.fixture
+def run(tmp_path):
+    with runs.Run("trial", {}, tmp_path) as open_run:
+        yield open_run
+        open_run.save({})
+
+
+def test_pictures_are_the_first_ones_and_the_surest_mistakes(pictures, monkeypatch):
+    monkeypatch.setattr(run_artifacts, "SHOWN", 10)
+    monkeypatch.setattr(run_artifacts, "MISTAKES", 3)
+    labels = pictures.rows["test"].labels
+    scores = np.eye(10)[labels] * 9.0
+    for sure, row in enumerate((90, 40, 5, 70, 80), start=1):
+        scores[row] = np.eye(10)[(labels[row] + 1) % 10] * sure
+    bank = run_artifacts.pictures(pictures, scores)
+    rows = [*range(10), 70, 80]  # of the three surest mistakes 5 is among the first
+    np.testing.assert_array_equal(bank.ids, pictures.ids["test"][rows])
+    np.testing.assert_array_equal(bank["image"], pictures.rows["test"].images[rows])
+    np.testing.assert_array_equal(bank.labels, labels[rows])
+
+
+def test_no_mistakes_are_none(pictures):
+    perfect = np.eye(10)[pictures.rows["test"].labels]
+    assert len(run_artifacts.pictures(pictures, perfect)) == 100
+
+
+@pytest.mark.parametrize("size", [None, 64])
+def test_explanations_show_right_and_wrong_predictions(run, pictures, lite0, size):
+    shown = run_artifacts.pictures(pictures, np.eye(10)[pictures.rows["test"].labels])
+    bank = run_artifacts.explain(run, lite0, pictures, shown, size)["explained"]
+    right = bank["predicted"] == bank.labels
+    assert 0 < right.sum() <= run_artifacts.PANELS
+    assert (~right).sum() == run_artifacts.PANELS
+    assert (
+        len(set(zip(bank.labels[~right], bank["predicted"][~right]))) == run_artifacts.PANELS
+    )  # no pair of classes twice
+    for method in analysis.attribution.METHODS:
+        assert bank[method].shape == bank["image"].shape[:3]
+        assert bank[method].min() >= 0
+    facts = run.facts["explained"]
+    assert facts["size"] == (size or 48)
+    assert set(facts["layers"]) == set(analysis.attribution.METHODS)
+    assert all(each["side"] >= 6 for each in facts["layers"].values())
+    assert facts["method"] == next(iter(facts["layers"]))
+    net = lite0 if size is None else analysis.attribution.enlarge(lite0, pictures, size)
+    for method in analysis.attribution.METHODS:
+        expected = analysis.attribution.explain(
+            net, bank["image"], bank["predicted"], method, facts["layers"][method]["layer"]
+        )
+        np.testing.assert_allclose(bank[method], expected, atol=2e-3)
+        assert run.metrics[f"deletion/{method}/images"] == pictures.size("validation") // 2
+    stages = [key for key in run.metrics if key.startswith("sanity/")]
+    assert stages[0] == "sanity/head"
+    assert len(stages) == 1 + len(model.stages(lite0))
+
+
+@pytest.mark.parametrize(("side", "most"), [(48, 200), (64, 200), (96, 88), (224, 60)])
+def test_the_deletion_test_sees_validation_images_alone_and_fewer_large_ones(side, most):
+    n = 2500
+    images = np.zeros((n, 2, 2), np.uint8)
+    images[:, 0, 0], images[:, 0, 1] = np.arange(n) % 256, np.arange(n) // 256
+    splits = data.from_arrays((images, np.arange(n) % 2), (images[:4] + 99, np.arange(4) % 2))
+    np.testing.assert_array_equal(run_artifacts._judged(splits, side)[..., 0], images[splits.ids["validation"][:most]])
+
+
+def test_a_larger_network_is_the_same_network(pictures, lite0):
+    """At its own size it gives the same logits; at another, those of a network built so with the same weights."""
+    images = pictures.rows["test"].images[:8]
+    same = analysis.attribution.enlarge(lite0, pictures, 48)
+    np.testing.assert_allclose(same(images), lite0(images), rtol=1e-5, atol=1e-5)
+    other = model.build("efficientnet_lite0", pictures, image_size=64)
+    other.get_layer("logits").set_weights(lite0.get_layer("logits").get_weights())
+    np.testing.assert_allclose(
+        analysis.attribution.enlarge(lite0, pictures, 64)(images), other(images), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_what_cannot_be_enlarged(run, pictures, small_cnn):
+    shown = run_artifacts.pictures(pictures, np.eye(10)[pictures.rows["test"].labels])
+    with pytest.raises(InputError, match="fit its own image size only"):
+        run_artifacts.explain(run, small_cnn, pictures, shown, 64)
+
+
+@pytest.mark.parametrize("scaling", ["unit", "caffe", "torch", "none", "dataset"])
+def test_a_larger_network_scales_as_it_was_built(pictures, scaling):
+    net = model.build("efficientnet_lite0", pictures, 32, "none", scaling=scaling)
+    images = pictures.rows["test"].images[:4]
+    same = analysis.attribution.enlarge(net, pictures, 32)
+    np.testing.assert_allclose(same(images), net(images), rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_without_maps_is_not_explained(run, pictures):
+    net = model.build("pixels", pictures)
+    shown = run_artifacts.pictures(pictures, np.eye(10)[pictures.rows["test"].labels])
+    assert run_artifacts.explain(run, net, pictures, shown) == {}
+    assert "no feature map" in run.facts["left_out"]["explanations"]
+
+
+def test_collapse_by_depth_is_that_of_the_stages_features(pictures, small_cnn):
+    found = run_artifacts.collapse_by_depth(small_cnn, pictures)
+    stages = model.stages(small_cnn)
+    assert list(found) == [f"{stage}/{figure}" for stage in stages for figure in ("nc1", "cdnv")]
+    for stage, members in stages.items():
+        bank = features.extract(small_cnn, pictures.train, (members[-1].name,))
+        x = bank[members[-1].name]
+        pooled = x.mean((1, 2)) if x.ndim == 4 else x
+        expected = analysis.neural_collapse(pooled, bank.labels)
+        assert found[f"{stage}/nc1"] == pytest.approx(expected["nc1"], rel=1e-3)
+        assert found[f"{stage}/cdnv"] == pytest.approx(expected["cdnv"], rel=1e-3)
+
+
+def test_the_study_finds_what_was_planted(run):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 100, (120, 6, 6)).astype(np.uint8)
+    labels = np.arange(120) % 2
+    images[labels == 1, :3] += 120
+    test = images[:1].copy(), labels[:1]  # a training image in the test
+    labels = labels.copy()
+    labels[7] = 0  # a wrong label
+    with pytest.warns(UserWarning, match="test images also in training or validation: 1,"):
+        splits = data.from_arrays((images, labels), test, validation=0.1)
+    known = features.Bank(
+        {"embedding": splits.rows["train"].images.reshape(-1, 36) / 255.0},
+        splits.rows["train"].labels,
+        splits.ids["train"],
+    )
+    banks = run_artifacts.study(run, splits, known)
+    learned = np.concatenate([splits.rows[split].images for split in ("train", "validation")])
+    assert run.metrics["data/mean"] == pytest.approx(learned.mean())
+    assert run.metrics["data/median"] == np.sort(learned, axis=None)[learned.size // 2 - 1]
+    assert run.metrics["data/std"] == pytest.approx(learned.std())
+    assert run.metrics["data/duplicate_groups"] == run.metrics["data/leaking_groups"] == 1
+    assert {member["split"] for member in run.facts["dataset"]["duplicates"][0]} >= {"test"}
+    assert len(banks["samples"]) == 2 * run_artifacts.SAMPLES
+    planted = 7 in splits.ids["train"]
+    assert (banks["suspicious"].ids[0] == 7) == planted
+    worst = banks["suspicious"]
+    rows = [list(splits.ids["train"]).index(number) for number in worst.ids]
+    np.testing.assert_array_equal(worst["image"], splits.rows["train"].images[rows])
+
+
+def test_the_study_without_features_doubts_no_labels(run, pictures):
+    assert set(run_artifacts.study(run, pictures)) == {"samples"}

@@ -1,0 +1,109 @@
+"""The sums of a batch in TensorFlow, and of many batches on one device or shared out among many."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from tfxfer.analysis.feature_batches import ROWS, Batch, precision
+from tfxfer.core import distribute
+from tfxfer.core.errors import InputError
+
+
+def statistics(x: tf.Tensor, labels: tf.Tensor, classes: int, shift: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The sums of one batch, in TensorFlow alone: those of batches and replicas with the same shift simply add up.
+
+    Args:
+        x: (n, d), d known when traced. Products are made in its precision, halves and small integers in float32.
+        labels: integers (n,) below `classes`; an example x = shift with label -1 counts for nothing.
+        shift: (d,), near the mean, exact in the precision of the products.
+
+    Returns:
+        float64 count (C,), sum (C, d), squares (C,), scatter (d, d), as in `Moments`.
+    """
+    x = tf.cast(x, precision(x.dtype))
+    sums = _sums(x - tf.cast(shift, x.dtype), labels, classes)
+    return sums | {"scatter": _whole(iter(sums["scatter"]), x.shape[1])}
+
+
+def add_up(
+    feed: Iterator[Batch], centres: np.ndarray, strategy: tf.distribute.Strategy | None
+) -> dict[str, np.ndarray]:
+    """Those of `statistics` of all batches, each example relative to its class's row of `centres` (C, d), which may be
+    set as late as when a class first comes; x (n, d) is of their type, labels (n,) are int64."""
+    classes, d = centres.shape
+    local = {"synchronization": tf.VariableSynchronization.ON_READ, "aggregation": tf.VariableAggregation.SUM}
+    none = _sums(tf.zeros((1, d), centres.dtype), tf.constant([-1]), classes)
+    with distribute.default(strategy).scope():
+        sums = tf.nest.map_structure(lambda value: tf.Variable(tf.zeros_like(value), False, **local), none)
+
+    def result():
+        found = tf.nest.map_structure(lambda variable: variable.read_value(), sums)
+        return found | {"scatter": _whole(iter(found["scatter"]), d)}
+
+    def add(x, labels, centres, weights=None):
+        x -= tf.gather(centres, labels)
+        if weights is not None:
+            x, labels = tf.where(weights[:, None] > 0, x, 0), tf.where(weights > 0, labels, -1)
+        tf.nest.map_structure(lambda variable, value: variable.assign_add(value), sums, _sums(x, labels, classes))
+
+    specs = [tf.TensorSpec((None, d), centres.dtype), tf.TensorSpec((None,), tf.int64)]
+    shape = tf.TensorSpec(centres.shape, centres.dtype)
+    if strategy is None:
+        step = tf.function(add, [*specs, shape], autograph=False).get_concrete_function()
+        for x, labels in feed:
+            step(tf.convert_to_tensor(x), tf.convert_to_tensor(labels), tf.convert_to_tensor(centres))
+        return {name: value.numpy() for name, value in result().items()}
+
+    wrong = []
+
+    def generate():
+        try:
+            yield from ({"x": x, "label": labels} for x, labels in feed)
+        except InputError as error:  # TensorFlow would make a traceback of it
+            wrong.append(error)
+
+    def everywhere(element, centres):
+        strategy.run(add, (*element[0], centres, element[1]))
+
+    data = tf.data.Dataset.from_generator(generate, output_signature=dict(zip(("x", "label"), specs)))
+    parts = distribute.distribute(strategy, data, lambda part, weights: ((part["x"], part["label"]), weights), ROWS)
+    run = tf.function(everywhere, [parts.element_spec, shape], autograph=False).get_concrete_function()
+    read = tf.function(result, autograph=False).get_concrete_function()
+    with distribute.watch(strategy):
+        for element in parts:
+            run(element, tf.convert_to_tensor(centres))
+        if wrong:
+            raise wrong[0]
+        return {name: value.numpy() for name, value in read().items()}
+
+
+def _sums(x: tf.Tensor, labels: tf.Tensor, classes: int) -> dict[str, tf.Tensor | list[tf.Tensor]]:
+    """As `statistics`, with shift 0, but scatter as `_whole` wants it."""
+    columns = {"count": tf.ones_like(x[:, 0]), "sum": x, "squares": tf.reduce_sum(x * x, 1)}
+
+    def by_class(column):
+        if column.shape.rank == 2 and classes <= 100:  # a product is several times as fast, while there are few
+            return tf.matmul(tf.one_hot(labels, classes, dtype=x.dtype), column, transpose_a=True)
+        return tf.math.unsorted_segment_sum(column, labels, classes)
+
+    sums = {name: by_class(column) for name, column in columns.items()} | {"scatter": _products(x)}
+    return tf.nest.map_structure(lambda value: tf.cast(value, tf.float64), sums)
+
+
+def _products(x: tf.Tensor) -> list[tf.Tensor]:
+    """Parts of x^T x, about half of it: that of left columns with right ones, then those of either half."""
+    half = x.shape[1] // 2
+    if half <= 128:
+        return [tf.matmul(x, x, transpose_a=True)]
+    left, right = x[:, :half], x[:, half:]
+    return [tf.matmul(left, right, transpose_a=True), *_products(left), *_products(right)]
+
+
+def _whole(parts: Iterator[tf.Tensor], d: int) -> tf.Tensor:
+    """x^T x (d, d) from `_products`; putting it together takes as long as adding it up, so once is enough."""
+    half, part = d // 2, next(parts)
+    if half <= 128:
+        return part
+    upper, lower = _whole(parts, half), _whole(parts, d - half)
+    return tf.concat([tf.concat([upper, part], 1), tf.concat([tf.transpose(part), lower], 1)], 0)

@@ -1,0 +1,33 @@
+"""Do the classes separate in these features? One answer in numbers and three pictures."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tfxfer.analysis import metrics, probes, projection
+from tfxfer.core.errors import InputError
+
+
+def separation(
+    train_x: np.ndarray, train_y: np.ndarray, test_x: np.ndarray, test_y: np.ndarray, seed: int = 0
+) -> tuple[dict[str, float], Mapping[str, np.ndarray]]:
+    """Judges test features by a probe fitted to training features, by silhouette and by neighbours.
+
+    Args:
+        train_x, test_x: float (n, d) features; train_y, test_y: integer labels (n,).
+        seed: of probe and projections.
+
+    Returns:
+        Figures probe_accuracy, silhouette and knn_purity; and pca, tsne, lle: float (n, 2) of the test features.
+    """
+    present = len(np.unique(test_y))
+    if not 2 <= present < len(test_y) or len(test_y) < 4 or len(np.unique(train_y)) < 2:
+        raise InputError(
+            f"{len(test_y)} test images of {present} classes are too few to compare classes: raise limit or add images"
+        )
+    figures = {
+        "probe_accuracy": probes.probe(train_x, train_y, test_x, test_y, "logistic", seed)["test_accuracy"],
+        "silhouette": metrics.silhouette(test_x, test_y),
+        "knn_purity": metrics.knn_purity(test_x, test_y),
+    }
+    return figures, {method: projection.project(test_x, method, seed) for method in projection.METHODS}

@@ -1,0 +1,1 @@
+"""The command `tfxfer`: `main` gathers recipes and commands."""

@@ -1,0 +1,76 @@
+"""The commands `tfxfer export` and `tfxfer predict`."""
+
+import io
+import os
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from tfxfer.core.console import import_tensorflow
+from tfxfer.runs.options import HELP
+
+SUMMARIES = {
+    "export": "write a run's network as SavedModel, LiteRT, ONNX or .keras, compared",
+    "predict": "classify picture files",
+}
+
+
+def add(app: typer.Typer) -> None:
+    """Adds both to the command line."""
+    for name, summary in SUMMARIES.items():
+        app.command(name, short_help=summary)(globals()[name])
+
+
+def export(
+    run: Annotated[str, typer.Argument(help=HELP["run"])],
+    formats: Annotated[
+        str, typer.Option(help="Some of saved_model, litert, litert_dynamic, litert_int8, onnx, keras.")
+    ] = "saved_model,litert,litert_dynamic,litert_int8,keras",
+    min_accuracy: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Export nothing whose test accuracy is below.")
+    ] = None,
+    out: Annotated[str | None, typer.Option(help="A new folder; by default RUN/export.")] = None,
+    serving: Annotated[
+        str | None, typer.Option(help="Folder to which the SavedModel is added as TensorFlow Serving's next version.")
+    ] = None,
+) -> None:
+    """Write a run's network in forms that need no tfxfer, with model_card.md, labels.txt and parity.json.
+
+    Each is reloaded in a fresh process and compared with the network on 200 test images. What is not quantized has to
+    agree to 1e-4; how far quantized ones differ is in parity.json and in the card.
+    """
+    import_tensorflow()
+    from tfxfer.export import run_export
+
+    print(run_export(run, [name.strip() for name in formats.split(",")], out, min_accuracy, serving))
+
+
+def predict(
+    model: Annotated[str, typer.Argument(metavar="RUN|SAVED_MODEL", help=f"{HELP['run']} Or a SavedModel of one.")],
+    files: Annotated[list[str], typer.Argument(help="Pictures, folders of them, or - for names on standard input.")],
+    format: Annotated[Literal["jsonl", "table"], typer.Option(help="An object or a row on each line.")] = "jsonl",
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures that go through the network at once.")] = 32,
+) -> None:
+    """Classify JPEG, PNG, WebP, BMP, GIF and TIFF files: a line for each, as it is done.
+
+    Pictures are read as in training. Other files in a folder are left out, with a warning that names some.
+
+    A file that is no picture is a line with the reason, and the others go on. Exit code 0: all were classified; 1: some
+    were not; 2: the command itself was wrong.
+    """
+    import_tensorflow()
+    from tfxfer.export import prediction
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # which JSON is, whatever the terminal's is
+    names = prediction.expand(files, sys.stdin.buffer)
+    failed, width = False, min(60, max(map(len, names)))
+    try:
+        for row in prediction.predict(model, names, batch_size):
+            failed |= "error" in row
+            print(prediction.text(row, format, width), flush=True)
+    except BrokenPipeError:  # as of `| head`: no one reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        failed = True
+    raise typer.Exit(int(failed))

@@ -1,0 +1,50 @@
+"""The command `tfxfer`: every recipe and every other command, and what there is."""
+
+import importlib
+import inspect
+from typing import Annotated
+
+import typer
+
+import tfxfer
+from tfxfer.cli import commands, commands_export
+from tfxfer.recipes import RECIPES
+from tfxfer.runs.command import command, new_app, run_app
+
+
+def main() -> None:
+    """The command `tfxfer`: without arguments it lists recipes, commands, backbones and data sets."""
+    app = new_app(invoke_without_command=True)
+
+    @app.callback(help="Image transfer learning, and what it does to features. Without a command: what there is.")
+    def overview(
+        context: typer.Context,
+        version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    ) -> None:
+        if version:
+            print(tfxfer.__version__)
+        elif context.invoked_subcommand is None:
+            print(listing())
+
+    for name, summary in RECIPES.items():
+        module = importlib.import_module(f"tfxfer.recipes.{name}")
+        app.command(name, help=inspect.getdoc(module), short_help=summary)(command(module.main))
+
+    commands.add(app)
+    commands_export.add(app)
+    run_app(app)
+
+
+def listing() -> str:
+    """Recipes, commands, backbones and data sets, a line each."""
+    from tfxfer.data import sources
+    from tfxfer.model import backbones
+
+    groups = {
+        "Recipes (tfxfer NAME, or python -m tfxfer.recipes.NAME; --help for options)": RECIPES,
+        "Commands (tfxfer NAME; --help for options)": commands.SUMMARIES | commands_export.SUMMARIES,
+        "Backbones (--backbone)": {name: row.summary for name, row in backbones.TABLE.items()},
+        "Data sets (--dataset)": {name: known.summary for name, known in sources.KNOWN.items()} | sources.PATHS,
+    }
+    blocks = ["\n".join([title, *(f"  {k:20}{v}" for k, v in rows.items())]) for title, rows in groups.items()]
+    return "\n\n".join(blocks)

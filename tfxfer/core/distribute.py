@@ -1,0 +1,139 @@
+"""One device or many: `tf.distribute` strategies by name, and what is the same whatever the strategy."""
+
+import contextlib
+import re
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfxfer.core import batching, cluster
+from tfxfer.core.errors import InputError
+
+NAMES = ("none", "mirrored", "multiworker", "tpu")
+_LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError, tf.errors.CancelledError)
+
+
+def create(name: str) -> tf.distribute.Strategy | None:
+    """A strategy by name; "multiworker" has to be created before TensorFlow runs anything else.
+
+    Args:
+        name: "none" (one device), "mirrored" (all GPUs of this machine, without any all logical CPUs), "multiworker"
+            (the cluster that the variable TF_CONFIG describes, the same program started on each), "tpu".
+
+    Raises:
+        InputError: unknown name, no or a wrong TF_CONFIG, workers that do not answer, no TPU.
+    """
+    if name not in NAMES:
+        raise InputError(f"strategy {name!r}: expected one of {', '.join(NAMES)}")
+    if name == "none":
+        return None
+    if name == "mirrored":
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    if name == "multiworker":
+        return cluster.start()
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"no TPU found ({reason}): run on a TPU machine, or with another --strategy") from None
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def default(strategy: tf.distribute.Strategy | None) -> tf.distribute.Strategy:
+    """The strategy, or TensorFlow's own for one device."""
+    return tf.distribute.get_strategy() if strategy is None else strategy
+
+
+def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
+    """Whether this process writes the files: the only one, or the first of several workers."""
+    if workers(strategy) == 1:
+        return True
+    resolver = strategy.cluster_resolver
+    kind = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    return (resolver.task_type, resolver.task_id) == (kind, 0)
+
+
+def mirror(model: keras.Model, strategy: tf.distribute.Strategy | None) -> keras.Model:
+    """The model itself on one device; else a copy whose variables live on every replica of the strategy."""
+    if strategy is None:
+        return model
+    with strategy.scope():
+        copy = keras.models.clone_model(model)
+    assign(copy, model)
+    return copy
+
+
+def assign(target: keras.Model | keras.Optimizer, source: keras.Model | keras.Optimizer) -> None:
+    """Copies every variable (weights, moving statistics, random states) of a model or optimizer to another like it."""
+    if target is not source:
+        for ours, theirs in zip(target.variables, source.variables, strict=True):
+            ours.assign(keras.ops.convert_to_numpy(theirs))
+
+
+def distribute(
+    strategy: tf.distribute.Strategy | None, batches: tf.data.Dataset, read: Callable, batch_size: int
+) -> tf.data.Dataset:
+    """Batches split among the replicas of all workers, each worker reading its own replicas' parts alone.
+
+    Args:
+        batches: as `order.shares` takes them; the same on every worker.
+        read: what to do with a part, (part, weights) -> elements.
+    """
+    strategy = default(strategy)
+
+    def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        total = context.num_replicas_in_sync
+        per_worker = total // context.num_input_pipelines
+        first = context.input_pipeline_id * per_worker
+        full = -(-batch_size // total) if isinstance(strategy, tf.distribute.TPUStrategy) else None
+        parts = batching.shares(batches, range(first, first + per_worker), total, full)
+        return batching.steady(parts.map(read, tf.data.AUTOTUNE).prefetch(2))
+
+    return strategy.distribute_datasets_from_function(pipeline)
+
+
+def broadcast(strategy: tf.distribute.Strategy | None, content: bytes) -> bytes:
+    """The chief's bytes, on each worker."""
+    if workers(strategy) == 1:
+        return content
+    own = np.frombuffer(content + b"." if is_chief(strategy) else b"", np.uint8)  # all empty: TensorFlow would crash
+    joined = _from_all(strategy, own.astype(np.int32)).astype(np.uint8).tobytes()
+    return joined[: len(joined) // (strategy.num_replicas_in_sync // workers(strategy)) - 1]
+
+
+def workers(strategy: tf.distribute.Strategy | None) -> int:
+    """Number of processes that take part."""
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    jobs = strategy.cluster_resolver.cluster_spec().as_dict() if several else {}
+    return sum(map(len, jobs.values())) or 1
+
+
+def agree(strategy: tf.distribute.Strategy | None, condition: bool) -> bool:
+    """Whether the condition holds on every worker."""
+    if workers(strategy) == 1:
+        return condition
+    return bool(_from_all(strategy, np.array([condition], np.int32)).all())
+
+
+def _from_all(strategy: tf.distribute.Strategy, own: np.ndarray) -> np.ndarray:
+    """Joins what each worker has, once for each of its replicas, on every worker."""
+    joined = tf.function(lambda: strategy.gather(strategy.run(lambda: tf.constant(own)), axis=0), autograph=False)
+    with watch(strategy):
+        return joined.get_concrete_function()().numpy()
+
+
+@contextlib.contextmanager
+def watch(strategy: tf.distribute.Strategy | None):
+    """Turns the errors by which TensorFlow reports a lost worker into one line."""
+    try:
+        yield
+    except _LOST as error:
+        if workers(strategy) == 1:
+            raise
+        reason = re.sub(r"{{.*?}}", "", error.message).strip().splitlines()[0][:200]
+        raise InputError(f"a worker of the cluster is gone ({reason}): start all of them again with --resume") from None

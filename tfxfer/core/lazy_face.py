@@ -1,0 +1,28 @@
+"""The face of a folder: what may be asked of it stands in `__init__.pyi` and loads on first use."""
+
+from collections.abc import Callable, Sequence
+
+import lazy_loader
+
+from tfxfer.core.console import import_tensorflow
+
+
+def lazy_face(
+    module: str, file: str, light: Sequence[str] = ()
+) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
+    """`__getattr__`, `__dir__` and `__all__` of a package, from the stub beside its `__init__.py`.
+
+    Args:
+        module: the package's `__name__`.
+        file: its `__file__`.
+        light: names that do without TensorFlow. For all others TensorFlow is imported first, without the messages that
+            it prints when it starts.
+    """
+    load, listing, names = lazy_loader.attach_stub(module, file)
+
+    def get(name: str) -> object:
+        if name in names and name not in light:
+            import_tensorflow()
+        return load(name)
+
+    return get, listing, names

@@ -1,0 +1,15 @@
+from . import channel_stats as channel_stats
+from . import cifar10c as cifar10c
+from . import corruptions as corruptions
+from . import duplicates as duplicates
+from . import out_of_distribution as out_of_distribution
+from . import sources as sources
+from . import splits as splits
+from .class_groups import relabel as relabel
+from .corrupted import Twin as Twin
+from .corrupted import corrupt as corrupt
+from .loading import from_arrays as from_arrays
+from .loading import load as load
+from .pixel_permutation import permute_pixels as permute_pixels
+from .splits import Splits as Splits
+from .splits import refuse_leak as refuse_leak

@@ -1,0 +1,9 @@
+"""CIFAR-10-C's 19 corruptions, five severities each, as batched TensorFlow operations: `corrupt` images, `check`
+a name, `NAMES` are all of them.
+
+`apply` says in what they differ from the reference.
+"""
+
+from tfxfer.core.lazy_face import lazy_face
+
+__getattr__, __dir__, __all__ = lazy_face(__name__, __file__)

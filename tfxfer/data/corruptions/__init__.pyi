@@ -1,0 +1,12 @@
+from .apply import BENCHMARK as BENCHMARK
+from .apply import EXTRA as EXTRA
+from .apply import FAMILIES as FAMILIES
+from .apply import NAMES as NAMES
+from .apply import REVISION as REVISION
+from .apply import SEVERITIES as SEVERITIES
+from .apply import SMALLEST as SMALLEST
+from .apply import check as check
+from .apply import corrupt as corrupt
+from .textures import Photographs as Photographs
+from .textures import read_photographs as read_photographs
+from .textures import remark as remark

@@ -1,0 +1,90 @@
+"""CIFAR-10-C's 19 corruptions, five severities each, as batched TensorFlow operations (Hendrycks and Dietterich 2019,
+arXiv:1903.12261): any data set's "-C" twin.
+
+The constants are CIFAR-10-C's, for 32 x 32; at other sizes lengths in pixels are multiplied by size / 32. Frost needs
+photographs of ice, which tfxfer does not have: `read_photographs` takes them from a folder of the user's. Without them
+textures are generated that change images as much; `textures.remark` says so.
+"""
+
+import zlib
+from pathlib import Path
+
+import tensorflow as tf
+
+from tfxfer.core.errors import InputError
+from tfxfer.data.corruptions import blur, digital, filters, noise, textures, weather
+from tfxfer.data.corruptions.draws import Draws
+from tfxfer.data.corruptions.textures import Photographs
+
+__all__ = ["BENCHMARK", "EXTRA", "FAMILIES", "NAMES", "REVISION", "SEVERITIES", "SMALLEST"]
+__all__ += ["check", "corrupt"]
+
+FAMILIES = {
+    "noise": ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"),
+    "blur": ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "gaussian_blur"),
+    "weather": ("snow", "frost", "fog", "brightness", "spatter"),
+    "digital": ("contrast", "elastic_transform", "pixelate", "jpeg_compression", "saturate"),
+}
+EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
+BENCHMARK = tuple(name for family in FAMILIES.values() for name in family if name not in EXTRA)
+NAMES = (*BENCHMARK, *EXTRA)
+SEVERITIES = (1, 2, 3, 4, 5)
+SMALLEST = 28  # pixels a side
+REVISION = 2  # of the pixels these functions give: what was computed from another revision's is not taken for theirs
+
+_FUNCTIONS = {
+    name: getattr(module, name)
+    for module, names in zip((noise, blur, weather, digital), FAMILIES.values())
+    for name in names
+}
+
+
+def corrupt(
+    images: tf.Tensor,
+    ids: tf.Tensor,
+    name: str,
+    severity: int,
+    seed: int = 0,
+    frost_textures: Photographs | str | Path | None = None,
+) -> tf.Tensor:
+    """Corrupts images; within `Dataset.map` and `tf.function` too.
+
+    What is random depends on seed, corruption and the image's id alone: the same image always gets the same corruption,
+    to rounding, whatever batch it is in, and five severities are one snowfall of five strengths.
+
+    Args:
+        images: uint8 (batch, size, size, 1 or 3), size at least 28.
+        ids: int64 (batch,).
+        name: one of `NAMES`.
+        severity: 1 to 5.
+        seed: of what is random.
+        frost_textures: photographs of ice for frost, or their folder, which is then read at each call; None for
+            textures that are made.
+
+    Returns:
+        uint8 of the same shape, values cut to whole numbers as in CIFAR-10-C.
+
+    Raises:
+        InputError: unknown name or severity, other images, or no photographs in the folder.
+    """
+    check(name, severity, images.shape[1:])
+    if images.dtype != tf.uint8:
+        raise InputError(f"images {images.dtype.name}: expected uint8 pixels 0-255")
+    draws = Draws(ids, zlib.crc32(f"{name} {seed}".encode()))
+    x = tf.cast(images, tf.float32) / 255
+    own = {"photographs": textures.photographs(frost_textures)} if name == "frost" else {}
+    x = _FUNCTIONS[name](x, severity - 1, draws, **own)
+    return tf.cast(filters.levels(tf.clip_by_value(x, 0, 1)), tf.uint8)
+
+
+def check(name: str, severity: int, shape: tuple[int | None, ...]) -> None:
+    """Raises InputError unless there is such a corruption, of images of such a shape (height, width, channels)."""
+    if name not in NAMES:
+        raise InputError(f"corruption {name!r}: expected one of {', '.join(NAMES)}")
+    if severity not in SEVERITIES:
+        raise InputError(f"severity {severity} of {name}: expected 1 to 5")
+    if len(shape) != 3 or shape[0] != shape[1] or None in shape or shape[0] < SMALLEST or shape[2] not in (1, 3):
+        raise InputError(
+            f"images of {' x '.join(map(str, shape))}: corruptions are for square ones of at least {SMALLEST} pixels a "
+            "side, grey or RGB"
+        )

@@ -1,0 +1,163 @@
+"""A picture file of any kind to RGB pixels, upright, by Pillow: the same for training and for prediction.
+
+TensorFlow's own decoders are as fast, but know no EXIF orientation, no TIFF and not every BMP, and show colours that
+are hidden where a picture is transparent.
+"""
+
+import contextlib
+import os
+import stat
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from tfxfer.core import memory
+from tfxfer.core.errors import InputError
+
+REVISION = 2  # raise it when pixels change: cached features are known by it
+KINDS = {  # with their readers, which Pillow knows once they are imported
+    "JPEG": JpegImagePlugin,
+    "PNG": PngImagePlugin,
+    "WebP": WebPImagePlugin,
+    "BMP": BmpImagePlugin,
+    "GIF": GifImagePlugin,
+    "TIFF": TiffImagePlugin,
+}
+LARGE = 1 << 25  # pixels, 5,793 x 5,793: a picture of more is reduced while it is decoded
+MOST = 1 << 28  # and one of more than this is refused
+_BYTES = 1 << 29  # of a file
+_BYTES_HELD = {"WEBP": 16}  # for a pixel of a large picture, measured; of other kinds 6 at most
+_ROWS = 256  # of a large picture that are converted at once
+_TURNED = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}  # where Pillow looks for an orientation
+_large_picture = threading.Lock()
+
+
+def pixels(path: str, shape: tuple[int, int, int]) -> np.ndarray:
+    """Reads a picture as a network sees it: decoded, resized (bilinear, antialiased), grey where that is its shape.
+
+    Args:
+        path: a file, as `decode` takes it.
+        shape: (height, width, channels), 1 or 3 channels.
+
+    Returns:
+        uint8 (height, width, channels).
+    """
+    height, width, channels = shape
+    picture = decode(path).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(picture) if channels == 3 else np.asarray(picture.convert("L"))[..., None]
+
+
+def decode(path: str) -> Image.Image:
+    """Reads a picture; of several in one file, the first. What kind it is of shows its content, not its name.
+
+    Returns:
+        Mode RGB, turned as its EXIF orientation says. Grey gets three equal channels; palettes are looked up; what is
+        transparent lies on white; 16-bit values keep their high byte; CMYK is converted without its colour profile.
+        A picture of more than `LARGE` pixels has a half of its height and width, or a quarter if that is more still: a
+        JPEG by its own transform, others by the mean of 2 x 2 or 4 x 4 pixels.
+
+    Raises:
+        InputError: with the path and the reason why it cannot be read.
+    """
+    try:
+        facts = os.stat(path)
+        if not stat.S_ISREG(facts.st_mode):
+            raise ValueError("is not a regular file")
+        if facts.st_size > _BYTES:
+            raise ValueError(f"has {facts.st_size:,} bytes, expected at most {_BYTES:,}")
+        with open(path, "rb") as file:
+            picture = _opened(file)
+            factor = _factor(picture)
+            with _alone() if factor > 1 else contextlib.nullcontext():
+                return _rgb(_upright(_loaded(picture, factor)))
+    except Exception as error:  # whatever a decoder makes of damage: OSError, SyntaxError, ValueError, struct.error
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: {reason}") from None
+
+
+def _opened(file: BinaryIO) -> Image.Image:
+    """What Image.open does, without its warnings of large pictures, for which there are bounds here."""
+    start = file.read(16)
+    for kind in KINDS:
+        read, begins = Image.OPEN[kind.upper()]
+        if begins(start):
+            file.seek(0)
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
+                return read(file, file.name)
+    *names, last = KINDS
+    raise ValueError(f"not a {', '.join(names)} or {last} file, or cut off in its header")
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One large picture at a time, whatever the number of threads; Pillow's readers of TIFF and GIF warn of them."""
+    with _large_picture, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+def _factor(picture: Image.Image) -> int:
+    """By how much to reduce a picture whose header has been read."""
+    width, height = picture.size
+    whole = width * height
+    if whole <= LARGE:
+        return 1
+    factor = 2 if whole <= 4 * LARGE else 4
+    held = _BYTES_HELD.get(picture.format, 6) * whole
+    if _is_jpeg(picture) and "progressive" not in picture.info:
+        held /= factor**2
+    if whole > MOST or not memory.fits(held):
+        raise ValueError(f"has {width:,} x {height:,} pixels, more than can be decoded here: make it smaller")
+    return factor
+
+
+def _is_jpeg(picture: Image.Image) -> bool:
+    return isinstance(picture, JpegImagePlugin.JpegImageFile)  # also those that hold several, which say MPO
+
+
+def _loaded(picture: Image.Image, factor: int) -> Image.Image:
+    if _is_jpeg(picture) and factor > 1:
+        picture.draft(None, (picture.width // factor, picture.height // factor))
+    picture.load()
+    if picture.mode in ("I", "F") and picture.format != "PNG":
+        raise ValueError("has signed, 32-bit or fractional values of unknown range: save it with 8 or 16 bits")
+    if _is_jpeg(picture) or factor == 1:
+        return picture
+    reduced = Image.new("RGB", (-(-picture.width // factor), -(-picture.height // factor)))
+    for top in range(0, picture.height, _ROWS):  # what is converted takes several times the memory
+        rows = picture.crop((0, top, picture.width, min(top + _ROWS, picture.height)))
+        reduced.paste(_rgb(rows).reduce(factor), (0, top // factor))
+    reduced.info = {name: picture.info[name] for name in _TURNED & picture.info.keys()}
+    return reduced
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    if not _TURNED & picture.info.keys():
+        return picture
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # EXIF data that is no EXIF data says nothing about the picture
+        return picture
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    return picture.convert("RGB")

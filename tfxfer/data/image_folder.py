@@ -1,0 +1,118 @@
+"""Folders of pictures, a folder for each class: their names, listed in a moment, no file opened."""
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tfxfer.core.errors import InputError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+NAMED = 3  # files left out that a line names
+PARTS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val"),
+    "test": ("test", "testing"),
+}
+
+Listed = tuple[np.ndarray, np.ndarray]  # paths, str (n,), and labels, int64 (n,)
+
+
+def listing(folder: Path) -> tuple[tuple[str, ...], dict[str, Listed]]:
+    """Lists pictures by class, and by part where the folder is divided.
+
+    A class is a folder with files named as `SUFFIXES` in it or anywhere below it. Class folders are either directly in
+    the folder, or in its folders train, test and validation (or training, testing, valid, val; of the latter two, one
+    or both). Hidden files and __MACOSX are passed over; other files are left out, with one warning that names some.
+
+    Returns:
+        The classes, sorted, and for "train" and what else there is of "validation" and "test" paths and labels, sorted
+        by class, folder and name.
+
+    Raises:
+        InputError: no such folder, fewer than two classes, one without pictures, a part with a class that training
+            has not, names that are not UTF-8, or links that lead in circles.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder: expected one with a folder of images per class")
+    parts = _parts(folder)
+    found = {part: _classes(path) for part, path in parts.items()}
+    classes = tuple(found["train"])
+    if len(classes) < 2:
+        raise InputError(f"{parts['train']}: {len(classes)} class folders found, expected at least 2, one per class")
+    for named in found.values():
+        if strange := sorted(set(named) - set(classes)):
+            raise InputError(f"{named[strange[0]]}: class {strange[0]} is not among those of {parts['train']}")
+    others, rows = [], {}
+    for part, named in found.items():
+        paths, labels = [], []
+        for name, path in named.items():
+            inside = list(_below(path))
+            pictures = [file for file in inside if file.lower().endswith(SUFFIXES)]
+            others += set(inside).difference(pictures)
+            if not pictures:
+                raise InputError(f"{path}: no {', '.join(SUFFIXES)} files: add images or remove the folder")
+            paths += pictures
+            labels += [classes.index(name)] * len(pictures)
+        rows[part] = np.array(paths), np.array(labels, np.int64)
+    if others:
+        warnings.warn(left_out(str(folder), others), stacklevel=5)
+    return classes, rows
+
+
+def left_out(folder: str, files: Iterable[str]) -> str:
+    """A line on files in a folder that are not named as pictures are: how many, and which the first are."""
+    names = sorted(os.path.relpath(file, folder) for file in files)
+    shown = ", ".join([*names[:NAMED], *([f"and {len(names) - NAMED:,} more"] if len(names) > NAMED else [])])
+    count = f"{len(names):,} {'file' if len(names) == 1 else 'files'}"
+    return f"{folder}: {count} left out, not named {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}: {shown}"
+
+
+def _parts(folder: Path) -> dict[str, Path]:
+    """The folders of training, validation and test; or all of it as training where it is not divided."""
+    names = [entry.name for entry in _entries(folder) if entry.is_dir()]
+    parts = {part: [name for name in names if name.lower() in spelt] for part, spelt in PARTS.items()}
+    if not parts["train"] or not (parts["validation"] or parts["test"]):
+        return {"train": folder}
+    if twice := [found for found in parts.values() if len(found) > 1]:
+        raise InputError(f"{folder}: holds both {' and '.join(twice[0])}: expected one of them")
+    known = {name for found in parts.values() for name in found}
+    if others := [name for name in names if name not in known]:
+        raise InputError(
+            f"{folder}: holds {others[0]} beside {', '.join(sorted(known))}: move it elsewhere, or, if these are "
+            "classes, rename them"
+        )
+    return {part: folder / found[0] for part, found in parts.items() if found}
+
+
+def _classes(folder: Path) -> dict[str, Path]:
+    return {entry.name: Path(entry.path) for entry in _entries(folder) if entry.is_dir()}
+
+
+def _below(folder: Path, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Paths of all files in a folder and in those inside it, in order of their names."""
+    real = os.path.realpath(folder)
+    if real in above:
+        raise InputError(f"{folder}: is a link to a folder that it is in: remove it")
+    for entry in _entries(folder):
+        if entry.is_dir():
+            yield from _below(Path(entry.path), (*above, real))
+        else:
+            yield entry.path
+
+
+def _entries(folder: Path) -> list[os.DirEntry]:
+    """What a folder holds, sorted, without what is hidden; names must be readable text."""
+    try:
+        with os.scandir(folder) as inside:
+            found = [entry for entry in inside if not entry.name.startswith(".") and entry.name != "__MACOSX"]
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed: {error.strerror}") from None
+    for entry in found:
+        try:
+            entry.path.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"{folder}: holds {entry.path!r}, a name that is not UTF-8: rename it") from None
+    return sorted(found, key=lambda entry: entry.name)

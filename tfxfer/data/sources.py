@@ -1,0 +1,243 @@
+"""Where images come from: a name to NumPy arrays or file paths, without TensorFlow unless TFDS has to be asked."""
+
+import os
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tfxfer.core.errors import InputError, shown
+from tfxfer.data import binary_readers, cifar_pickle, image_folder, tfds
+from tfxfer.data.lazy_images import Files, Picked
+
+_DIGITS = tuple("0123456789")
+_FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+_CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A public data set: what it holds when whole, and the files TFDS wants to make it from."""
+
+    summary: str
+    classes: tuple[str, ...]
+    examples: tuple[int, int]  # training, test
+    files: tuple[str, ...] = ()  # as read from a folder
+    download: tuple[str, ...] = ()  # as TFDS takes them from its manual_dir
+
+
+_IDX_GZ = tuple(f"{name}.gz" for name in binary_readers.IDX_FILES)
+KNOWN = {
+    "digits": Known("1,797 handwritten digits, 8 x 8 grey, bundled with scikit-learn", _DIGITS, (1797, 0)),
+    "mnist": Known(
+        "70,000 handwritten digits, 28 x 28 grey", _DIGITS, (60000, 10000), binary_readers.IDX_FILES, _IDX_GZ
+    ),
+    "fashion_mnist": Known(
+        "70,000 pieces of clothing, 28 x 28 grey (Debian: dataset-fashion-mnist)",
+        _FASHION,
+        (60000, 10000),
+        binary_readers.IDX_FILES,
+        _IDX_GZ,
+    ),
+    "cifar10": Known(
+        "60,000 photographs, 32 x 32 RGB",
+        _CIFAR,
+        (50000, 10000),
+        binary_readers.CIFAR10_FILES,
+        ("cifar-10-binary.tar.gz",),
+    ),
+    "cifar10_corrupted": Known(
+        "CIFAR-10's test images under 19 corruptions; /NAME or /NAME_SEVERITY takes some",
+        _CIFAR,
+        (0, 950000),
+        ("gaussian_noise.npy", "labels.npy"),
+        ("CIFAR-10-C.tar",),
+    ),
+}
+PATHS = {
+    "idx:PATH": "a folder of four IDX files named as MNIST's, plain or .gz",
+    "folder:PATH": "a folder of images, JPEG to TIFF, one folder per class, perhaps in train, validation and test",
+}
+_CHOICE = f"{', '.join([*KNOWN, *PATHS])}, or a folder's path"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled images: uint8 pixels (n, height, width, channels) or file paths (n,), int64 labels (n,), and whatever
+    else is known of each, int64 (n,) by name."""
+
+    images: np.ndarray | Picked | Files
+    labels: np.ndarray
+    facts: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def take(self, index: np.ndarray | slice) -> "Rows":
+        """Some of them, by row."""
+        images = self.images[index] if isinstance(self.images, np.ndarray) else self.images.pick(index)
+        return Rows(images, self.labels[index], {name: column[index] for name, column in self.facts.items()})
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was found: the training rows, test and validation rows if the source has its own, and where it was."""
+
+    train: Rows
+    test: Rows | None
+    classes: tuple[str, ...]
+    origin: str
+    validation: Rows | None = None
+
+
+def full_name(name: str | Path) -> str:
+    """A data set's name as it means the same in any folder: paths absolute, `~` the user's home.
+
+    A folder's path is `folder:PATH`, or `idx:PATH` if it holds IDX files named as MNIST's; but a known data set's name
+    is that data set, also where there is a folder called so (`./mnist` is that folder).
+
+    Raises:
+        InputError: a path that is not a folder, or neither a name nor a path.
+    """
+    if not isinstance(name, str | os.PathLike):
+        raise InputError(f"data set {shown(name)}: expected one of {_CHOICE}")
+    text = os.fspath(name)
+    kind, colon, path = text.partition(":")
+    if isinstance(name, str) and (text in KNOWN or kind.partition("/")[0] == "cifar10_corrupted" or not text):
+        return text
+    if colon and kind in ("idx", "folder"):
+        return f"{kind}:{Path(os.path.expanduser(path)).absolute()}" if path else text
+    folder = Path(os.path.expanduser(text))
+    if os.path.isdir(folder):
+        kind = "idx" if any(_file(folder, file) for file in binary_readers.IDX_FILES) else "folder"
+        return f"{kind}:{folder.absolute()}"
+    if os.sep in text or not isinstance(name, str):
+        raise InputError(f"data set {text}: no such folder: expected one of {_CHOICE}")
+    return text
+
+
+def find(name: str, data_dir: str | Path | None = None) -> Source:
+    """Finds a data set by name: in `data_dir`, else in the system's share/datasets, else through TFDS.
+
+    Args:
+        name: a key of `KNOWN`, `idx:PATH` or `folder:PATH`.
+        data_dir: a folder that holds the files, or a folder of that name which does; TFDS keeps its data there too.
+
+    Raises:
+        InputError: unknown name, missing or broken files, or a download that failed.
+    """
+    kind, _, path = name.partition(":")
+    data_dir = directory(data_dir)
+    if data_dir is not None and name in ("digits", f"{kind}:{path}"):
+        raise InputError(f"data_dir {data_dir} was given for {name}, which does not look there: leave it out")
+    if path and kind == "idx":
+        return _idx(Path(path).expanduser(), None)
+    if path and kind == "folder":
+        return _folder(Path(path).expanduser())
+    if name not in KNOWN:
+        raise InputError(f"unknown data set {name!r}: expected one of {_CHOICE}")
+    if name == "digits":
+        return _digits()
+    known = KNOWN[name]
+    below = "cifar-10-batches-bin", "cifar-10-batches-py"
+    for folder in candidates(name, data_dir, *(below if name == "cifar10" else ())):
+        pickled = name == "cifar10" and any((folder / file).is_file() for file in cifar_pickle.FILES)
+        if pickled or any(_file(folder, file) for file in known.files):
+            source = _cifar10(folder) if name == "cifar10" else _idx(folder, known.classes)
+            break
+    else:
+        source = _tfds(name, data_dir)
+    have = (len(source.train.labels), len(source.test.labels))
+    if have != known.examples:
+        usual = " + ".join(f"{n:,}" for n in known.examples)
+        warnings.warn(
+            f"{name} in {source.origin} has {have[0]:,} training + {have[1]:,} test images, not {usual}: "
+            "taken as a subset",
+            stacklevel=3,
+        )
+    return source
+
+
+def directory(data_dir: str | Path | None) -> Path | None:
+    """`data_dir`, if it is a folder.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if data_dir is None:
+        return None
+    if not isinstance(data_dir, str | os.PathLike):
+        raise InputError(f"data_dir {shown(data_dir)}: expected the path of the folder that holds the data set's files")
+    folder = Path(data_dir).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"data_dir {folder} is no folder: give the folder that holds the data set's files")
+    return folder
+
+
+def candidates(name: str, data_dir: Path | None, *below: str) -> list[Path]:
+    """Folders where a data set's files may be, the first first; `below` are names their archives unpack to."""
+    own = [data_dir / name, data_dir, *(data_dir / each for each in below)] if data_dir is not None else []
+    shares = (os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")
+    system = [Path(share) / "datasets" / spelt for share in shares for spelt in (name, name.replace("_", "-"))]
+    return own + system + [folder / each for folder in system for each in below]
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+
+
+def _files(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    if missing := [name for name in names if not _file(folder, name)]:
+        raise InputError(f"{folder}: {', '.join(missing)} missing (plain or .gz): expected {', '.join(names)}")
+    return [_file(folder, name) for name in names]
+
+
+def _idx(folder: Path, classes: tuple[str, ...] | None) -> Source:
+    files = _files(folder, binary_readers.IDX_FILES)
+    train = Rows(*binary_readers.read_idx_pair(*files[:2], classes and len(classes)))
+    test = Rows(*binary_readers.read_idx_pair(*files[2:], classes and len(classes)))
+    if classes is None:  # numbers may begin at 1 or have gaps
+        numbers = np.unique(train.labels)
+        if strange := sorted(set(test.labels.tolist()) - set(numbers.tolist())):
+            raise InputError(f"{files[3]}: label {strange[0]} is not among the training labels: they are no pair")
+        train, test = (Rows(rows.images, np.searchsorted(numbers, rows.labels)) for rows in (train, test))
+        classes = tuple(map(str, numbers))
+    if train.images.shape[1:] != test.images.shape[1:]:
+        sizes = f"{train.images.shape[1:3]} and {test.images.shape[1:3]}"
+        raise InputError(f"{folder}: training and test images differ in size, {sizes}: they are no pair")
+    return Source(train, test, classes, str(folder))
+
+
+def _cifar10(folder: Path) -> Source:
+    if any(_file(folder, name) for name in binary_readers.CIFAR10_FILES):
+        parts = [binary_readers.read_cifar10(path) for path in _files(folder, binary_readers.CIFAR10_FILES)]
+    else:
+        parts = [cifar_pickle.read(path) for path in _files(folder, cifar_pickle.FILES)]
+    train = Rows(*(np.concatenate(column) for column in zip(*parts[:-1], strict=True)))
+    return Source(train, Rows(*parts[-1]), _CIFAR, str(folder))
+
+
+def _digits() -> Source:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    pixels = np.round(bunch.images * 255 / 16).astype(np.uint8)[..., None]
+    return Source(Rows(pixels, bunch.target.astype(np.int64)), None, _DIGITS, "scikit-learn's load_digits")
+
+
+def _folder(folder: Path) -> Source:
+    classes, parts = image_folder.listing(folder)
+    return Source(
+        *(Rows(*parts[part]) if part in parts else None for part in ("train", "test")),
+        classes,
+        str(folder),
+        Rows(*parts["validation"]) if "validation" in parts else None,
+    )
+
+
+def _tfds(name: str, data_dir: Path | None) -> Source:
+    parts, origin = tfds.load(name, KNOWN[name], data_dir)
+    found = []
+    for part in (parts["train"], parts["test"]):
+        # TFDS shuffles when it writes; where it keeps numbers, rows get the order of the files back
+        rows = np.argsort(part["id"], kind="stable") if "id" in part else slice(None)
+        found.append(Rows(part["image"][rows], part["label"][rows].astype(np.int64)))
+    return Source(*found, KNOWN[name].classes, origin)

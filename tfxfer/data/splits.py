@@ -1,0 +1,185 @@
+"""Three disjoint sets of examples, as tf.data."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import tensorflow as tf
+
+from tfxfer.core import batching
+from tfxfer.core.errors import InputError
+from tfxfer.data.lazy_images import Files, Picked, fingerprint
+from tfxfer.data.sources import Rows
+
+SPLITS = ("train", "validation", "test")
+CHUNK = 64  # single examples are read so many at once
+
+Examples = dict[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Three disjoint sets of examples.
+
+    `train`, `validation` and `test` are tf.data.Datasets of dicts {image: uint8 (height, width, channels), label:
+    int64, id: int64}, and what else `rows` have as facts. An id is the row in the source, test rows counted on after
+    the training rows, so it names one image for good, whatever seed and limit. Any first n examples of a split have its
+    class shares (to rounding).
+
+    A fact `base` says of which image an example was made: no two splits share one, unless they are `leaky` by name.
+    `transforms` are functions of batches of examples, applied as they are read; what they do follows from their `repr`.
+    `notes` are what loading found out, for a run's record.
+
+    Raises:
+        InputError: examples of two splits that were made of one image.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    origin: str
+    seed: int
+    rows: dict[str, Rows] = field(repr=False)
+    ids: dict[str, np.ndarray] = field(repr=False)
+    transforms: tuple[Callable[[Examples], Examples], ...] = ()
+    leaky: bool = False
+    notes: dict[str, object] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self):
+        if not self.leaky:
+            refuse_leak(self, self)
+            if shared := len(np.intersect1d(self.bases("train"), self.bases("validation"))):
+                raise InputError(
+                    f"{shared:,} base images are in training and in validation of {self.name}, so what is chosen by "
+                    "validation would be chosen by what was learned by heart: divide by base image"
+                )
+
+    def bases(self, *splits: str) -> np.ndarray:
+        """Ids of the images that examples were made of: int64, sorted, each once."""
+        return np.unique(np.concatenate([self.rows[split].facts.get("base", self.ids[split]) for split in splits]))
+
+    train = property(lambda self: self._examples("train"))
+    validation = property(lambda self: self._examples("validation"))
+    test = property(lambda self: self._examples("test"))
+
+    def only(self, **index: np.ndarray | slice) -> "Splits":
+        """Some examples, by row, of the splits that are named; the others stay whole."""
+        rows = {split: self.rows[split].take(some) for split, some in index.items()}
+        ids = {split: self.ids[split][some] for split, some in index.items()}
+        return replace(self, rows=self.rows | rows, ids=self.ids | ids)
+
+    def size(self, split: str) -> int:
+        """Number of examples in "train", "validation" or "test"."""
+        return len(self.ids[split])
+
+    def describe(self) -> dict:
+        """What a run records of its data: name, origin, sizes, image shape, split seed, fingerprint, and the notes."""
+        sizes = {split: self.size(split) for split in SPLITS}
+        return {"name": self.name, "origin": self.origin, "sizes": sizes, "image_shape": list(self.image_shape)} | {
+            "split_seed": self.seed,
+            "sha256": self.fingerprint,
+            **self.notes,
+        }
+
+    def batches(self, split: str, batch_size: int | None, seed: int | None = None, epochs: int = 1) -> tf.data.Dataset:
+        """The examples of a split, whole batches read at once from memory, files decoded in parallel.
+
+        Args:
+            split: "train", "validation" or "test".
+            batch_size: examples a batch, the last of an epoch may be smaller; None for single examples.
+            seed: of the order, which is another one in each epoch and the one that `train.fit` uses; None for the
+                split's own.
+            epochs: passes, one after another.
+        """
+        if batch_size is None:
+            n = self.size(split)
+            parts = tf.data.Dataset.range(n).batch(CHUNK).map(self.reader(split), tf.data.AUTOTUNE)
+            return batching.steady(parts.unbatch().apply(tf.data.experimental.assert_cardinality(n)))
+        rows = batching.batches(self.size(split), batch_size, seed, epochs=epochs)
+        return batching.steady(rows.map(self.reader(split), tf.data.AUTOTUNE).prefetch(2))
+
+    def _examples(self, split: str) -> tf.data.Dataset:
+        examples = self.batches(split, None)
+        # for features.extract, which may know them already
+        examples.identity = lambda: (self.fingerprint, self.name, split)
+        return examples
+
+    def reader(self, split: str) -> Callable[[tf.Tensor], Examples]:
+        """A function for tf.data from rows of a split, int64 (batch,), to those examples."""
+        rows = self.rows[split]
+        columns = {"label": rows.labels, "id": self.ids[split]} | rows.facts
+        columns = {name: tf.constant(column) for name, column in columns.items()}
+        images = _images(rows.images, self.image_shape)
+
+        def read(numbers):
+            examples = {"image": images(numbers)}
+            examples |= {name: tf.gather(column, numbers) for name, column in columns.items()}
+            for transform in self.transforms:
+                examples = transform(examples)
+            return examples
+
+        return read
+
+    def pairs(self, split: str) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+        """As `reader`, but (image, label)."""
+        read = self.reader(split)
+        return lambda rows: (lambda example: (example["image"], example["label"]))(read(rows))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over every split's ids, labels, facts and pixels (for files: path, size and time of change)."""
+        digest = hashlib.sha256(repr((self.classes, self.image_shape, self.transforms)).encode())
+        for split in SPLITS:
+            rows = self.rows[split]
+            for column in (self.ids[split], rows.labels, *rows.facts.values()):
+                digest.update(np.ascontiguousarray(column).view(np.uint8).data)
+            digest.update(repr(list(rows.facts)).encode() + fingerprint(rows.images))
+        return digest.hexdigest()
+
+
+def refuse_leak(learned: Splits, tested: Splits) -> None:
+    """Raises InputError if images that the one's training or validation examples were made of are tested in the other.
+
+    Ids count, so both have to be of one source.
+    """
+    if shared := len(np.intersect1d(learned.bases("train", "validation"), tested.bases("test"))):
+        raise InputError(
+            f"{shared:,} base images are in training or validation of {learned.name} and in the test of {tested.name}, "
+            "so it would be no test: divide by base image"
+        )
+
+
+def stratified(labels: np.ndarray, seed: int) -> np.ndarray:
+    """A seeded order of all rows in which every prefix has the classes' shares, to rounding.
+
+    Row k (from 0) of a class of n, in random order, is due at (k + 1/2) / n of the way.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    counts = np.bincount(labels)
+    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    due = (rank + 0.5) / np.repeat(np.maximum(counts, 1), counts)
+    jitter = np.random.default_rng([seed, 1]).random(len(labels)) * 1e-9  # no fixed order of the classes
+    return by_class[np.argsort(due + jitter, kind="stable")]
+
+
+def first_of_each(labels: np.ndarray, n: int, least: int = 20) -> np.ndarray:
+    """The first n rows, and the first `least` of each class, however rare: rows, sorted."""
+    order = np.argsort(labels, kind="stable")
+    rank = np.arange(len(labels)) - np.searchsorted(labels[order], labels[order])
+    return np.union1d(np.arange(min(n, len(labels))), order[rank < least])
+
+
+def _images(images: np.ndarray | Picked | Files, shape: tuple[int, int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function for tf.data from rows (batch,) to uint8 (batch, *shape)."""
+    if isinstance(images, np.ndarray):
+        known = tf.constant(images)
+        return lambda rows: tf.gather(known, rows)
+
+    def read(rows):
+        found = tf.numpy_function(images.__getitem__, [rows], tf.uint8)
+        return tf.ensure_shape(found, (*rows.shape, *shape))
+
+    return read

@@ -1,0 +1,12 @@
+from . import parity as parity
+from . import prediction as prediction
+from .formats import FORMATS as FORMATS
+from .formats import keras as keras
+from .formats import litert as litert
+from .formats import litert_dynamic as litert_dynamic
+from .formats import litert_int8 as litert_int8
+from .formats import onnx as onnx
+from .formats import saved_model as saved_model
+from .formats import serving as serving
+from .parity import TOLERANCE as TOLERANCE
+from .run_export import bundle as bundle

@@ -1,0 +1,79 @@
+"""A network as a LiteRT or an ONNX file: `image`, uint8 (batch, height, width, channels), to `probabilities`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfxfer.core import console
+from tfxfer.core.errors import InputError
+
+
+def litert(net: keras.Model, path: Path, quantized: str = "", representative: np.ndarray | None = None) -> None:
+    """Writes a LiteRT file, signature `serving_default`, which refuses pixels of another size.
+
+    Args:
+        quantized: "" for float32 throughout; "dynamic" stores weights as 8-bit integers; "int8" computes with them too.
+        representative: uint8 (n, height, width, channels), from which "int8" takes the ranges of activations.
+
+    Raises:
+        InputError: the network has operations that LiteRT has not.
+    """
+    module = _module(net, _refusing)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([module.serve.get_concrete_function()], module)
+    if quantized:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantized == "int8":
+        converter.representative_dataset = lambda: ([image[None]] for image in representative)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    try:
+        with console.native_stderr(), console.loggers():  # the converter reports what it was told, and where it works
+            content = converter.convert()
+    except Exception as error:  # the converter's own class is private
+        raise _refused(net, "LiteRT", "litert", error) from None
+    path.write_bytes(content)
+
+
+def onnx(net: keras.Model, path: Path) -> None:
+    """Writes an ONNX file, by tf2onnx.
+
+    Raises:
+        InputError: tf2onnx is not installed, or the network has operations that it does not know.
+    """
+    try:
+        import tf2onnx
+    except ImportError:
+        raise InputError("onnx needs tf2onnx, which is not installed: pip install 'tfxfer[onnx]'") from None
+    module = _module(net)
+    try:
+        with console.native_stderr(), console.loggers():
+            tf2onnx.convert.from_function(module.serve, module.serve.input_signature, output_path=str(path))
+    except Exception as error:  # of whatever kind its rewriters raise
+        raise _refused(net, "ONNX", "onnx", error) from None
+
+
+def _module(net: keras.Model, checked: Callable[[tf.Tensor], tf.Tensor] = tf.identity) -> tf.Module:
+    """The network as TensorFlow's converters take it: one function and the variables it needs."""
+    module = tf.Module()
+    module.variables_of_the_network = [variable.value for variable in net.variables]
+    pixels = tf.TensorSpec((None, *net.input_shape[1:]), tf.uint8, name="image")
+    module.serve = tf.function(
+        lambda image: {"probabilities": tf.nn.softmax(net(checked(image), training=False))}, input_signature=[pixels]
+    )
+    return module
+
+
+def _refusing(image: tf.Tensor) -> tf.Tensor:
+    """The same pixels, by a way that LiteRT takes with those of the declared size alone: it has no assertions.
+
+    Without it an interpreter fits itself to what it is given, and answers; ONNX Runtime refuses by itself.
+    """
+    one = tf.zeros((1, *image.shape[1:]), image.dtype)
+    return tf.ensure_shape(tf.concat([image, one], 0)[:-1], image.shape)
+
+
+def _refused(net: keras.Model, name: str, format: str, error: Exception) -> InputError:
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    return InputError(f"{net.name} cannot be written as {name} ({reason[0][:200]}): leave {format} out of the formats")

@@ -1,0 +1,204 @@
+"""The formats, and each as a function that writes a file beside its place, reloads and compares it, then names it.
+
+A format is a row of `FORMATS`.
+"""
+
+import contextlib
+import errno
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from keras import Model
+
+from tfxfer.core.errors import InputError
+from tfxfer.export import converters, parity, savedmodel
+
+Figures = dict[str, float]
+_TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
+
+
+@dataclass(frozen=True)
+class Format:
+    """What is written: the file's name, a function (net, path), what it is, and whether it must agree exactly.
+
+    Where `represented`, the function takes representative images as well.
+    """
+
+    file: str
+    write: Callable[..., None]
+    summary: str
+    exact: bool = True
+    represented: bool = False
+
+
+def _quantized(kind: str) -> Callable[..., None]:
+    return functools.partial(converters.litert, quantized=kind)
+
+
+FORMATS = {
+    "saved_model": Format(
+        "saved_model", savedmodel.write, "TensorFlow SavedModel: serving_default, serving_bytes, embed"
+    ),
+    "litert": Format("model.tflite", converters.litert, "LiteRT, float32"),
+    "litert_dynamic": Format("model_dynamic.tflite", _quantized("dynamic"), "LiteRT, weights in 8 bits", exact=False),
+    "litert_int8": Format("model_int8.tflite", _quantized("int8"), "LiteRT, all in 8 bits", False, represented=True),
+    "onnx": Format("model.onnx", converters.onnx, "ONNX"),
+    "keras": Format("model.keras", lambda net, path: net.save(path), "Keras"),
+}
+
+
+def saved_model(net: Model, run_dir: str | Path, images: np.ndarray | None = None) -> Figures:
+    """Writes `run_dir/saved_model`, see `saved.write` for its signatures, and compares it within this process.
+
+    Args:
+        net: from `model.build`.
+        run_dir: a folder without a `saved_model` in it; made if it is not there.
+        images: uint8 (n, height, width, channels) to compare on; random noise if not given.
+
+    Returns:
+        What `parity.compare` returns.
+
+    Raises:
+        InputError: there is a `saved_model` already.
+        RuntimeError: the reloaded model differs by more than `parity.TOLERANCE`.
+    """
+    return put(net, "saved_model", Path(run_dir) / "saved_model", images, fresh=False)
+
+
+def litert(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Figures:
+    """Writes `folder/model.tflite`, float32; as `saved_model`, but reloaded in a fresh process, as are the others."""
+    return _into(net, "litert", folder, images)
+
+
+def litert_dynamic(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Figures:
+    """Writes `folder/model_dynamic.tflite`, weights stored in 8 bits; how far it differs is returned and no error."""
+    return _into(net, "litert_dynamic", folder, images)
+
+
+def litert_int8(
+    net: Model, folder: str | Path, representative: np.ndarray, images: np.ndarray | None = None
+) -> Figures:
+    """Writes `folder/model_int8.tflite`, computed in 8 bits; how far it differs is returned and no error.
+
+    Args:
+        representative: uint8 (n, height, width, channels), a few hundred images such as it will see: the ranges of
+            activations are theirs. Not the ones to compare on.
+    """
+    return _into(net, "litert_int8", folder, images, representative)
+
+
+def onnx(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Figures:
+    """Writes `folder/model.onnx`, which needs the extra `onnx`; compared with ONNX Runtime."""
+    return _into(net, "onnx", folder, images)
+
+
+def keras(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Figures:
+    """Writes `folder/model.keras`, to train on."""
+    return _into(net, "keras", folder, images)
+
+
+def serving(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Path:
+    """Writes a SavedModel as TensorFlow Serving wants it: `folder/1`, or the number after the highest that is there.
+
+    Returns:
+        The version's folder.
+    """
+    folder = Path(folder)
+    with draft(next_version(folder)) as home:
+        put(net, "saved_model", home / "saved_model", images)
+        return as_version(home / "saved_model", folder)
+
+
+def as_version(made: Path, folder: Path) -> Path:
+    """Gives a finished SavedModel its name as the next version; another export may be doing so at the same time."""
+    while True:
+        target = next_version(folder)
+        try:
+            os.replace(made, target)
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+        else:
+            return target
+
+
+def next_version(folder: Path) -> Path:
+    """`folder/<n>`, n the number after the highest version there."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file, expected a folder for versions 1, 2, ... of a model: give another name")
+    versions = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
+    return folder / str(max(versions, default=0) + 1)
+
+
+def put(
+    net: Model,
+    format: str,
+    target: Path,
+    images: np.ndarray | None = None,
+    representative: np.ndarray | None = None,
+    fresh: bool = True,
+    labels: np.ndarray | None = None,
+) -> Figures:
+    """Writes one file, compares it and gives it its name; arguments as `parity.compare` takes them."""
+    row = FORMATS[format]
+    images = _noise(net) if images is None else images
+    with beside(target) as path:
+        row.write(net, path, **({"representative": representative} if row.represented else {}))
+        figures = parity.compare(net, format, path, images, fresh, labels)
+        if row.exact:
+            parity.exact(format, figures)
+    return figures
+
+
+@contextlib.contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """A path to make a file or folder at; it gets its own name when the block ends without an error, or is removed.
+
+    Raises:
+        InputError: the name is taken, now or when the block ends, or the folder cannot be written.
+    """
+    taken = InputError(f"{target} exists: export into another folder, or move it away")
+    if target.exists():
+        raise taken
+    with draft(target) as home:
+        yield home / target.name
+        try:
+            os.replace(home / target.name, target)
+        except OSError as error:
+            raise taken if error.errno in _TAKEN else error from None
+
+
+@contextlib.contextmanager
+def draft(target: Path) -> Iterator[Path]:
+    """A folder beside a place, whose parents are made if need be; it is removed, with those that stayed empty.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    made = [folder for folder in target.parents if not folder.exists()]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        home = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
+    except OSError as error:
+        raise InputError(f"cannot write {target} ({error.strerror}): export into another folder") from None
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+        for folder in made:  # those that hold nothing
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _into(net, format, folder, images, representative=None) -> Figures:
+    return put(net, format, Path(folder) / FORMATS[format].file, images, representative)
+
+
+def _noise(net: Model) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (8, *net.input_shape[1:])).astype(np.uint8)

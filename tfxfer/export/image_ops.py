@@ -1,0 +1,116 @@
+"""Encoded pictures to pixels in TensorFlow operations alone, so that a SavedModel can hold them.
+
+What `decoding` makes of the same files, to one level of rounding. JPEG and PNG alone: of BMP TensorFlow looks up no
+palettes, of GIF it shows what is transparent, and TIFF it does not know.
+"""
+
+import tensorflow as tf
+
+from tfxfer.data.image_decoding import LARGE
+
+_HEAD = 1 << 18  # bytes searched for the orientation: Exif is among the first segments, of at most 64 KB each
+_SEGMENTS = 64  # and so many of them
+_PNG = b"\x89PNG\r\n\x1a\n"
+_TAG = 0x0112
+_PLACES = (1 << 24, 1 << 16, 1 << 8, 1)
+
+
+def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
+    """Decodes one JPEG or PNG, turns it upright as its Exif says, and resizes it (bilinear, antialiased).
+
+    Grey becomes RGB and RGB grey as `shape` has it, what is transparent lies on white, 16 bits become 8. A JPEG of more
+    than `decoding.LARGE` pixels is reduced while it is decoded.
+
+    Args:
+        content: string (), the file's bytes.
+        shape: (height, width, channels) of the result, 1 or 3 channels.
+
+    Returns:
+        uint8 (height, width, channels).
+
+    Raises:
+        tf.errors.InvalidArgumentError: neither JPEG nor PNG, a damaged one, or one of 2^29 or more bytes of pixels.
+    """
+    known = tf.io.is_jpeg(content) | (tf.strings.substr(content, 0, len(_PNG)) == _PNG)
+    with tf.control_dependencies([tf.debugging.Assert(known, ["image_bytes: expected a JPEG or PNG file"])]):
+        content = tf.identity(content)
+    image = tf.cond(tf.io.is_jpeg(content), lambda: _jpeg(content), lambda: _png(content))
+    image = tf.ensure_shape(image, (None, None, 3))
+    if shape[2] == 1:
+        image = tf.tensordot(image, [[0.299], [0.587], [0.114]], 1)  # ITU-R BT.601
+    image = tf.image.resize(_upright(image, orientation(content)), shape[:2], antialias=True)
+    return tf.ensure_shape(tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8), shape)
+
+
+def _jpeg(content: tf.Tensor) -> tf.Tensor:
+    def at(ratio):
+        # the transform that Pillow uses; TensorFlow's default is faster and off by some levels
+        return lambda: tf.io.decode_jpeg(content, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
+
+    whole = tf.reduce_prod(tf.cast(tf.io.extract_jpeg_shape(content)[:2], tf.int64))
+    larger = tf.reduce_sum(tf.cast(whole > [LARGE, 4 * LARGE], tf.int32))
+    return tf.cast(tf.switch_case(larger, [at(1), at(2), at(4)]), tf.float32)
+
+
+def _png(content: tf.Tensor) -> tf.Tensor:
+    image = tf.cast(tf.io.decode_png(content, channels=4), tf.float32)
+    depth = tf.io.decode_raw(tf.strings.substr(tf.strings.substr(content, 0, 25) + b"\0" * 25, 24, 1), tf.uint8)[0]
+    # where a value has less than 8 bits, TensorFlow takes its largest, 1, 3 or 15, for opaque
+    opaque = tf.where(depth < 8, tf.bitwise.left_shift(1, tf.cast(depth, tf.int32)) - 1, 255)
+    alpha = image[..., 3:]
+    alpha = tf.where(tf.reduce_all(alpha == tf.cast(opaque, tf.float32)), 1.0, alpha / 255)
+    return image[..., :3] * alpha + 255 * (1 - alpha)
+
+
+def orientation(content: tf.Tensor) -> tf.Tensor:
+    """The orientation that a file's Exif gives: int32 (), 1 to 8; 1, upright, where there is none or nonsense.
+
+    Exif 2.3 (CIPA DC-008), 4.5 and 4.6.4, in a JPEG's segment APP1 or a PNG's chunk eXIf. Nothing outside of the bytes
+    is read, whatever lengths they claim.
+    """
+    head = tf.cast(tf.io.decode_raw(tf.strings.substr(content, 0, _HEAD), tf.uint8), tf.int32)
+    head = tf.concat([head, [0]], 0)  # what lies outside reads as 0
+    end = tf.size(head) - 1
+
+    def byte(place):
+        return tf.gather(head, tf.where((place >= 0) & (place < end), place, end))
+
+    def number(place, size, little=False):
+        """`size` bytes as a number, cut at 2^24: more is outside in any case."""
+        found = byte(tf.expand_dims(place, -1) + tf.range(size))
+        found = tf.where(little, found[..., ::-1], found)
+        return tf.where(tf.reduce_any(found[..., :-3] > 0, -1), 1 << 24, tf.reduce_sum(found * _PLACES[-size:], -1))
+
+    def reads(place, text):
+        return tf.reduce_all(byte(place + tf.range(len(text))) == list(text))
+
+    png = reads(0, _PNG)
+
+    def exif(place):
+        return tf.where(png, reads(place + 4, b"eXIf"), reads(place, b"\xff\xe1") & reads(place + 4, b"Exif\0\0"))
+
+    def searching(place):  # before the picture's own data
+        own = tf.where(png, reads(place + 4, b"IDAT"), reads(place, b"\xff\xda") | ~reads(place, b"\xff"))
+        return (place < end) & ~own & ~exif(place)
+
+    def following(place):
+        return [place + tf.where(png, 12 + number(place, 4), 2 + number(place + 2, 2))]
+
+    start = tf.where(png, 8, tf.where(reads(0, b"\xff\xd8"), 2, end))
+    place = tf.while_loop(searching, following, [start], maximum_iterations=_SEGMENTS)[0]
+    tiff = place + tf.where(png, 8, 10)
+    little = byte(tiff) == ord("I")
+    directory = tiff + number(tiff + 4, 4, little)
+    entries = directory + 2 + 12 * tf.range(tf.minimum(number(directory, 2, little), 512))
+    values = tf.where(number(entries, 2, little) == _TAG, number(entries + 8, 2, little), 0)
+    found = tf.reduce_max(tf.concat([values, [0]], 0))
+    return tf.where(exif(place) & (found >= 1) & (found <= 8), found, 1)
+
+
+def _upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Undoes one of Exif's eight orientations of pixels (height, width, channels)."""
+    image = tf.cond(orientation >= 5, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
+    # of the transposed picture for 5 to 8: as stored, mirrored, turned by 180 degrees, upside down
+    flips = tf.gather([0, 0, 1, 3, 2, 0, 1, 3, 2], orientation)
+    image = tf.cond(flips % 2 > 0, lambda: tf.reverse(image, [1]), lambda: image)
+    return tf.cond(flips >= 2, lambda: tf.reverse(image, [0]), lambda: image)

@@ -1,0 +1,172 @@
+"""What a network's layers say about images: one pass, several layers, in memory or in shards on disk."""
+
+import functools
+import hashlib
+import itertools
+import json
+import math
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfxfer.core import atomic, batching, distribute, memory
+from tfxfer.core.cache import Store, amount
+from tfxfer.core.errors import InputError
+from tfxfer.features import frozen_prefix, inference
+from tfxfer.features.bank import MANIFEST, Bank, stack
+
+__all__ = ["Bank", "Extractor", "extract"]
+
+SHARD_BYTES = 256e6  # of one shard's features, about
+
+
+def extract(
+    net: keras.Model,
+    dataset: tf.data.Dataset,
+    layers: Sequence[str] = ("embedding",),
+    limit: int | None = None,
+    *,
+    batch_size: int | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+    out: str | Path | Store | None = None,
+) -> Bank:
+    """Runs images through a network in inference mode and keeps what the named layers give.
+
+    Features that would take more than half of the memory free go to memory-mapped shards in the cache. In `out` or in
+    the cache, shards of `splits.train` and the like are known by network, pixels, labels and ids: an extraction that
+    was interrupted continues, and one that is there already is not computed again.
+
+    Args:
+        net: from `model.build`.
+        dataset: single examples, dicts {image: uint8, label, id}, such as `splits.test`.
+        layers: names of layers of `net`; "logits" gives class scores, "image" the pixels themselves (uint8).
+        limit: only the first so many images (of `Splits`, a stratified subset).
+        batch_size: images at a time; by default what suits the network and the device.
+        strategy: shares each batch out among its replicas; every worker gets the whole bank, in the data set's order.
+        out: a folder for shards, which `Bank.load` reads again, or a `Store`, such as the cache, `Store()`.
+
+    Raises:
+        InputError: an unknown layer, images that are not uint8 (floats in [0, 1] would silently become 0), or no room.
+    """
+    return Extractor(net, layers, batch_size=batch_size, strategy=strategy)(dataset, limit, out)
+
+
+class Extractor:
+    """`extract` for many data sets, one after another: the network is traced once, its weights are those of the time
+    of each call."""
+
+    def __init__(
+        self,
+        net: keras.Model,
+        layers: Sequence[str] = ("embedding",),
+        *,
+        batch_size: int | None = None,
+        strategy: tf.distribute.Strategy | None = None,
+    ):
+        if unknown := [name for name in layers if name not in {layer.name for layer in net.layers}]:
+            raise InputError(
+                f"{net.name} has no layer {', '.join(unknown)}; the last are {[x.name for x in net.layers[-5:]]}"
+            )
+        self.net, self.layers, self.strategy, self._traced = net, list(layers), strategy, None
+        self.tapped = keras.Model(net.input, {name: net.get_layer(name).output for name in layers})
+        self.batch_size = batch_size or inference.images_per_batch(self.tapped)
+        self.specs = {
+            f"value/{name}": (tuple(x.shape[1:]), np.dtype(tf.as_dtype(x.dtype).as_numpy_dtype))
+            for name, x in self.tapped.output.items()
+        }
+        self.specs |= {"labels": ((), np.dtype(np.int64)), "ids": ((), np.dtype(np.int64))}
+        self.row_bytes = sum(math.prod(shape) * kind.itemsize for shape, kind in self.specs.values())
+
+    def __call__(
+        self, dataset: tf.data.Dataset, limit: int | None = None, out: str | Path | Store | None = None
+    ) -> Bank:
+        """As `extract`."""
+        spec, shape = dataset.element_spec, self.net.input_shape[1:]
+        fits = isinstance(spec, dict) and not {"image", "label", "id"} - set(spec)
+        if not fits or spec["image"].dtype != tf.uint8 or not spec["image"].shape.is_compatible_with(shape):
+            raise InputError(f"dataset of {spec}: expected dicts of image (uint8, {shape}), label, id, not batched")
+        if out is not None and distribute.workers(self.strategy) > 1:
+            raise InputError("out is for one process, and there are several workers: leave it out, or extract with one")
+        examples = dataset if limit is None else dataset.take(limit)
+        n = int(examples.cardinality())
+        if n == 0:
+            raise InputError("the data set is empty: nothing to extract features from")
+        if n < 0 and out is not None:
+            raise InputError(
+                "the data set does not know its length: apply tf.data.experimental.assert_cardinality(n) to it"
+            )
+        if out is None and memory.fits(n * self.row_bytes):
+            return _in_memory(self._compute(examples, 0, None))
+        what = dataset.identity() if hasattr(dataset, "identity") else (uuid.uuid4().hex, "unknown", "")
+        return self._to_disk(examples, n, what, out)
+
+    def _to_disk(self, examples: tf.data.Dataset, n: int, what: tuple[str, str, str], out) -> Bank:
+        own = not isinstance(out, Store) and out is not None
+        store = Store(out, sys.maxsize, "choose another out") if own else out or Store()
+        if out is None:
+            print(f"features take {amount(n * self.row_bytes)}: kept in shards in {store.root}", flush=True)
+        per_shard = max(1, int(SHARD_BYTES / (self.row_bytes * self.batch_size)))  # batches
+        rows = self.batch_size * per_shard
+        sizes = [min(rows, n - first) for first in range(0, n, rows)]
+        graphs = [frozen_prefix.identity(self.net, self.net.get_layer(name).output) for name in self.layers]
+        facts = [what, self.layers, graphs, rows]
+        keys = [hashlib.sha256(repr([*facts, i, size]).encode()).hexdigest() for i, size in enumerate(sizes)]
+        about = {"model": self.net.name, "layer": ", ".join(self.layers), "data": what[1], "split": what[2]}
+        compute = functools.partial(self._compute, examples)
+        shards = _in_shards(store, keys, sizes, self.specs, about, compute, per_shard)
+        if own:
+            with atomic.file(store.root / MANIFEST) as beside:
+                beside.write_text(json.dumps(about | {"rows": n, "shards": keys}, indent=1) + "\n")
+        return stack(shards)
+
+    def _compute(self, examples, first: int, number: int | None) -> Iterator[dict[str, np.ndarray]]:
+        batches = examples.batch(self.batch_size).skip(first)
+        batches = batches if number is None else batches.take(number)
+        for found in self._forward().over(batching.steady(batches.prefetch(2)), f"features of {self.net.name}"):
+            facts = {"labels": found.pop("label").astype(np.int64), "ids": found.pop("id").astype(np.int64)}
+            yield {f"value/{name}": value for name, value in found.items()} | facts
+
+    def _forward(self) -> inference.Forward:
+        if self._traced is None or self.strategy is not None:  # a strategy's replicas have copies of the weights
+            self._traced = inference.Forward(self.tapped, self.strategy, batch_size=self.batch_size)
+        return self._traced
+
+
+def _in_memory(batches: Iterator[dict[str, np.ndarray]]) -> Bank:
+    parts = list(batches)
+    if not parts:
+        raise InputError("the data set is empty: nothing to extract features from")
+    joined = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+    labels, ids = joined.pop("labels"), joined.pop("ids")
+    return Bank({name.removeprefix("value/"): value for name, value in joined.items()}, labels, ids)
+
+
+def _in_shards(store, keys, sizes, specs, about, compute, per_shard) -> list[dict[str, np.memmap]]:
+    """Opens the shards that are there and computes the others, each stretch of missing ones in one pass."""
+    found = {number: shard for number, key in enumerate(keys) if (shard := store.open(key)) is not None}
+    missing = [number for number in range(len(keys)) if number not in found]
+    total = sum(math.prod(shape) * kind.itemsize for shape, kind in specs.values()) * sum(sizes[i] for i in missing)
+    if missing and not store.fits(total):
+        raise InputError(f"features take {amount(total)}, {store.root} has no such room: {store.advice}")
+    for _, stretch in itertools.groupby(enumerate(missing), lambda pair: pair[1] - pair[0]):
+        numbers = [number for _, number in stretch]
+        batches = compute(numbers[0] * per_shard, len(numbers) * per_shard)
+        for number in numbers:
+            spec = {name: ((sizes[number], *shape), kind) for name, (shape, kind) in specs.items()}
+            with store.write(keys[number], spec, about | {"shard": f"{number + 1} of {len(keys)}"}) as arrays:
+                row = 0
+                for part in itertools.islice(batches, per_shard):
+                    rows = slice(row, row := row + len(part["ids"]))
+                    for name, value in part.items():
+                        arrays[name][rows] = value
+                if row != sizes[number]:
+                    raise InputError(f"the data set gave {row} images where {sizes[number]} were announced")
+            found[number] = store.open(keys[number])
+            if found[number] is None:
+                raise InputError(f"{store.root}: a shard just written was removed: raise TFXFER_CACHE_GB")
+    return [found[number] for number in range(len(keys))]

@@ -1,0 +1,82 @@
+"""A network over a data set: batch after batch, on one device or shared out among many."""
+
+import math
+import sys
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.progress import track
+
+from tfxfer.core import distribute
+
+BATCH_SIZE = 256
+_CARRIERS = {tf.uint8: tf.int32, tf.bfloat16: tf.float32}  # what workers cannot send each other, and what holds it
+
+
+class Forward:
+    """A model's forward pass, traced once.
+
+    Args:
+        model: uint8 images (batch, height, width, channels) -> dict of tensors (batch, ...).
+        strategy: each replica computes its part of every batch; all of it is gathered on every worker.
+        training: the mode in which layers are called.
+        batch_size: the most examples that a batch has.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        strategy: tf.distribute.Strategy | None = None,
+        *,
+        training: bool = False,
+        batch_size: int = BATCH_SIZE,
+    ):
+        self.strategy, self.batch_size = strategy, batch_size
+        local = self.model = distribute.mirror(model, strategy)  # kept, for functions do not keep variables alive
+        signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
+        forward = tf.function(lambda images: local(images, training=training), input_signature=[signature])
+        self.forward = forward.get_concrete_function()  # TensorFlow warns of many functions from one line of code
+
+    def over(self, batches: tf.data.Dataset, what: str = "features") -> Iterator[dict[str, np.ndarray]]:
+        """Yields, batch by batch in the data set's order, the model's outputs with the examples' labels and ids.
+
+        Args:
+            batches: dicts {image, label, id} of tensors (batch, ...).
+            what: named in the progress bar.
+        """
+        steps = int(batches.cardinality())
+        total, quiet = steps if steps >= 0 else None, not sys.stdout.isatty()
+        if self.strategy is None:
+            for batch in track(batches, what, total=total, transient=True, disable=quiet):
+                given = self.forward(batch["image"]) | {"label": batch["label"], "id": batch["id"]}
+                yield {name: value.numpy() for name, value in given.items()}
+            return
+        parts = distribute.distribute(self.strategy, batches, lambda batch, weight: (batch, weight), self.batch_size)
+        together = tf.function(self._gather, input_signature=[parts.element_spec]).get_concrete_function()
+        for element in track(parts, what, total=total, transient=True, disable=quiet):
+            with distribute.watch(self.strategy):
+                given = {name: value.numpy() for name, value in together(element).items()}
+            real = given.pop("weight") > 0
+            yield given if real.all() else {name: value[real] for name, value in given.items()}
+
+    def _gather(self, element) -> dict[str, tf.Tensor]:
+        kinds = {}
+
+        def one(batch, weight):
+            given = self.forward(batch["image"]) | {"label": batch["label"], "id": batch["id"], "weight": weight}
+            kinds.update({name: value.dtype for name, value in given.items()})
+            return {name: tf.cast(value, _CARRIERS.get(value.dtype, value.dtype)) for name, value in given.items()}
+
+        parts = self.strategy.run(one, element)
+        return {name: tf.cast(self.strategy.gather(value, axis=0), kinds[name]) for name, value in parts.items()}
+
+
+def images_per_batch(model: keras.Model, most: int = BATCH_SIZE) -> int:
+    """How many images to compute at once: as many as keep the model's largest tensor near the caches of a CPU (32 MB:
+    at 96 x 96, EfficientNet-Lite0 is 1.5 times as fast as with 256 images), or fill a GPU, but not more than `most`."""
+    room = 512e6 if tf.config.list_physical_devices("GPU") else 32e6
+    shapes = [layer.output.shape[1:] for layer in model.layers if isinstance(layer.output, keras.KerasTensor)]
+    largest = max(math.prod(size or 1 for size in shape) for shape in shapes)
+    return max(1, min(most, int(room / (4 * largest))))

@@ -1,0 +1,15 @@
+from . import adapters as adapters
+from . import architectures as architectures
+from . import backbones as backbones
+from .graph import assign_values as assign_values
+from .graph import backbone_layers as backbone_layers
+from .graph import build as build
+from .graph import depth as depth
+from .graph import describe as describe
+from .graph import extent as extent
+from .graph import frozen_digests as frozen_digests
+from .graph import save_backbone as save_backbone
+from .graph import stages as stages
+from .graph import unfreeze_last as unfreeze_last
+from .graph import unfreeze_stage as unfreeze_stage
+from .graph import values as values

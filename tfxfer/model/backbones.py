@@ -1,0 +1,205 @@
+"""One table of backbones: what each is, the size and pixel range it was trained on, and where its weights are."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfxfer.core.errors import InputError
+from tfxfer.model import weights as weights_files
+from tfxfer.model.weights import BUNDLED as BUNDLED
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """The facts of one backbone. `tests/test_backbones.py` checks every row against the built graph."""
+
+    summary: str
+    builder: str  # module:function, with the signature of a Keras application
+    native_size: int | None  # pixels a side, of the pretraining or of the publication; None: the data's own
+    embedding: int  # length of the pooled (or last dense) feature; of 28 x 28 grey, where it follows from the size
+    scaling: str  # "tf" [-1, 1], "caffe" BGR minus mean, "torch" ImageNet's mean and deviation, "unit" [0, 1]
+    stages: tuple[tuple[str, str], ...]  # (name, how its first layer's name begins), each up to the next
+    rgb: bool = True  # False: takes the data's own channels
+    imagenet: bool = True  # whether there are ImageNet weights
+    dropout: float = 0.0  # between embedding and logits
+    loads: bool = False  # whether the builder takes a weights path itself
+    any_size: bool = True  # False: pretrained weights fit the native size only
+
+    @property
+    def weightless(self) -> bool:
+        """Whether there is nothing to train or to load: every image has its features by definition."""
+        return self.native_size is None
+
+    @property
+    def last_stage(self) -> str:
+        """The last stage that looks at neighbouring pixels; `top`, a 1 x 1 convolution, goes with it."""
+        return next(name for name, _ in reversed(self.stages) if name != "top")
+
+    @property
+    def build(self) -> Callable[..., "keras.Model"]:
+        module, _, function = self.builder.partition(":")
+        return getattr(importlib.import_module(module), function)
+
+
+# The rows of MobileNetV2's table 2 (arXiv:1801.04381) and of EfficientNet's table 1 (arXiv:1905.11946)
+_PAPER = "stem stage1 stage2 stage3 stage4 stage5 stage6 stage7 top"
+
+
+def _stages(prefixes: str, names: str | None = None) -> tuple[tuple[str, str], ...]:
+    return tuple(zip((names or prefixes).split(), prefixes.split(), strict=True))
+
+
+TABLE = {
+    "mobilenet_v2": Backbone(
+        "MobileNetV2, 2.3 million parameters, ImageNet weights from the internet",
+        "keras.applications:MobileNetV2",
+        224,
+        1280,
+        "tf",
+        _stages("Conv1 expanded_conv_ block_1_ block_3_ block_6_ block_10_ block_13_ block_16_ Conv_1", _PAPER),
+    ),
+    "vgg19": Backbone(
+        "VGG19, 20 million parameters, ImageNet weights from the internet",
+        "keras.applications:VGG19",
+        224,
+        512,
+        "caffe",
+        _stages("block1 block2 block3 block4 block5"),
+    ),
+    "vgg19_fc2": Backbone(
+        "VGG19 up to its dense layer fc2, 140 million parameters, at 224, ImageNet weights from the internet",
+        "tfxfer.model.architectures:vgg19_fc2",
+        224,
+        4096,
+        "caffe",
+        _stages("block1 block2 block3 block4 block5 flatten", "block1 block2 block3 block4 block5 dense"),
+        loads=True,
+        any_size=False,
+    ),
+    "resnet50": Backbone(
+        "ResNet50, 24 million parameters, ImageNet weights from the internet",
+        "keras.applications:ResNet50",
+        224,
+        2048,
+        "caffe",
+        _stages("conv1 conv2 conv3 conv4 conv5"),
+    ),
+    "resnet18": Backbone(
+        "ResNet18, 11 million parameters, ImageNet weights from the internet by keras-hub (extra hub)",
+        "tfxfer.model.hub:resnet18",
+        224,
+        512,
+        "torch",
+        _stages("conv1 stack0 stack1 stack2 stack3", "conv1 conv2 conv3 conv4 conv5"),
+        loads=True,
+    ),
+    "efficientnet_lite0": Backbone(
+        "EfficientNet-Lite0, 3.4 million parameters, ImageNet weights bundled: works offline",
+        "tfxfer.model.architectures:efficientnet_lite0",
+        224,
+        1280,
+        "tf",
+        _stages("stem block0_ block1_ block3_ block5_ block8_ block11_ block15_ top", _PAPER),
+    ),
+    "cnn": Backbone(
+        "three convolutions and a dense layer, from scratch",
+        "tfxfer.model.architectures:cnn",
+        28,
+        128,
+        "unit",
+        _stages("conv1 conv2 conv3 dense"),
+        rgb=False,
+        imagenet=False,
+    ),
+    "small_resnet": Backbone(
+        "five residual blocks of 32 filters, from scratch",
+        "tfxfer.model.architectures:small_resnet",
+        28,
+        32,
+        "unit",
+        _stages("stem block1 block2 block3 block4 block5"),
+        rgb=False,
+        imagenet=False,
+    ),
+    "dropout_cnn": Backbone(
+        "four convolutions with dropout, dense 512 with batch norm, from scratch",
+        "tfxfer.model.architectures:dropout_cnn",
+        28,
+        512,
+        "unit",
+        _stages("conv1 conv2 dense"),
+        rgb=False,
+        imagenet=False,
+        dropout=0.5,
+    ),
+    "scattering": Backbone(
+        "wavelet scattering coefficients, nothing learned: for small images, 81 for every 4 x 4 pixels",
+        "tfxfer.model.scattering:scattering",
+        None,
+        3969,
+        "unit",
+        _stages("scattering"),
+        rgb=False,
+        imagenet=False,
+    ),
+    "pixels": Backbone(
+        "the pixels themselves, nothing learned",
+        "tfxfer.model.architectures:pixels",
+        None,
+        784,
+        "unit",
+        _stages("flatten", "pixels"),
+        rgb=False,
+        imagenet=False,
+    ),
+}
+
+
+def get(name: str) -> Backbone:
+    """The table's row of that name."""
+    if name not in TABLE:
+        raise InputError(f"unknown backbone {name!r}: expected one of {', '.join(TABLE)}")
+    return TABLE[name]
+
+
+def create(name: str, input_shape: tuple[int, int, int], weights: str) -> "keras.Model":
+    """Builds a backbone of the table, float pixels in its own range -> feature map or vector.
+
+    Args:
+        name: a key of `TABLE`.
+        input_shape: (height, width, channels).
+        weights: "imagenet", "none", or the path of a weights file that fits.
+
+    Raises:
+        InputError: the weights cannot be had or do not fit, or the images are too small.
+    """
+    row = get(name)
+    named = weights in ("imagenet", "none")
+    if row.weightless:
+        if not named:
+            raise InputError(f"{name} has nothing to load weights {weights} into: leave weights out")
+        weights = "none"
+    if weights == "imagenet" and not row.imagenet:
+        raise InputError(f"{name} has no ImageNet weights: pass weights='none', a file, or another backbone")
+    path = None if named else Path(weights).expanduser()
+    if path and row.loads and not weights_files.saved_by_keras_3(path):
+        try:
+            return row.build(input_shape=input_shape, weights=str(path))
+        except (ValueError, OSError, KeyError) as error:
+            raise weights_files.misfit(path, name, error) from None
+    options = {"weights": "imagenet" if weights == "imagenet" else None, "include_top": False} if row.rgb else {}
+    with weights_files.keras_downloads(name):
+        net = row.build(input_shape=input_shape, **options)
+    return net if named else weights_files.load(net, path, name)
+
+
+def application(function: Callable[..., "keras.Model"], input_shape: tuple[int, int, int], weights: str):
+    """Builds any function of keras.applications without its top; `weights` is "imagenet" or "none"."""
+    with weights_files.keras_downloads(function.__name__):
+        weights = None if weights == "none" else weights
+        return function(include_top=False, weights=weights, input_shape=input_shape)

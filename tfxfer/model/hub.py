@@ -1,0 +1,51 @@
+"""Weights from keras-hub, an extra: `pip install 'tfxfer[hub]'`."""
+
+import keras
+
+from tfxfer.core.errors import InputError
+from tfxfer.model import resnet18 as resnet
+
+# what keras-hub calls the architecture of `resnet.resnet18`
+RESNET18 = {
+    "input_conv_filters": [64],
+    "input_conv_kernel_sizes": [7],
+    "stackwise_num_filters": [64, 128, 256, 512],
+    "stackwise_num_blocks": [2, 2, 2, 2],
+    "stackwise_num_strides": [1, 2, 2, 2],
+    "block_type": "basic_block",
+}
+
+
+def resnet18(
+    *, input_shape: tuple[int, int, int] = (224, 224, 3), include_top: bool = False, weights: str | None = None
+) -> keras.Model:
+    """ResNet18, pixels scaled by ImageNet's mean and standard deviation ("torch").
+
+    Args:
+        weights: None, or of keras-hub: "imagenet" (the preset `resnet_18_imagenet`, downloaded from Kaggle) or a
+            preset's folder.
+
+    Raises:
+        InputError: keras-hub is not installed, or the preset cannot be had or is not of a ResNet18.
+    """
+    net = resnet.resnet18(input_shape=input_shape)
+    if weights is None:
+        return net
+    try:
+        from keras_hub.models import ResNetBackbone
+    except ImportError as error:
+        raise InputError(f"resnet18's weights need keras-hub ({error}): pip install 'tfxfer[hub]'") from None
+    preset = "resnet_18_imagenet" if weights == "imagenet" else str(weights)
+    try:
+        found = ResNetBackbone.from_preset(preset, image_shape=input_shape)
+    except Exception as error:  # whatever the download or the preset's files make of it
+        ways = "give --weights FOLDER with a preset saved by keras-hub, or another backbone"
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"resnet18's preset {preset} cannot be had ({type(error).__name__}: {reason}): {ways}"
+        ) from None
+    own = found.get_config()
+    if wrong := [name for name, value in RESNET18.items() if own[name] != value]:
+        raise InputError(f"{preset} is no ResNet18: its {wrong[0]} is {own[wrong[0]]}, not {RESNET18[wrong[0]]}")
+    net.set_weights(found.get_weights())
+    return net

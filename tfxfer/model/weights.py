@@ -1,0 +1,90 @@
+"""Files of weights: Keras's downloads, and what a user gives as a path. What is wrong with one is one line."""
+
+import contextlib
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py  # Keras's own requirement
+
+from tfxfer.core.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+BUNDLED = "efficientnet_lite0"  # the backbone that needs no file
+
+
+@contextlib.contextmanager
+def keras_downloads(name: str):
+    """Around the building of a Keras application: its own download, but for two things.
+
+    Keras deletes a file in its cache whose checksum differs, to download it again; here that is an error, and the file
+    stays. And what goes wrong becomes one line.
+    """
+    from keras.src.backend.config import keras_home  # where get_file looks: $KERAS_HOME, else ~/.keras
+    from keras.src.utils import file_utils
+
+    ways = f"use --backbone {BUNDLED}, whose weights are bundled, or --weights PATH, or --weights none"
+    fetch, paths = file_utils.get_file, []
+
+    def get_file(fname, origin, *args, cache_subdir="datasets", file_hash=None, **options):
+        paths.append(path := Path(keras_home()) / cache_subdir / fname)
+        if path.exists() and file_hash and not file_utils.validate_file(path, file_hash):
+            raise InputError(f"{path} is not the file Keras expects, its checksum differs: move it away, or {ways}")
+        try:
+            return fetch(fname, origin, *args, cache_subdir=cache_subdir, file_hash=file_hash, **options)
+        except Exception as error:  # Keras raises a bare Exception
+            raise InputError(
+                f"{name} needs {path.name}, which is not in {path.parent} and could not be downloaded "
+                f"({type(error).__name__}): put it into that folder, or {ways}"
+            ) from None
+
+    file_utils.get_file = get_file
+    try:
+        with warnings.catch_warnings():
+            # Keras loads MobileNetV2's 224 weights at other sizes, as intended here, and warns of it.
+            warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square", UserWarning)
+            yield
+    except InputError:
+        raise
+    except (ValueError, OSError, KeyError) as error:
+        if paths:
+            raise InputError(f"{paths[-1]} does not hold {name}'s weights ({error}): move it away, or {ways}") from None
+        raise InputError(f"{name} cannot be built for these images: {error}") from None  # too small for it
+    finally:
+        file_utils.get_file = fetch
+
+
+def saved_by_keras_3(path: Path) -> bool:
+    """Whether a path is a weights file of Keras 3, or none at all, which `load` says better."""
+    if not path.exists():
+        return True
+    with contextlib.suppress(OSError), h5py.File(path) as file:
+        return "layers" in file
+    return False
+
+
+def misfit(path: Path, name: str, error: object) -> InputError:
+    return InputError(f"weights {path} do not fit {name}: {str(error)[:200]}: pass a file saved from it")
+
+
+def load(net: "keras.Model", path: Path, name: str) -> "keras.Model":
+    if not path.is_file():
+        raise InputError(f"weights {path}: no such file; expected imagenet, none, or a file saved by tfxfer or Keras")
+    try:
+        if saved_by_keras_3(path):  # Keras 3 passes over what the file has and the network has not
+            with h5py.File(path) as file:
+                saved = sorted(_shapes(file["layers"]))
+            if saved != sorted(tuple(w.shape) for w in net.weights):
+                raise ValueError(f"it holds {len(saved)} arrays, {name} has {len(net.weights)} of its own shapes")
+        net.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        raise misfit(path, name, error) from None
+    return net
+
+
+def _shapes(group) -> list[tuple[int, ...]]:
+    found = {}
+    group.visititems(lambda name, item: found.update({name: item.shape}) if hasattr(item, "shape") else None)
+    return [shape for name, shape in found.items() if "seed_generator" not in name]

@@ -1,0 +1,240 @@
+"""What pages that compare feature sets share: one pass for all, classifiers, collapse, and the tail on what it left."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfxfer import analysis, features, model
+from tfxfer.core import distribute, memory
+from tfxfer.core.cache import Store
+from tfxfer.core.errors import InputError
+from tfxfer.data import Splits
+from tfxfer.data.splits import SPLITS, first_of_each
+from tfxfer.features import frozen_prefix, inference
+from tfxfer.features.activation_cache import Activations
+from tfxfer.features.bank import Bank
+from tfxfer.model import backbones
+from tfxfer.train import History
+
+SHOWN = 2000  # test images that are projected
+PROJECTIONS = ("pca", "tsne")
+DEPTHS = (0, 10, 20, 40)  # layers unfrozen by a sweep
+
+Banks = dict[str, Bank]
+
+
+def networks(
+    names: Sequence[str],
+    splits: Splits,
+    image_size: int,
+    weights: str,
+    tuned: Sequence[str] = (),
+    seed: int = 0,
+    augment: bool = False,
+    unfreeze: int | str = 0,
+) -> tuple[dict[str, keras.Model], dict[str, str]]:
+    """Builds backbones of the table, those that have weights for any size at `image_size`.
+
+    Args:
+        tuned: names of those that will be fine-tuned; others than `names` are passed over.
+        seed: of each one's random weights.
+        unfreeze: what of those will be fine-tuned, as `model.unfreeze_last` takes it.
+
+    Returns:
+        Networks by name; and those that cannot be had, name -> reason.
+
+    Raises:
+        InputError: an unknown name, one to be tuned that has not so much to train, or none can be had.
+    """
+    rows = {name: backbones.get(name) for name in (*names, *tuned)}
+    if nothing := [name for name in tuned if rows[name].weightless]:
+        raise InputError(f"{nothing[0]} has nothing to fine-tune: leave it out of tune")
+    nets, left_out = {}, {}
+    for name in names:
+        keras.utils.set_random_seed(seed)  # the head's weights do not depend on what else is compared
+        try:
+            size = image_size if rows[name].any_size and not rows[name].weightless else None
+            nets[name] = model.build(name, splits, size, weights, augment=augment)
+        except InputError as reason:
+            left_out[name] = str(reason)
+            print(f"{name} is left out: {reason}", flush=True)
+    if not nets:
+        raise InputError("; ".join(left_out.values()))
+    for name in nets.keys() & set(tuned):
+        model.depth(nets[name], unfreeze)
+    return nets, left_out
+
+
+def depths(text: str | None, net: keras.Model) -> list[int | str]:
+    """Depths for `train.sweep` from a text such as "0,10,conv5,all".
+
+    Args:
+        text: None for `DEPTHS`; where the network has fewer layers, to all it has, which a line says.
+
+    Raises:
+        InputError: an empty one, one named twice, or one that the network has not.
+    """
+    if text is None:
+        layers = len(model.backbone_layers(net))
+        found = list(dict.fromkeys(min(depth, layers) for depth in DEPTHS))
+        if max(DEPTHS) > layers:
+            tried, usual = (",".join(map(str, each)) for each in (found, DEPTHS))
+            print(f"{net.name} has {layers} layers: depths {tried} are tried, instead of {usual}", flush=True)
+        return found
+    found = [int(part) if part.isdecimal() else part for part in map(str.strip, text.split(","))]
+    if "" in found or len(set(found)) < len(found):
+        raise InputError(f"depths {text!r}: expected numbers of layers or stages, each once, such as 0,10,20,40")
+    for depth in found:
+        model.unfreeze_last(net, depth)
+    model.unfreeze_last(net, 0)
+    return found
+
+
+def learned(net: keras.Model) -> bool:
+    """Whether the backbone has weights, so that a head on it is transfer learning."""
+    return any(layer.weights for layer in model.backbone_layers(net))
+
+
+def check_memory(nets: dict[str, keras.Model], splits: Splits, methods: Sequence[str]) -> None:
+    """Refuses, before any features are made, what `classify` and `collapse` have no memory for.
+
+    Raises:
+        InputError: the first of the feature sets that is too large, and what to do.
+    """
+    sizes = {split: len(splits.rows[split].labels) for split in SPLITS}
+    n = sizes["train"] + sizes["validation"]
+    for name, net in nets.items():
+        d = net.get_layer("embedding").output.shape[-1]
+        fits = {method: analysis.classifiers.method_of(method).bytes_needed(n, d) for method in methods}
+        fits["collapse"] = analysis.linear.bytes_needed(n, d)
+        largest = max(fits, key=fits.get)
+        features_bytes = 4 * d * (2 * n + sizes["test"])  # float32, those that are learned from also scaled
+        what = f"{name}: {largest} of {n:,} images of {d:,} features"
+        memory.need(features_bytes + fits[largest], what)
+
+
+def gather(net: keras.Model, splits: Splits, tune: int | str, cache: str, strategy) -> Banks:
+    """Features of every split in one pass: the embedding and, where a tail will be tuned, what it starts from.
+
+    Args:
+        tune: as `model.unfreeze_last` takes it; 0 where nothing will be.
+        cache: "auto" and "disk" keep shards in the cache, for later runs and for this one if it is cut off.
+    """
+    model.unfreeze_last(net, tune, train_batch_norm=True)
+    layers = list(dict.fromkeys(["embedding", *frozen_prefix.frontier(net).tensors]))
+    model.unfreeze_last(net, 0)
+    store = Store() if cache in ("auto", "disk") and distribute.workers(strategy) == 1 else None
+    return {
+        split: features.extract(net, getattr(splits, split), layers, strategy=strategy, out=store) for split in SPLITS
+    }
+
+
+def activations(net: keras.Model, banks: Banks) -> Activations:
+    """What `train.fit` takes as its cache, for the network as it is frozen now."""
+    names = frozen_prefix.frontier(net).tensors
+    arrays = {split: {name: bank[name] for name in names} for split, bank in banks.items()}
+    return Activations(arrays, "in feature banks", {split: bank.labels for split, bank in banks.items()})
+
+
+class Onwards:
+    """Features of later layers from those at the frontier of what trains: the tail alone runs, in inference mode, with
+    the weights that the network has when it is called."""
+
+    def __init__(self, net: keras.Model, layers: Sequence[str]):
+        self.cut = list(frozen_prefix.frontier(net).tensors)
+        self.layers, self.later = layers, [name for name in layers if name not in self.cut]
+        inputs = list(frozen_prefix.frontier(net).tensors.values())
+        self.tail = keras.Model(inputs, {name: net.get_layer(name).output for name in self.later})
+        self.forward = tf.function(lambda given: self.tail(given, training=False), reduce_retracing=True)
+
+    def __call__(self, bank: Bank) -> Bank:
+        size = inference.images_per_batch(self.tail)
+        rows = [slice(first, first + size) for first in range(0, len(bank), size)]
+        parts = [self.forward([tf.constant(bank[name][some]) for name in self.cut]) for some in rows]
+        values = {name: np.concatenate([part[name] for part in parts]) for name in self.later}
+        return Bank(values | {name: bank[name] for name in self.layers if name in self.cut}, bank.labels, bank.ids)
+
+
+def onwards(net: keras.Model, banks: Banks, layers: Sequence[str]) -> Banks:
+    """`Onwards` for each of the banks."""
+    go = Onwards(net, layers)
+    return {split: go(bank) for split, bank in banks.items()}
+
+
+def pool(banks: Banks) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings and labels that may be learned from: training and validation images together."""
+    parts = [banks["train"], banks["validation"]]
+    return np.concatenate([part["embedding"] for part in parts]), np.concatenate([part.labels for part in parts])
+
+
+def classify(banks: Banks, methods: Sequence[str], seed: int) -> dict[str, float]:
+    """`analysis.probe` of each method, fitted to training and validation images: `<method>/<figure>`."""
+    (x, y), test = pool(banks), banks["test"]
+    test_x = np.asarray(test["embedding"])
+    found = {}
+    for method in methods:
+        figures = analysis.probe(x, y, test_x, test.labels, method, seed)
+        share = figures["test_accuracy"]
+        ends = analysis.intervals.wilson(share, len(np.unique(test.bases)))  # versions of an image count once
+        print(f"  {method}: test accuracy {analysis.intervals.text(share, ends)}", flush=True)
+        found |= {f"{method}/{name}": value for name, value in figures.items()}
+    return found
+
+
+def flat(pictures: Bank) -> Bank:
+    """Pixels in [0, 1] as features: "embedding", float32 (n, d)."""
+    x = pictures["image"].reshape(len(pictures), -1).astype(np.float32) / 255
+    return Bank({"embedding": x}, pictures.labels, pictures.ids)
+
+
+def collapse(banks: Banks, net: keras.Model | None = None) -> dict[str, float]:
+    """`analysis.neural_collapse` of the features that may be learned from; with a network, of its head too."""
+    x, y = pool(banks)
+    head = net and [keras.ops.convert_to_numpy(weight) for weight in net.get_layer("logits").weights]
+    return analysis.neural_collapse(x, y, (head[0].T, head[1]) if head else None)
+
+
+def collapse_of(splits: Splits, limit: int = 2000) -> Callable[[keras.Model], dict[str, float]]:
+    """A `measure` for `train.sweep`: `analysis.neural_collapse` of the first training images and the head."""
+    some = splits.only(train=first_of_each(splits.rows["train"].labels, limit))
+
+    def measure(net: keras.Model) -> dict[str, float]:
+        bank = features.extract(net, some.train)
+        return collapse({"train": bank, "validation": bank[:0]}, net)
+
+    return measure
+
+
+def panel(banks: Banks, seed: int) -> Bank:
+    """The first `SHOWN` test images projected to the plane."""
+    shown = banks["test"].only("embedding")[:SHOWN]
+    return Bank(
+        {method: analysis.project(shown["embedding"], method, seed) for method in PROJECTIONS}, shown.labels, shown.ids
+    )
+
+
+def predicted(bank: Bank) -> np.ndarray:
+    """The class of the highest logit, int64 (n,)."""
+    return bank["logits"].argmax(1)
+
+
+def accuracies(banks: Banks) -> dict[str, float]:
+    """Share of images whose highest logit is their label's: `<split>_accuracy`."""
+    return {
+        f"{split}_accuracy": analysis.metrics.accuracy(bank.labels, predicted(bank)) for split, bank in banks.items()
+    }
+
+
+def joined(histories: dict[str, History]) -> History:
+    """Histories of several fits side by side: columns `<fit>/<what>`, short ones filled with NaN, and facts by fit."""
+    longest = max((len(column) for history in histories.values() for column in history.values()), default=0)
+    found = History(
+        (f"{fit}/{what}", column + [math.nan] * (longest - len(column)))
+        for fit, history in histories.items()
+        for what, column in history.items()
+    )
+    found.facts = {fit: history.facts for fit, history in histories.items()}
+    return found

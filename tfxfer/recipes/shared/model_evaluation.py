@@ -1,0 +1,95 @@
+"""What pages that compare models share: each one judged on the same pictures, and what it took."""
+
+import math
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfxfer import analysis
+from tfxfer.features import inference
+from tfxfer.features.bank import Bank
+from tfxfer.recipes.shared.feature_sets import Banks
+
+
+def judge(
+    predict: Callable[[np.ndarray], np.ndarray],
+    test: Bank,
+    variants: dict[str, np.ndarray],
+    digits: np.ndarray | None,
+) -> tuple[dict[str, float], np.ndarray]:
+    """How a model fares on test images, on the same images changed, and on images of no class.
+
+    Args:
+        predict: uint8 images (n, height, width, channels) -> probabilities (n, classes).
+        test: with "image".
+        variants: name -> images of the same labels.
+        digits: images of something else; None to leave these figures out.
+
+    Returns:
+        Figures test_accuracy, ece, `<variant>/accuracy`, `<variant>/confidence` (the mean highest probability),
+        digits/confidence, digits/auroc (how well confidence tells them from test images) and predict_seconds; and the
+        probabilities on the test images, float32.
+    """
+    started = time.perf_counter()
+    given = predict(test["image"])
+    found = {"predict_seconds": time.perf_counter() - started}
+    found["ece"] = analysis.metrics.expected_calibration_error(given, test.labels)
+    for name, images in {"test": test["image"], **variants}.items():
+        values = given if name == "test" else predict(images)
+        found[f"{name}/accuracy"] = analysis.metrics.accuracy(test.labels, values.argmax(1))
+        found[f"{name}/confidence"] = float(values.max(1).mean())
+    if digits is not None:
+        sure = predict(digits).max(1)
+        found |= {"digits/confidence": float(sure.mean()), "digits/auroc": analysis.metrics.auroc(given.max(1), sure)}
+    return found | {"test_accuracy": found["test/accuracy"]}, given.astype(np.float32)
+
+
+def predictor(net: keras.Model, activation: Callable = tf.nn.softmax) -> Callable[[np.ndarray], np.ndarray]:
+    """uint8 images -> what a network gives in inference mode; of logits, by default, their probabilities."""
+    forward = tf.function(lambda images: activation(net(images, training=False)), reduce_retracing=True)
+    size = inference.images_per_batch(net)
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        rows = [slice(first, first + size) for first in range(0, len(images), size)]
+        return np.concatenate([forward(tf.constant(images[some])).numpy() for some in rows])
+
+    return predict
+
+
+def cost(net: keras.Model, history, train_images: Bank) -> dict[str, float]:
+    """What a network took, in the names of `analysis.probe`; training accuracy is of the first 10,000 images."""
+    some = train_images[:10_000]
+    predicted = predictor(net)(some["image"]).argmax(1)
+    return {
+        "train_accuracy": analysis.metrics.accuracy(some.labels, predicted),
+        "validation_accuracy": history.kept("val_accuracy"),
+        "fit_seconds": history.facts["seconds"],
+        "parameters": float(net.count_params()),
+        "model_bytes": float(sum(variable.value.dtype.size * math.prod(variable.shape) for variable in net.variables)),
+    }
+
+
+def on_pixels(
+    pictures: Banks, method: str, seed: int, sweep: bool
+) -> tuple[Callable[[np.ndarray], np.ndarray], dict[str, float]]:
+    """Fits `analysis.probes.fit` to pixels in [0, 1], with the validation images once it has no more use for them.
+
+    Args:
+        pictures: banks with "image".
+        sweep: whether C or k is chosen by the validation images, which set an SVM's temperature in any case.
+
+    Returns:
+        uint8 images -> probabilities; and the facts, with train_accuracy of the first 10,000 training images.
+    """
+
+    def flat(images: np.ndarray) -> np.ndarray:
+        return images.reshape(len(images), -1).astype(np.float32) / 255
+
+    train, validation = ((flat(bank["image"]), bank.labels) for bank in (pictures["train"], pictures["validation"]))
+    fitted = analysis.probes.fit(*train, method, seed, validation, sweep=sweep)
+    right = fitted.predict(train[0][:10_000]) == train[1][:10_000]
+    facts = fitted.facts | {"train_accuracy": float(right.mean())}
+    return lambda images: fitted.probabilities(flat(images)), facts

@@ -1,0 +1,233 @@
+"""What pages about corrupted images share: both sides of a shift, every corruption, stages tuned alone."""
+
+import functools
+from collections.abc import Iterable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfxfer import analysis, data, features, model, train
+from tfxfer.core import distribute
+from tfxfer.core.cache import Store
+from tfxfer.core.errors import InputError
+from tfxfer.data import Splits, Twin, corruptions
+from tfxfer.data.cifar10c import Cell
+from tfxfer.features import frozen_prefix
+from tfxfer.features.bank import Bank
+from tfxfer.recipes.shared import feature_sets, run_artifacts
+
+OFFICIAL = "cifar10_corrupted"
+ALL = tuple((name, severity) for name in corruptions.NAMES for severity in corruptions.SEVERITIES)
+LAYERS = ("embedding", "logits")
+SURGERY_EPOCHS = 4
+TUNED = 20_000  # images tuned on, as in the report
+SHOWN = 2000  # images of each side that are projected
+
+
+def cells(corruption: str, severities: str) -> tuple[Cell, ...]:
+    """A corruption at severities such as "1,2,5".
+
+    Raises:
+        InputError: unknown ones.
+    """
+    found = []
+    for text in severities.split(","):
+        if not text.strip().isdecimal():
+            raise InputError(f"severities {severities!r}: expected numbers from 1 to 5, such as 1,2,3,4,5")
+        corruptions.check(corruption, int(text), (32, 32, 3))
+        found.append((corruption, int(text)))
+    return tuple(dict.fromkeys(found))
+
+
+def load(
+    dataset: str,
+    data_dir: str | None,
+    wanted: Iterable[Cell],
+    limit: int | None,
+    image_size: int,
+    seed: int,
+    frost_textures: str | None = None,
+    **options,
+) -> tuple[Splits, Twin]:
+    """A data set and the twin of its test images: CIFAR-10-C's files for `cifar10_corrupted`, else made here.
+
+    Args:
+        frost_textures: a folder of photographs of ice.
+        options: for `data.load`, as are the others.
+    """
+    official = dataset == OFFICIAL
+    if official and frost_textures:
+        raise InputError(f"{OFFICIAL} is read as it was published, its frost too: leave frost_textures out")
+    photographs = corruptions.read_photographs(frost_textures) if frost_textures else None
+    name = "cifar10" if official else dataset
+    clean = data.load(name, data_dir, limit, image_size=image_size, seed=seed, **options)
+    if official:
+        return clean, Twin.published(clean, tuple(wanted), data_dir)
+    return clean, Twin.of(clean, seed=seed, frost_textures=photographs)
+
+
+def about(twin: Twin) -> dict:
+    """What a run records of how its corrupted images were made."""
+    photographs = twin.photographs and {"names": list(twin.photographs.pixels), "sha256": twin.photographs.sha256}
+    return {"revision": corruptions.REVISION, "photographs": photographs, "remark": twin.remark}
+
+
+def sides(
+    clean: Splits, twin: Twin, cells: tuple[Cell, ...], leaky: bool, seed: int, strict: bool = False
+) -> dict[str, Splits]:
+    """Corrupted images to tune on, to validate and to test by, for each way of choosing them.
+
+    Args:
+        leaky: adds "as_published", which tunes on 40% of the twins of test images and tests on all of them; and, where
+            training images have twins, "as_few": as many images tuned on, but made of others than are tested.
+        strict: refuses equal images in two splits of CIFAR-10-C's files, as `data.load` does in the data set itself.
+
+    Returns:
+        "tfxfer": twins of training images (the first `TUNED`), tested on those of all test images; for CIFAR-10-C,
+        which has twins of test images only, these divided by image.
+    """
+    divided = twin.divide(cells, seed=seed)
+    if twin.images is None:
+        found = {"tfxfer": data.duplicates.check(divided, strict)}
+    else:
+        (name, _), *_ = cells
+        made = data.corrupt(clean, name, [severity for _, severity in cells], twin.seed, twin.photographs)
+        some = made.only(train=slice(TUNED), validation=slice(TUNED))
+        found = {"tfxfer": some} | ({"as_few": divided} if leaky else {})
+    return found | ({"as_published": twin.divide(cells, seed=seed, leaky=True)} if leaky else {})
+
+
+def held_out(clean: Splits, corrupted: Splits) -> Splits:
+    """The data set with those test images alone whose twins are tested: the others' twins are learned from.
+
+    Raises:
+        InputError: images of the test are learned from as twins, unless `corrupted` is leaky by name.
+    """
+    found = clean.only(test=np.flatnonzero(np.isin(clean.ids["test"], corrupted.bases("test"))))
+    if not corrupted.leaky:
+        data.refuse_leak(corrupted, found)
+    return found
+
+
+class Looker:
+    """Embeddings and logits by a network with the weights it has then, the frozen prefix's part from the cache.
+
+    Args:
+        net: as it will be trained: the prefix is what is frozen now.
+        images: how many there will be in all; where their prefix's outputs would not fit, the whole network runs.
+        cache: as `train.fit` takes it; with "memory" and "off" nothing is kept.
+    """
+
+    def __init__(self, net: keras.Model, images: int, cache: str, strategy: tf.distribute.Strategy | None):
+        self.store = Store() if cache in ("auto", "disk") and distribute.workers(strategy) == 1 else None
+        cut = features.Extractor(net, list(frozen_prefix.frontier(net).tensors), strategy=strategy)
+        self.cut = cut if self.store and self.store.fits(images * cut.row_bytes) else None
+        self.whole, self.onwards = features.Extractor(net, LAYERS, strategy=strategy), feature_sets.Onwards(net, LAYERS)
+
+    def __call__(self, dataset: tf.data.Dataset) -> Bank:
+        """Of examples, such as a test split."""
+        return self.onwards(self.cut(dataset, out=self.store)) if self.cut else self.whole(dataset, out=self.store)
+
+
+def accuracy(bank: Bank) -> float:
+    return analysis.metrics.accuracy(bank.labels, bank["logits"].argmax(1))
+
+
+def accuracies(sides: dict[str, Bank]) -> dict[str, float]:
+    """`<side>_accuracy` of logits, and its 95% interval `_low` to `_high`, clustered by the image they were made of."""
+    found = {}
+    for side, bank in sides.items():
+        ends = analysis.intervals.accuracy(bank["logits"].argmax(1) == bank.labels, bank.bases)
+        names = (f"{side}_accuracy{end}" for end in ("", "_low", "_high"))
+        found |= dict(zip(names, (accuracy(bank), *ends), strict=True))
+    return found
+
+
+class Grid:
+    """Accuracy on the twins of images under all 19 corruptions x 5 severities: `<corruption>_<severity>`, means.
+
+    Each cell is in the cache as soon as it is done, so that an interrupted grid goes on where it stopped.
+
+    Args:
+        bases: ids of the images.
+    """
+
+    def __init__(self, twin: Twin, bases: np.ndarray):
+        rows = np.flatnonzero(np.isin(twin.bases, bases))
+        self.images = len(rows)
+        self.remark = twin.remark
+        self.cell = functools.cache(lambda cell: twin.grid([cell], rows).test)  # making a pipeline takes its time
+
+    def __call__(self, look: Looker) -> dict[str, float]:
+        found, (low, high) = {}, analysis.intervals.wilson(0.5, self.images)
+        print(f"  severities 1 to 5, {self.images:,} images (95% interval of 0.5: {low:.3f} to {high:.3f})", flush=True)
+        for name in corruptions.NAMES:
+            row = {f"{name}_{each}": accuracy(look(self.cell((name, each)))) for each in corruptions.SEVERITIES}
+            print(f"  {name}: {' '.join(f'{value:.3f}' for value in row.values())}", flush=True)
+            found |= row
+        for title, names in (("mean_15", corruptions.BENCHMARK), ("mean_19", corruptions.NAMES)):
+            cells = [found[f"{name}_{each}"] for name in names for each in corruptions.SEVERITIES]
+            found[title] = float(np.mean(cells))
+        means = f"{found['mean_15']:.4f} over the benchmark's 15, {found['mean_19']:.4f} over all 19"
+        print(f"  mean accuracy: {means} ({self.remark})", flush=True)
+        return found
+
+
+def planes(sides: dict[str, Bank]) -> dict[str, np.ndarray]:
+    """One PCA of all sides' embeddings together, so that they share axes: for each (at most `SHOWN`, 2)."""
+    shown = {name: bank["embedding"][:SHOWN] for name, bank in sides.items()}
+    points = analysis.project(np.concatenate(list(shown.values())), "pca")
+    return dict(zip(shown, np.split(points, np.cumsum([len(part) for part in shown.values()])[:-1]), strict=True))
+
+
+def surgery(
+    net: keras.Model, whole: Splits, twin: Twin, tuned: Splits, cells: Sequence[Cell], images: int, rate: float, run
+) -> dict[str, float]:
+    """Which single stage is best to tune (Lee et al. 2023, arXiv:2210.11466): from the network's weights, which it has
+    again afterwards, each stage trains alone, head and all others frozen, under each of the corruptions.
+
+    Args:
+        tuned: says of which images twins may be learned from: `images` learn here, and as many validate.
+
+    Returns:
+        Validation accuracy: `<corruption>/<stage>`, and `<corruption>/none` of the network as it is.
+    """
+    twin = twin if twin.images is None else Twin.of(whole, "train", twin.seed, twin.photographs)
+    rows = np.flatnonzero(np.isin(twin.bases, tuned.bases("train", "validation")))[: 2 * images]
+    start, found = model.values(net), {}
+    for name, severity in cells:
+        some = twin.only(rows).divide([(name, severity)], 0.5, 0.5)
+        found[f"{name}/none"] = accuracy(features.extract(net, some.validation, LAYERS))
+        for stage in model.stages(net):
+            model.unfreeze_stage(net, stage)  # batch norm of this data would be new to the frozen stages behind it
+            options = run.training(f"surgery-{name}-{stage}") | {"keep": "best", "batch_size": 16}
+            history = train.fit(net, some, SURGERY_EPOCHS, rate, **options)
+            found[f"{name}/{stage}"] = history.kept("val_accuracy")
+            model.assign_values(net, start)
+    model.unfreeze_last(net, 0)
+    return found
+
+
+def contact_sheet(twin: Twin) -> Bank:
+    """The first image under all 95: `image` (95, height, width, channels), in the order of `ALL`."""
+    parts = [twin.grid([cell], np.array([0])).reader("test")(tf.constant([0])) for cell in ALL]
+    image, label, number = (np.concatenate([part[name] for part in parts]) for name in ("image", "label", "id"))
+    return Bank({"image": image}, label, number)
+
+
+def both_sides(shown: Bank, clean: Splits) -> Bank:
+    """Pictures of corrupted images and, behind them, of the first clean ones."""
+    others = run_artifacts.images(clean, "test", np.arange(min(SHOWN, clean.size("test"))))
+    columns = ((shown["image"], others["image"]), (shown.labels, others.labels), (shown.ids, others.ids))
+    image, labels, ids = map(np.concatenate, columns)
+    return Bank({"image": image}, labels, ids)
+
+
+def banks(planes: dict[str, dict[str, np.ndarray]], clean: Splits, corrupted: Splits) -> dict[str, Bank]:
+    """Both sides projected by the original and by the tuned network."""
+    found = {}
+    for side, splits in (("corrupted", corrupted), ("clean", clean)):
+        values = {name: planes[when][side] for name, when in (("original", "before"), ("tuned", "after"))}
+        found[side] = Bank(values, splits.rows["test"].labels[:SHOWN], splits.ids["test"][:SHOWN])
+    return found

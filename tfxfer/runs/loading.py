@@ -1,0 +1,169 @@
+"""A finished run read back: `tfxfer.load`."""
+
+import contextlib
+import csv
+import functools
+import glob
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfxfer.core.console import import_tensorflow
+from tfxfer.core.errors import InputError, shown
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfxfer.features.bank import Bank
+
+
+FILES = ("run.json", "dataset.json")
+NAMES = "a finished run's folder or name, a recipe's name for its last run, or last"
+_FACTS = ("recipe", "arguments", "started", "versions")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A finished run: facts (run.json and dataset.json), metrics, history (a list per column) and, when asked for,
+    model and banks.
+
+    Metrics that are not finite, null in metrics.json, are NaN.
+    """
+
+    dir: Path
+    facts: dict[str, Any]
+    metrics: dict[str, float]
+    history: dict[str, list[float]]
+
+    @property
+    def model(self) -> "keras.Model":
+        """The trained network, as `model.build` made it."""
+        net = network(self.dir / "model.keras")
+        net.classes = self.facts["classes"]
+        return net
+
+    @functools.cached_property
+    def banks(self) -> "dict[str, Bank]":
+        """Feature banks by name, such as "before" and "after"."""
+        from tfxfer.features.bank import Bank
+
+        return {path.stem: Bank.load(path) for path in sorted((self.dir / "banks").glob("*.npz"))}
+
+
+def latest(recipe: str, out: str | Path = "saved_models") -> Path:
+    """The folder of a recipe's last finished run.
+
+    Raises:
+        InputError: there is none.
+    """
+    home = Path(out).expanduser() / recipe
+    if found := _newest(home, "[0-9]*"):
+        return found
+    raise InputError(f"{home} holds no finished run of {recipe}: run the recipe first, or give another out")
+
+
+def find(run: str | Path, out: str | Path = "saved_models") -> Path:
+    """The folder of a run: `run` is its path, its name, a recipe's name or folder for the last one of that recipe, or
+    "last" for the last of all. Names are looked for in `out`; what is none of these comes back as the path that it is.
+
+    Raises:
+        InputError: "last", and there is no finished run; or something else than text or a path.
+    """
+    if not isinstance(run, str | os.PathLike) or not os.fspath(run):
+        raise InputError(f"run {shown(run)}: expected {NAMES}")
+    path, home, word = Path(os.path.expanduser(run)), Path(os.path.expanduser(out)), os.fspath(run)
+    if word == "last":
+        if found := _newest(home, "*/[0-9]*"):
+            return found
+        raise InputError(f"{home} holds no finished run: run a recipe first, or give a run's folder")
+    if os.path.exists(path / FILES[0]):
+        return path
+    named = word if os.sep not in word and word not in ("", ".", "..") else None
+    places = [(path, "[0-9]*"), *([(home / named, "[0-9]*"), (home, f"*/{glob.escape(named)}")] if named else [])]
+    return next((found for place in places if (found := _newest(*place))), path)
+
+
+def _newest(folder: Path, pattern: str) -> Path | None:
+    """The run finished last among the folders that fit."""
+    with contextlib.suppress(OSError, ValueError):  # a name that cannot be a file's
+        found = [path for path in folder.glob(pattern) if (path / FILES[0]).exists()]
+        return max(found, key=lambda path: (path / FILES[0]).stat().st_mtime, default=None)
+    return None
+
+
+def network(path: str | Path) -> "keras.Model":
+    """A network from `model.build` that was saved as `.keras`; its attribute `classes` is not in the file.
+
+    Raises:
+        InputError: it is none, or holds code (a Lambda layer), which is not run.
+    """
+    import_tensorflow()
+    import keras
+
+    import tfxfer.model.scattering  # noqa: F401  makes its layer known to Keras
+
+    try:
+        return keras.models.load_model(path, safe_mode=True)
+    except Exception as error:  # of zipfile, h5py, json and Keras, which has no kind of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path} cannot be loaded ({reason[:300]}): train or export the network again") from None
+
+
+def divide(facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A run's facts as its `FILES` have them: what is read by people, and what is long, which may be nothing."""
+    short = {name: value for name, value in facts.items() if name != "dataset"}
+    long = dict(facts.get("dataset", {}))
+    if unreadable := facts.get("data", {}).get("unreadable"):
+        short["data"] = {name: value for name, value in facts["data"].items() if name != "unreadable"}
+        long["unreadable"] = unreadable
+    return short, long
+
+
+def _joined(short: dict[str, Any], long: dict[str, Any]) -> dict[str, Any]:
+    """What `divide` divided."""
+    unreadable = {"unreadable": long["unreadable"]} if "unreadable" in long else {}
+    dataset = {name: value for name, value in long.items() if name != "unreadable"}
+    facts = short | ({"dataset": dataset} if dataset else {})
+    return facts | ({"data": facts["data"] | unreadable} if unreadable else {})
+
+
+def load(run_dir: str | Path, out: str | Path = "saved_models") -> Loaded:
+    """Reads a run's folder.
+
+    Args:
+        run_dir, out: as `find` takes them: a path, a name, a recipe's name, or "last".
+
+    Raises:
+        InputError: it is no finished run.
+    """
+    folder = find(run_dir, out)
+    try:
+        facts, metrics = (json.loads((folder / name).read_text()) for name in ("run.json", "metrics.json"))
+        if missing := [name for name in _FACTS if name not in facts]:
+            raise ValueError(f"run.json lacks {', '.join(missing)}")
+        if (folder / FILES[1]).exists():  # in the first runs, all was in run.json
+            facts = _joined(facts, json.loads((folder / FILES[1]).read_text()))
+        metrics = {name: math.nan if value is None else float(value) for name, value in metrics.items()}
+        with (folder / "history.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        history = {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"} if rows else {}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error) as error:
+        raise InputError(f"{folder} is not a finished run ({error}): give {NAMES}") from None
+    return Loaded(folder, facts, metrics, history)
+
+
+def described(run_dir: str | Path, out: str | Path = "saved_models") -> Loaded:
+    """As `load`, of a run whose data and classes are known.
+
+    Raises:
+        InputError: it is no finished run, or says nothing of its data.
+    """
+    found = load(run_dir, out)
+    if missing := [name for name in ("data", "classes") if name not in found.facts]:
+        raise InputError(
+            f"{found.dir} is not a finished run (run.json lacks {', '.join(missing)}): give a recipe's run"
+        )
+    return found

@@ -1,0 +1,105 @@
+"""Continuing a run that was cut off: find its partial folder, take its arguments, and let no one else have it."""
+
+import contextlib
+import functools
+import inspect
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tfxfer.core.errors import InputError
+from tfxfer.recipes import RECIPES
+from tfxfer.runs.arguments import anywhere
+
+ARGUMENTS = "arguments.json"
+KEPT = {ARGUMENTS, "checkpoints", "logs"}  # what a resumed run goes on with
+
+
+def resumable(main: Callable[..., dict[str, float]]) -> Callable[..., dict[str, float]]:
+    """Makes a recipe's option `resume` work: the page then runs with the arguments its run was started with."""
+    signature = inspect.signature(main)
+    recipe = Path(inspect.getfile(main)).stem
+
+    @functools.wraps(main)
+    def run(*args, **options):
+        given = signature.bind_partial(*args, **options).arguments
+        if not given.get("resume"):
+            return main(*args, **options)
+        default_out = signature.parameters["out"].default
+        folder = find(given.get("out", default_out), given.get("recipe", recipe), given["resume"])
+        stored = arguments(folder)
+        for name, value in given.items():
+            if name in ("resume", "out"):
+                continue
+            if anywhere({name: value}) != anywhere({name: stored[name]} if name in stored else {}):
+                raise InputError(
+                    f"{folder} was started with {name} {stored.get(name)}, not {value}: leave the option out to "
+                    "continue, or start a new run"
+                )
+        return main(**{k: v for k, v in stored.items() if k in signature.parameters} | {"resume": str(folder)})
+
+    return run
+
+
+def find(out: str | Path, recipe: str, which: str) -> Path:
+    """The partial folder of a run: `which` is its path, its name, or "last".
+
+    Raises:
+        InputError: there is none, it is finished, or another recipe's.
+    """
+    home = Path(out).expanduser() / recipe
+    begun = (path for path in home.glob(f".partial-*/{ARGUMENTS}") if path.stat().st_size)  # else killed before
+    partial = sorted(path.parent for path in begun)
+    if which == "last":
+        if not partial:
+            raise InputError(f"no unfinished run in {home}: start one without --resume")
+        return partial[-1]
+    path = Path(which).expanduser().absolute()
+    for folder in (path, home / which, home / f".partial-{which}", path.parent / f".partial-{path.name}"):
+        if (folder / "run.json").is_file() and not folder.name.startswith(".partial-"):
+            raise InputError(f"{folder} is finished: there is nothing to resume")
+        if (folder / ARGUMENTS).is_file() and folder.name.startswith(".partial-"):
+            if (whose := folder.resolve().parent.name) != recipe and whose in RECIPES:
+                raise InputError(f"{folder} is a run of {whose}, not of {recipe}: continue it by tfxfer {whose}")
+            return folder
+    names = ", ".join(folder.name.removeprefix(".partial-") for folder in partial) or "none"
+    raise InputError(f"no unfinished run {which}; in {home}: {names}; or give its path, or last")
+
+
+def arguments(folder: Path) -> dict[str, Any]:
+    """The arguments that a partial run was started with."""
+    try:
+        return dict(json.loads((folder / ARGUMENTS).read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{folder} cannot be resumed ({error}): start a new run") from None
+
+
+def take(folder: Path, options: dict[str, Any]) -> contextlib.ExitStack:
+    """Marks a partial folder as being worked on, until the returned stack is closed or the process ends; clears what a
+    resumed run writes anew.
+
+    Raises:
+        InputError: another process is at work on it.
+    """
+    stack = contextlib.ExitStack()
+    fresh = not (folder / ARGUMENTS).exists()
+    file = stack.enter_context((folder / ARGUMENTS).open("a"))
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # Windows
+        pass
+    except OSError:
+        stack.close()
+        raise InputError(f"{folder} is being worked on by another process: wait for it, or start a new run") from None
+    if fresh:
+        json.dump(options, file)
+        file.flush()
+        return stack
+    for path in folder.iterdir():
+        if path.name not in KEPT:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return stack

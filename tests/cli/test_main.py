@@ -15,7 +15,7 @@ from tfxfer.cli.cache_command import manage
 from tfxfer.core import atomic
 from tfxfer.core.cache import Store
 from tfxfer.core.errors import InputError
-from tfxfer.data import sources
+from tfxfer.data import catalog
 from tfxfer.model import backbones
 from tfxfer.recipes import RECIPES
 from tfxfer.runs import command
@@ -56,7 +56,7 @@ def test_listing_has_a_line_for_everything():
     others = {"export", "predict", "cache", "rank", "report", "compare", "make-folder"}
     assert {*commands.SUMMARIES, *commands_export.SUMMARIES} == others
     listed = [*RECIPES, *commands.SUMMARIES, *commands_export.SUMMARIES, *backbones.TABLE]
-    assert lines == [*listed, *sources.KNOWN, *sources.PATHS]
+    assert lines == [*listed, *catalog.KNOWN, *catalog.PATHS]
 
 
 def test_every_recipe_is_listed_and_a_command():

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 from tfxfer import data
 from tfxfer.core.errors import InputError
-from tfxfer.data import binary_readers, sources
+from tfxfer.data import binary_readers, catalog, sources
 
 SUBSET = "taken as a subset"
 
@@ -47,8 +47,8 @@ def test_system_share_is_searched_after_data_dir(tmp_path, monkeypatch):
 
 
 def test_whole_data_set_gives_no_warning(tmp_path, monkeypatch):
-    known = sources.Known("test", tuple("0123456789"), (200, 50), binary_readers.IDX_FILES)
-    monkeypatch.setitem(sources.KNOWN, "mnist", known)
+    known = catalog.Known("test", tuple("0123456789"), (200, 50), binary_readers.IDX_FILES)
+    monkeypatch.setitem(catalog.KNOWN, "mnist", known)
     write_idx_set(tmp_path)
     assert sources.find("mnist", tmp_path).classes == known.classes
 
@@ -179,7 +179,7 @@ def test_tfds_reads_cifar10_from_the_official_archive(tmp_path, monkeypatch, mad
     rng = np.random.default_rng(0)
     with tarfile.open(folder / "cifar-10-binary.tar.gz", "w:gz") as archive:
         contents = {name: _cifar_rows(rng) for name in binary_readers.CIFAR10_FILES}
-        contents["batches.meta.txt"] = "\n".join(sources.KNOWN["cifar10"].classes).encode()
+        contents["batches.meta.txt"] = "\n".join(catalog.KNOWN["cifar10"].classes).encode()
         for name, content in contents.items():
             member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
             member.size = len(content)

@@ -6,9 +6,9 @@ import tensorflow as tf
 from tfxfer import features, model
 from tfxfer.core import memory
 from tfxfer.core.cache import Store
+from tfxfer.core.concatenated import Concatenated
 from tfxfer.core.errors import InputError
-from tfxfer.features import bank as banks
-from tfxfer.features import inference
+from tfxfer.features import extraction, inference
 
 
 def test_agrees_with_the_plain_forward_pass(pictures, lite0):
@@ -95,7 +95,7 @@ def test_any_dataset_of_such_dicts(small_cnn):
 @pytest.fixture
 def shards(monkeypatch):
     """Four shards of 30 images or less for 100 images of `cnn`, in batches of 10."""
-    monkeypatch.setattr(features, "SHARD_BYTES", 30 * (128 * 4 + 16))
+    monkeypatch.setattr(extraction, "SHARD_BYTES", 30 * (128 * 4 + 16))
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_what_memory_cannot_hold_goes_to_the_cache(pictures, small_cnn, monkeypa
     monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
     monkeypatch.setattr(memory, "SHARE", 0.0)
     bank = features.extract(small_cnn, pictures.test)
-    assert isinstance(bank["embedding"], banks.Stacked)
+    assert isinstance(bank["embedding"], Concatenated)
     assert f"features take 0.1 MB: kept in shards in {tmp_path}" in capsys.readouterr().out
     monkeypatch.setenv("TFXFER_CACHE_GB", "0")
     with pytest.raises(InputError, match="has no such room: set TFXFER_CACHE"):
@@ -216,7 +216,7 @@ def test_a_manifest_of_something_else(tmp_path, content):
 
 def test_stacked_is_indexed_as_an_array():
     whole = np.arange(60).reshape(20, 3)
-    stacked = banks.Stacked(np.split(whole, [4, 5, 11]))
+    stacked = Concatenated(np.split(whole, [4, 5, 11]))
     mask = np.arange(20) % 3 == 0
     for key in (0, -1, slice(None), slice(3, 12), slice(None, None, -2), [7, 7, 0, 19], mask, slice(5, 5)):
         np.testing.assert_array_equal(stacked[key], whole[key])

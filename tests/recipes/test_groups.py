@@ -12,6 +12,7 @@ from test_recipes import newest
 import tfxfer
 from tfxfer import data, features
 from tfxfer.core.errors import InputError
+from tfxfer.data import catalog
 from tfxfer.recipes import fashion_groups
 from tfxfer.recipes.shared import permutation_study
 from tfxfer.report import published
@@ -141,5 +142,5 @@ def test_defaults_are_the_experiments():
     assert defaults["epochs"] == 10
     assert defaults["backbones"].startswith("dropout_cnn,")
     members = [name for group in fashion_groups.GROUPS.values() for name in group]
-    assert sorted(members) == sorted(data.sources.KNOWN["fashion_mnist"].classes)
+    assert sorted(members) == sorted(catalog.KNOWN["fashion_mnist"].classes)
     assert permutation_study.SAMPLE == 10_000

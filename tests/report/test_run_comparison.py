@@ -10,7 +10,7 @@ from scipy import stats
 from tfxfer import features, runs
 from tfxfer.analysis import intervals, paired
 from tfxfer.core.errors import InputError
-from tfxfer.features.bank import ID_STEP
+from tfxfer.data.image_ids import ID_STEP
 from tfxfer.report.run_comparison import compare, plain
 
 

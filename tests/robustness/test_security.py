@@ -15,7 +15,7 @@ from finished_run import finish
 
 from tfxfer import data, features, model, report, runs
 from tfxfer.core.errors import InputError
-from tfxfer.data import sources
+from tfxfer.data import catalog
 from tfxfer.features.bank import Bank
 from tfxfer.model import backbones
 from tfxfer.recipes.shared import run_artifacts
@@ -122,7 +122,7 @@ def test_data_sets_are_downloaded_with_checksums(tmp_path):
     """By https, but for Fashion-MNIST, whose host has only http: a sha256 is what its files are taken by."""
     import tensorflow_datasets as tfds
 
-    for name, known in sources.KNOWN.items():
+    for name, known in catalog.KNOWN.items():
         infos = tfds.builder(name, data_dir=tmp_path).url_infos if known.download else {}
         assert all(len(info.checksum) == 64 for info in infos.values())
         assert name == "fashion_mnist" or all(url.startswith("https://") for url in infos)

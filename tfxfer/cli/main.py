@@ -37,14 +37,14 @@ def main() -> None:
 
 def listing() -> str:
     """Recipes, commands, backbones and data sets, a line each."""
-    from tfxfer.data import sources
+    from tfxfer.data import catalog
     from tfxfer.model import backbones
 
     groups = {
         "Recipes (tfxfer NAME, or python -m tfxfer.recipes.NAME; --help for options)": RECIPES,
         "Commands (tfxfer NAME; --help for options)": commands.SUMMARIES | commands_export.SUMMARIES,
         "Backbones (--backbone)": {name: row.summary for name, row in backbones.TABLE.items()},
-        "Data sets (--dataset)": {name: known.summary for name, known in sources.KNOWN.items()} | sources.PATHS,
+        "Data sets (--dataset)": {name: known.summary for name, known in catalog.KNOWN.items()} | catalog.PATHS,
     }
     blocks = ["\n".join([title, *(f"  {k:20}{v}" for k, v in rows.items())]) for title, rows in groups.items()]
     return "\n\n".join(blocks)

@@ -33,7 +33,9 @@ MODULES = {
 }
 """Former name -> name: `tfxfer.loaded` -> `tfxfer.runs.loading`."""
 
-_AS_FOLDER = "import runpy, sys; sys.argv.insert(1, 'make-folder'); runpy.run_module('tfxfer', run_name='__main__')"
+_AS_FOLDER = (
+    "import runpy, sys; sys.argv[:1] = ['tfxfer', 'make-folder']; runpy.run_module('tfxfer', run_name='__main__')"
+)
 
 
 def current(name: str) -> str | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tfxfer.core.errors import InputError
-from tfxfer.data import sources, tfds
+from tfxfer.data import catalog, sources, tfds
 from tfxfer.data.corruptions import NAMES, SEVERITIES
 
 N = 10_000  # test images of CIFAR-10: rows (s - 1) N to s N of each file are severity s, in their order
@@ -88,7 +88,7 @@ def _tfds(cells: tuple[Cell, ...], root: Path | None) -> tuple[dict[Cell, np.nda
     found, labels, origin = {}, np.empty(0), ""
     for name, severity in cells:
         own = f"cifar10_corrupted/{TFDS_NAMES.get(name, name)}_{severity}"
-        parts, origin = tfds.load(own, sources.KNOWN["cifar10_corrupted"], root)
+        parts, origin = tfds.load(own, catalog.KNOWN["cifar10_corrupted"], root)
         part = parts["test"]
         hashes = [hasher.hash_key(row) for row in range(len(part["label"]))]
         back = np.argsort(sorted(range(len(hashes)), key=hashes.__getitem__))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tfxfer.core.errors import InputError
-from tfxfer.data.sources import Rows
+from tfxfer.data.lazy_images import Rows
 from tfxfer.data.splits import SPLITS, Splits
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tfxfer.core.concatenated import Concatenated
 from tfxfer.core.errors import InputError
 from tfxfer.data import cifar10c, corruptions
 from tfxfer.data.cifar10c import Cell
 from tfxfer.data.corruptions import Photographs, textures
-from tfxfer.data.lazy_images import Files, Picked
-from tfxfer.data.sources import Rows
+from tfxfer.data.image_ids import ID_STEP
+from tfxfer.data.lazy_images import Files, Picked, Rows
 from tfxfer.data.splits import SPLITS, Examples, Splits, stratified
-from tfxfer.features.bank import ID_STEP, Stacked
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Twin:
         kinds = np.array([corruptions.NAMES.index(name) for name, _ in cells], np.int64)[number]
         severities = np.array([severity for _, severity in cells], np.int64)[number]
         if self.images is None:
-            whole = Stacked([self.files[cell] for cell in cells])
+            whole = Concatenated([self.files[cell] for cell in cells])
             images = Picked(whole, number * len(self.labels) + row, f"{self.known_as} {list(cells)}")
         else:
             images = self.images.pick(row) if isinstance(self.images, Files) else Picked(self.images, row)

@@ -1,14 +1,15 @@
-"""Images that stay where they are until they are asked for."""
+"""Labelled images, which stay where they are until they are asked for."""
 
 import hashlib
 import math
 import os
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from tfxfer.core.concatenated import Concatenated
 from tfxfer.core.errors import InputError
 from tfxfer.data import image_decoding
-from tfxfer.features.bank import Stacked
 
 
 class Picked:
@@ -22,7 +23,7 @@ class Picked:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, images: "np.ndarray | Stacked | Files", rows: np.ndarray, known_as: str | None = None):
+    def __init__(self, images: "np.ndarray | Concatenated | Files", rows: np.ndarray, known_as: str | None = None):
         self.images, self.rows, self.known_as = images, rows, known_as
         self.shape = (len(rows), *images.shape[1:])
         self.ndim, self.nbytes = len(self.shape), math.prod(self.shape)
@@ -69,6 +70,21 @@ class Files:
     def pick(self, rows: np.ndarray | slice) -> "Files":
         """Some of them, still unread."""
         return Files(self.paths[rows], self.size)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled images: uint8 pixels (n, height, width, channels) or file paths (n,), int64 labels (n,), and whatever
+    else is known of each, int64 (n,) by name."""
+
+    images: np.ndarray | Picked | Files
+    labels: np.ndarray
+    facts: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def take(self, index: np.ndarray | slice) -> "Rows":
+        """Some of them, by row."""
+        images = self.images[index] if isinstance(self.images, np.ndarray) else self.images.pick(index)
+        return Rows(images, self.labels[index], {name: column[index] for name, column in self.facts.items()})
 
 
 def mark(path: str) -> bytes:

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from tfxfer.core.errors import InputError, shown
-from tfxfer.data import cifar10c, duplicates, image_validation, sources
+from tfxfer.data import catalog, cifar10c, duplicates, image_validation, sources
 from tfxfer.data.class_groups import relabel
 from tfxfer.data.corrupted import Twin, corrupt, known_as
-from tfxfer.data.lazy_images import Files
+from tfxfer.data.lazy_images import Files, Rows
 from tfxfer.data.pixel_permutation import permute_pixels
-from tfxfer.data.sources import Rows
 from tfxfer.data.splits import SPLITS, Splits, refuse_leak, stratified
 
 __all__ = ["Splits", "Twin", "corrupt", "from_arrays", "load", "permute_pixels", "refuse_leak", "relabel"]
@@ -146,11 +145,11 @@ def _expect_numbers(limit, validation, test, seed, image_size=None) -> None:
 def _corrupted(name, data_dir, limit, validation, test, seed) -> Splits:
     """CIFAR-10-C alone, divided by base image."""
     cells = cifar10c.parse(name)
-    _enough(limit, sources.KNOWN["cifar10"].classes)
+    _enough(limit, catalog.KNOWN["cifar10"].classes)
     files, labels, origin = cifar10c.read(cells, data_dir)
     nothing = Rows(np.empty((0, 32, 32, 3), np.uint8), np.empty(0, np.int64))
     empty = {"rows": dict.fromkeys(SPLITS, nothing), "ids": dict.fromkeys(SPLITS, nothing.labels)}
-    like = Splits(name, sources.KNOWN["cifar10"].classes, (32, 32, 3), origin, seed, **empty)
+    like = Splits(name, catalog.KNOWN["cifar10"].classes, (32, 32, 3), origin, seed, **empty)
     bases = cifar10c.FIRST_ID + np.arange(len(labels))
     twin = Twin(like, labels, bases, None, files, known_as=known_as(origin))
     validation, test = validation or VALIDATION, test or TEST

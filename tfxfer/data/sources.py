@@ -2,79 +2,17 @@
 
 import os
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tfxfer.core.errors import InputError, shown
 from tfxfer.data import binary_readers, cifar_pickle, image_folder, tfds
-from tfxfer.data.lazy_images import Files, Picked
+from tfxfer.data.catalog import CIFAR10, DIGITS, KNOWN, PATHS
+from tfxfer.data.lazy_images import Rows
 
-_DIGITS = tuple("0123456789")
-_FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
-_CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-
-@dataclass(frozen=True)
-class Known:
-    """A public data set: what it holds when whole, and the files TFDS wants to make it from."""
-
-    summary: str
-    classes: tuple[str, ...]
-    examples: tuple[int, int]  # training, test
-    files: tuple[str, ...] = ()  # as read from a folder
-    download: tuple[str, ...] = ()  # as TFDS takes them from its manual_dir
-
-
-_IDX_GZ = tuple(f"{name}.gz" for name in binary_readers.IDX_FILES)
-KNOWN = {
-    "digits": Known("1,797 handwritten digits, 8 x 8 grey, bundled with scikit-learn", _DIGITS, (1797, 0)),
-    "mnist": Known(
-        "70,000 handwritten digits, 28 x 28 grey", _DIGITS, (60000, 10000), binary_readers.IDX_FILES, _IDX_GZ
-    ),
-    "fashion_mnist": Known(
-        "70,000 pieces of clothing, 28 x 28 grey (Debian: dataset-fashion-mnist)",
-        _FASHION,
-        (60000, 10000),
-        binary_readers.IDX_FILES,
-        _IDX_GZ,
-    ),
-    "cifar10": Known(
-        "60,000 photographs, 32 x 32 RGB",
-        _CIFAR,
-        (50000, 10000),
-        binary_readers.CIFAR10_FILES,
-        ("cifar-10-binary.tar.gz",),
-    ),
-    "cifar10_corrupted": Known(
-        "CIFAR-10's test images under 19 corruptions; /NAME or /NAME_SEVERITY takes some",
-        _CIFAR,
-        (0, 950000),
-        ("gaussian_noise.npy", "labels.npy"),
-        ("CIFAR-10-C.tar",),
-    ),
-}
-PATHS = {
-    "idx:PATH": "a folder of four IDX files named as MNIST's, plain or .gz",
-    "folder:PATH": "a folder of images, JPEG to TIFF, one folder per class, perhaps in train, validation and test",
-}
 _CHOICE = f"{', '.join([*KNOWN, *PATHS])}, or a folder's path"
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Labelled images: uint8 pixels (n, height, width, channels) or file paths (n,), int64 labels (n,), and whatever
-    else is known of each, int64 (n,) by name."""
-
-    images: np.ndarray | Picked | Files
-    labels: np.ndarray
-    facts: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def take(self, index: np.ndarray | slice) -> "Rows":
-        """Some of them, by row."""
-        images = self.images[index] if isinstance(self.images, np.ndarray) else self.images.pick(index)
-        return Rows(images, self.labels[index], {name: column[index] for name, column in self.facts.items()})
 
 
 @dataclass(frozen=True)
@@ -212,7 +150,7 @@ def _cifar10(folder: Path) -> Source:
     else:
         parts = [cifar_pickle.read(path) for path in _files(folder, cifar_pickle.FILES)]
     train = Rows(*(np.concatenate(column) for column in zip(*parts[:-1], strict=True)))
-    return Source(train, Rows(*parts[-1]), _CIFAR, str(folder))
+    return Source(train, Rows(*parts[-1]), CIFAR10, str(folder))
 
 
 def _digits() -> Source:
@@ -220,7 +158,7 @@ def _digits() -> Source:
 
     bunch = load_digits()
     pixels = np.round(bunch.images * 255 / 16).astype(np.uint8)[..., None]
-    return Source(Rows(pixels, bunch.target.astype(np.int64)), None, _DIGITS, "scikit-learn's load_digits")
+    return Source(Rows(pixels, bunch.target.astype(np.int64)), None, DIGITS, "scikit-learn's load_digits")
 
 
 def _folder(folder: Path) -> Source:

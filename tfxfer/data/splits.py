@@ -10,8 +10,7 @@ import tensorflow as tf
 
 from tfxfer.core import batching
 from tfxfer.core.errors import InputError
-from tfxfer.data.lazy_images import Files, Picked, fingerprint
-from tfxfer.data.sources import Rows
+from tfxfer.data.lazy_images import Files, Picked, Rows, fingerprint
 
 SPLITS = ("train", "validation", "test")
 CHUNK = 64  # single examples are read so many at once

@@ -9,7 +9,7 @@ from tfxfer.core.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from tfxfer.data.sources import Known
+    from tfxfer.data.catalog import Known
 
 
 def load(name: str, known: "Known", data_dir: Path | None) -> tuple[dict[str, dict[str, "np.ndarray"]], str]:

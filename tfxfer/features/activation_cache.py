@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from tfxfer.core import distribute, memory
 from tfxfer.core.cache import Store, amount
+from tfxfer.core.concatenated import Concatenated
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.features import frozen_prefix, inference
-from tfxfer.features.bank import Stacked
 
 MODES = ("auto", "memory", "disk", "off")
 SPLITS = ("train", "validation")
@@ -26,7 +26,7 @@ class Activations:
     """What a prefix gives, computed once: by split and layer name, tensors, or arrays on disk (views x examples, ...)
     that are read by rows."""
 
-    arrays: dict[str, dict[str, tf.Tensor | np.memmap | Stacked]]
+    arrays: dict[str, dict[str, tf.Tensor | np.memmap | Concatenated]]
     where: str
     labels: dict[str, np.ndarray]
 

@@ -4,8 +4,8 @@ From scratch, 15 epochs on pixels scaled by the data set's own mean and deviatio
 last layers unfrozen (one pass over the data for all of them), the best by validation, then all layers, 10 epochs. Both
 confusion matrices, and the difference on the same test images with its confidence interval. What to see: which emotions
 are taken for which, and how much of that pretrained weights mend. Measured with EfficientNet-Lite0 at 64 x 64 on 1,400
-pictures of clothes that `tfxfer make-folder` wrote: 0.754 from scratch, 0.831 pretrained (350 test images; 2 cores of an AMD
-EPYC, TensorFlow 2.21.0, Keras 3.15.1, November 2026).
+pictures of clothes that `tfxfer make-folder` wrote: 0.754 from scratch, 0.831 pretrained (350 test images; 2 cores of
+an AMD EPYC, TensorFlow 2.21.0, Keras 3.15.1, November 2026).
 
 python -m tfxfer.recipes.emotion_resnet18 --dataset folder:fer2013
 python -m tfxfer.recipes.emotion_resnet18 --dataset folder:clothes --backbone efficientnet_lite0 --image-size 96

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from tfxfer.core.errors import InputError
-from tfxfer.recipes import RECIPES
 from tfxfer.runs.arguments import anywhere
 
 ARGUMENTS = "arguments.json"
@@ -61,7 +60,7 @@ def find(out: str | Path, recipe: str, which: str) -> Path:
         if (folder / "run.json").is_file() and not folder.name.startswith(".partial-"):
             raise InputError(f"{folder} is finished: there is nothing to resume")
         if (folder / ARGUMENTS).is_file() and folder.name.startswith(".partial-"):
-            if (whose := folder.resolve().parent.name) != recipe and whose in RECIPES:
+            if (whose := arguments(folder).get("recipe", folder.resolve().parent.name)) != recipe:
                 raise InputError(f"{folder} is a run of {whose}, not of {recipe}: continue it by tfxfer {whose}")
             return folder
     names = ", ".join(folder.name.removeprefix(".partial-") for folder in partial) or "none"

@@ -69,7 +69,7 @@ class Run:
             self.final = self.dir.with_name(self.dir.name.removeprefix(".partial-"))
         else:
             self._create(started.strftime("%Y%m%d-%H%M%S"))
-        self._taken = resume.take(self.dir, plain)
+        self._taken = resume.take(self.dir, {"recipe": self.recipe} | plain)
         return self
 
     def _create(self, started: str) -> None:

@@ -209,7 +209,7 @@ def test_a_folder_bank_is_never_unpickled(tmp_path, pictures, small_cnn):
 
 @pytest.mark.parametrize("content", ["", "[]", '{"shards": ["../../etc"]}', '{"shards": [3]}', '{"shards": []}'])
 def test_a_manifest_of_something_else(tmp_path, content):
-    (tmp_path / banks.MANIFEST).write_text(content)
+    (tmp_path / extraction.MANIFEST).write_text(content)
     with pytest.raises(InputError, match="not a feature bank"):
         features.Bank.load(tmp_path)
 

@@ -13,6 +13,7 @@ from tfxfer.core.errors import InputError
 from tfxfer.data.lazy_images import Files, Picked, Rows, fingerprint
 
 SPLITS = ("train", "validation", "test")
+TRAINING_SPLITS = SPLITS[:2]  # what a training sees
 CHUNK = 64  # single examples are read so many at once
 
 Examples = dict[str, tf.Tensor]

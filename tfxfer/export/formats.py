@@ -3,24 +3,21 @@
 A format is a row of `FORMATS`.
 """
 
-import contextlib
-import errno
 import functools
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from keras import Model
 
+from tfxfer.core import atomic
 from tfxfer.core.errors import InputError
 from tfxfer.export import converters, parity, savedmodel
 
 Figures = dict[str, float]
-_TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
+ELSEWHERE = "export into another folder"
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ def serving(net: Model, folder: str | Path, images: np.ndarray | None = None) ->
         The version's folder.
     """
     folder = Path(folder)
-    with draft(next_version(folder)) as home:
+    with atomic.workspace(next_version(folder), ELSEWHERE) as home:
         put(net, "saved_model", home / "saved_model", images)
         return as_version(home / "saved_model", folder)
 
@@ -122,7 +119,7 @@ def as_version(made: Path, folder: Path) -> Path:
         try:
             os.replace(made, target)
         except OSError as error:
-            if error.errno not in _TAKEN:
+            if error.errno not in atomic.TAKEN:
                 raise
         else:
             return target
@@ -148,52 +145,12 @@ def put(
     """Writes one file, compares it and gives it its name; arguments as `parity.compare` takes them."""
     row = FORMATS[format]
     images = _noise(net) if images is None else images
-    with beside(target) as path:
+    with atomic.new(target, ELSEWHERE) as path:
         row.write(net, path, **({"representative": representative} if row.represented else {}))
         figures = parity.compare(net, format, path, images, fresh, labels)
         if row.exact:
             parity.exact(format, figures)
     return figures
-
-
-@contextlib.contextmanager
-def beside(target: Path) -> Iterator[Path]:
-    """A path to make a file or folder at; it gets its own name when the block ends without an error, or is removed.
-
-    Raises:
-        InputError: the name is taken, now or when the block ends, or the folder cannot be written.
-    """
-    taken = InputError(f"{target} exists: export into another folder, or move it away")
-    if target.exists():
-        raise taken
-    with draft(target) as home:
-        yield home / target.name
-        try:
-            os.replace(home / target.name, target)
-        except OSError as error:
-            raise taken if error.errno in _TAKEN else error from None
-
-
-@contextlib.contextmanager
-def draft(target: Path) -> Iterator[Path]:
-    """A folder beside a place, whose parents are made if need be; it is removed, with those that stayed empty.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    made = [folder for folder in target.parents if not folder.exists()]
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        home = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
-    except OSError as error:
-        raise InputError(f"cannot write {target} ({error.strerror}): export into another folder") from None
-    try:
-        yield home
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-        for folder in made:  # those that hold nothing
-            with contextlib.suppress(OSError):
-                folder.rmdir()
 
 
 def _into(net, format, folder, images, representative=None) -> Figures:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfxfer.core import json_io
+from tfxfer.core import atomic, json_io
 from tfxfer.core.errors import InputError
 from tfxfer.export import formats as files
 from tfxfer.features.bank import Bank
@@ -60,8 +60,8 @@ def bundle(
     _refuse(f"the network, on {of}," if "corrupted" in run.facts else "the network", accuracy, min_accuracy, run.dir)
     net, (compared, representative) = run.model, _parts(pictures)
     figures = {}
-    with files.draft(version) if version else contextlib.nullcontext() as home:
-        with files.beside(target) as folder:
+    with atomic.workspace(version, files.ELSEWHERE) if version else contextlib.nullcontext() as home:
+        with atomic.new(target, files.ELSEWHERE) as folder:
             folder.mkdir()
             for name in formats:
                 print(f"{name} ...", flush=True)

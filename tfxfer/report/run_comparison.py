@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from tfxfer.analysis import paired
+from tfxfer.core import atomic
 from tfxfer.core.errors import InputError
-from tfxfer.export import formats
 from tfxfer.report import page
 from tfxfer.report.charts import Panel, Series
 from tfxfer.report.sections import examples
@@ -45,7 +45,7 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
     remark = f"{_REMARK} {_CLUSTERED}" if clustered else _REMARK
     sections.append(page.note(remark))
     final = _free(Path(out).expanduser() / "comparisons" / datetime.datetime.now().strftime("%Y%m%d-%H%M%S"))
-    with formats.beside(final) as folder:
+    with atomic.new(final) as folder:
         folder.mkdir()
         if panels := _curves(runs):
             drawn = page.chart(folder / "figures", "curves", "Validation accuracy", panels)

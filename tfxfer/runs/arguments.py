@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfxfer.core.errors import InputError
+from tfxfer.core.numbers import check_share
 
 
 def check(arguments: Mapping[str, Any]) -> None:
@@ -86,8 +87,7 @@ def _early_stopping(name: str, arguments: Mapping[str, Any]) -> None:
 
 
 def _share(name: str, arguments: Mapping[str, Any]) -> None:
-    if (share := arguments[name]) is not None and not 0 < share < 1:
-        raise InputError(f"{name} {share}: expected a share between 0 and 1, such as 0.1")
+    check_share(name, arguments[name])
 
 
 _CHECKS: dict[str, Callable[[str, Mapping[str, Any]], None]] = {

@@ -15,6 +15,7 @@ from tfxfer import model
 from tfxfer.core import batching, distribute
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
+from tfxfer.data.splits import TRAINING_SPLITS
 from tfxfer.features import activation_cache, frozen_prefix
 from tfxfer.features.activation_cache import Activations
 from tfxfer.train import best_epoch, checks, optimizers
@@ -123,7 +124,7 @@ def fit(
         raise InputError(f"nothing trains in {net.name}: unfreeze some layers, or the head")
     started = time.perf_counter()
     strategy = distribute.create(strategy) if isinstance(strategy, str) else strategy
-    sizes = tuple(-(-splits.size(split) // batch_size) for split in activation_cache.SPLITS)
+    sizes = tuple(-(-splits.size(split) // batch_size) for split in TRAINING_SPLITS)
     rates = {"backbone_learning_rate": backbone_learning_rate, "stage_decay": stage_decay, "schedule": schedule}
     create = functools.partial(optimizers.create, net, optimizer, learning_rate, **rates, steps=epochs * sizes[0])
     if optimizers.averages(create()) and keep == "best":

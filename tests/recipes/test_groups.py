@@ -91,7 +91,7 @@ def test_seeds_are_repeats_with_their_spread(folder, tmp_path):
     assert "cost_low" not in metrics
     assert metrics["test/accuracy"] == by_seed["4"]["plain/accuracy"]
     assert len(np.load(found.dir / "permutation.npy")) == 2
-    assert "± is the deviation over seeds" in (found.dir / "report.html").read_text()
+    assert "± is the standard deviation over seeds" in (found.dir / "report.html").read_text()
     with pytest.warns(UserWarning, match="taken as a subset"):
         whole = data.load("fashion_mnist", folder, seed=5)
     task = permutation_study.tasks(whole, fashion_groups.GROUPS, ["cnn"])[0]

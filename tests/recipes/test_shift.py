@@ -61,10 +61,10 @@ def test_what_was_trained_and_on_what_it_was_tested_is_said(run):
     )
     card = (found.dir / "model_card.md").read_text()
     assert f"{unfrozen} of the backbone's {len(body)} layers and the head were trained" in card
-    assert "on 240 test images under gaussian_noise of severity 5,4, made of 120." in card
+    assert "on 240 test images under gaussian_noise of severity 5,4, made from 120." in card
     text = (found.dir / "report.html").read_text()
-    assert "All of test images under gaussian_noise of severity 5,4." in text
-    assert f"Kept is cnn: its head and {unfrozen} of the backbone" in text
+    assert "For test images under gaussian_noise of severity 5,4." in text
+    assert f"The kept network is cnn: its head and {unfrozen} of the backbone" in text
     assert "published, CIFAR-10-C: leaks" in text
     with pytest.raises(InputError, match=r"the network, on test images under gaussian_noise .*, has test accuracy 0\."):
         export.bundle(found.dir, min_accuracy=1.01)

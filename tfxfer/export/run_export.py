@@ -11,7 +11,7 @@ from tfxfer.core import json_io
 from tfxfer.core.errors import InputError
 from tfxfer.export import formats as files
 from tfxfer.features.bank import Bank
-from tfxfer.runs import loading, model_card
+from tfxfer.runs import corruption_facts, loading, model_card, test_scores
 
 COMPARED = 200
 DEFAULT = ("saved_model", "litert", "litert_dynamic", "litert_int8", "keras")  # what needs no extra
@@ -56,7 +56,7 @@ def bundle(
     if target.exists():
         raise InputError(f"{target} exists: name another folder with --out, or move it away")
     test, pictures, accuracy = _tested(run)
-    of = model_card.tested(run.facts)
+    of = corruption_facts.tested(run.facts)
     _refuse(f"the network, on {of}," if "corrupted" in run.facts else "the network", accuracy, min_accuracy, run.dir)
     net, (compared, representative) = run.model, _parts(pictures)
     figures = {}
@@ -95,7 +95,7 @@ def _tested(run: loading.Loaded) -> tuple[Bank, Bank, float]:
         if not needed.is_file():
             raise InputError(f"{run.dir} has no {needed.relative_to(run.dir)}: give a run that trained a network")
     test, pictures = map(Bank.load, paths)
-    found = model_card.scores(test)
+    found = test_scores.outputs(test)
     if found is None or "image" not in pictures.values or len(pictures) < 2:
         raise InputError(f"{run.dir}: no test images with what the network gave for them: give a run that trained one")
     return test, pictures, float(np.mean(found.argmax(1) == test.labels))

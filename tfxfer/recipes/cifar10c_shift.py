@@ -118,6 +118,7 @@ def main(
                 run.note("surgery", shift_study.surgery(*given))
         kept = shift_study.banks(planes, clean["tfxfer"], corrupted["tfxfer"]) | explained
         kept |= {"test": bank.only("logits"), "pictures": shift_study.both_sides(shown, clean["tfxfer"])}
+        run.facts["sections"] = ["shift", "training", "predictions", "saliency"]
         run.save(kept | ({"contact": shift_study.contact_sheet(twin)} if grid_images else {}))
         report.write(run.dir)
     return run.metrics

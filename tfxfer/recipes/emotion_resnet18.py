@@ -106,6 +106,8 @@ def main(
             seen |= run_artifacts.network(run, net, splits, shown, explain_size, project=True)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
+        run.facts["sections"] = ["pretraining", "projections", "sweep"]
+        run.facts["sections"] += ["training", "predictions", "saliency", "dataset"]
         run.save(banks | seen | {"test": banks["tuned"], "pictures": shown})
         report.write(run.dir)
     return run.metrics

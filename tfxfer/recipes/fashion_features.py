@@ -78,6 +78,8 @@ def main(
                 run.note(f"{name}/{part}", feature_sets.accuracies(after))
             if depths and (best is None or history.kept("val_accuracy") > best[0]):
                 best = history.kept("val_accuracy"), net, after["test"]
+        run.facts["sections"] = ["feature_sets", "projections", "training", "predictions", "saliency"]
+        run.facts["subjects"] = {"feature_sets": list(panels)}
         if best:
             _, net, tested = best
             run.save_model(net, feature_sets.joined(histories))

@@ -89,6 +89,8 @@ def main(
             banks |= run_artifacts.network(run, net, first.splits, shown, project=True)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
+        run.facts["sections"] = ["permutation", "projections", "training", "predictions", "saliency"]
+        run.facts["subjects"] = {"permutation": [key for task in tasks for key in task.keys]}
         run.save(banks | {"test": plain, "pictures": shown})
         report.write(run.dir)
     return run.metrics

@@ -83,6 +83,8 @@ def main(
             seen |= run_artifacts.network(run, nets[best], splits, shown, explain_size, project=True)
         with run.phase("export"):
             export.saved_model(nets[best], run.dir, shown["image"][:200])
+        run.facts["sections"] = ["models", "projections", "training", "predictions", "saliency", "dataset"]
+        run.facts["subjects"] = {"models": list(banks)}
         run.save(banks | seen | {"test": banks[best], "pictures": shown})
         report.write(run.dir)
     return run.metrics

@@ -89,6 +89,7 @@ def main(
             banks |= run_artifacts.explain(run, net, splits, shown, explain_size)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
+        run.facts["sections"] = ["projections", "layers", "training", "predictions", "saliency", "dataset"]
         run.save(banks | {"before": before, "after": after, "test": tested.only("logits"), "pictures": shown})
         report.write(run.dir)
     return run.metrics

@@ -58,6 +58,7 @@ def main(
             banks = run_artifacts.network(run, net, splits, shown, project=True)
         with run.phase("export"):
             export.saved_model(net, run.dir, shown["image"][:200])
+        run.facts["sections"] = ["projections", "training", "predictions", "saliency"]
         run.save(banks | {"test": tested, "pictures": shown})
         report.write(run.dir)
         run.say(f"weights for --weights: {run.final / 'backbone.weights.h5'}")

@@ -179,10 +179,10 @@ class Run:
         The metric test/accuracy gets the ends of its 95% interval beside it, test/accuracy_low and _high.
         """
         if "test/accuracy" in self.metrics and "test" in banks:
-            from tfxfer.runs import model_card
+            from tfxfer.runs import test_scores
 
             self.note(
-                "test", dict(zip(("accuracy_low", "accuracy_high"), model_card.interval(banks["test"]), strict=True))
+                "test", dict(zip(("accuracy_low", "accuracy_high"), test_scores.interval(banks["test"]), strict=True))
             )
         (self.dir / "banks").mkdir()
         for name, bank in banks.items():

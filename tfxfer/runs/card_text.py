@@ -70,4 +70,6 @@ def use(shape: str, files: Mapping[str, str]) -> str:
         files: format -> file name. Of several files that are run alike, the first is shown.
     """
     shown = {text: file for name, file in reversed(list(files.items())) for text in [_FORMS[name]]}
-    return _USE.format(shape=shape, forms="\n\n".join(text.format(file=file) for text, file in reversed(list(shown.items()))))
+    return _USE.format(
+        shape=shape, forms="\n\n".join(text.format(file=file) for text, file in reversed(list(shown.items())))
+    )

@@ -97,8 +97,6 @@ _FITTED = (  # facts of `analysis.probes.fit`
     ("C", "C", "inverse strength of the regularisation", "setting"),
     ("k", "k", "number of neighbours", "setting"),
     ("shrinkage", "shrinkage", "shrinkage of the covariance"),
-    ("sweep_rows", "images of the sweep", "training images that the setting was chosen with", "count"),
-    ("sweep_seconds", "sweep, s", "time of choosing the setting", "seconds"),
 )
 
 TABLE = (
@@ -132,6 +130,8 @@ TABLE = (
     *_rows("<set>/<classifier>/", *_FITTED),
     # models on pixels; `head` stands for a head on frozen features
     *_rows("<model>/", *_FITTED),
+    Metric("<model>/sweep_rows", "images of the sweep", "training images used to choose the setting", "count"),
+    Metric("<model>/sweep_seconds", "sweep, s", "time of all that came before the last fit", "seconds"),
     Metric("<model>/ece", "calibration error", "expected calibration error over 15 bins"),
     Metric("<model>/<shifted>/accuracy", "accuracy", "accuracy on the test images, or on them changed"),
     Metric("<model>/<shifted>/confidence", "confidence", "mean probability of the predicted class on these"),

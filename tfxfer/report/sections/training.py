@@ -55,9 +55,7 @@ def layers(run: Loaded) -> list[str]:
     ]
     if not panels:
         return []
-    title = (
-        "How far have classes collapsed, stage by stage? Maps averaged over places, training images; lower is more"
-    )
+    title = "How far have classes collapsed, stage by stage? Maps averaged over places, training images; lower is more"
     return [page.heading("Collapse by depth"), page.chart(run.dir / "figures", "layers", title, panels)]
 
 

@@ -1,45 +1,15 @@
 """Continuing a run that was cut off: find its partial folder, take its arguments, and let no one else have it."""
 
 import contextlib
-import functools
-import inspect
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tfxfer.core.errors import InputError
-from tfxfer.runs.arguments import anywhere
 
 ARGUMENTS = "arguments.json"
 KEPT = {ARGUMENTS, "checkpoints", "logs"}  # what a resumed run goes on with
-
-
-def resumable(main: Callable[..., dict[str, float]]) -> Callable[..., dict[str, float]]:
-    """Makes a recipe's option `resume` work: the page then runs with the arguments its run was started with."""
-    signature = inspect.signature(main)
-    recipe = Path(inspect.getfile(main)).stem
-
-    @functools.wraps(main)
-    def run(*args, **options):
-        given = signature.bind_partial(*args, **options).arguments
-        if not given.get("resume"):
-            return main(*args, **options)
-        default_out = signature.parameters["out"].default
-        folder = find(given.get("out", default_out), given.get("recipe", recipe), given["resume"])
-        stored = arguments(folder)
-        for name, value in given.items():
-            if name in ("resume", "out"):
-                continue
-            if anywhere({name: value}) != anywhere({name: stored[name]} if name in stored else {}):
-                raise InputError(
-                    f"{folder} was started with {name} {stored.get(name)}, not {value}: leave the option out to "
-                    "continue, or start a new run"
-                )
-        return main(**{k: v for k, v in stored.items() if k in signature.parameters} | {"resume": str(folder)})
-
-    return run
 
 
 def find(out: str | Path, recipe: str, which: str) -> Path:

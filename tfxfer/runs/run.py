@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfxfer.core import json_io
 from tfxfer.core.errors import InputError, met_by_tensorflow
-from tfxfer.runs import arguments, environment, loading, resume
+from tfxfer.runs import environment, loading, resume
 
 if TYPE_CHECKING:
     import keras
@@ -29,31 +29,36 @@ class Run:
     """Collects a run in `<out>/<recipe>/.partial-<time>`; leaving the `with` block renames it to `<time>`.
 
     A bad input or an interrupt before anything is trained removes the partial directory; any other failure keeps it,
-    and says where, for what is in it may have taken hours. The argument `resume` names a partial directory to continue,
-    `strategy` devices to train on: `run.strategy` is made before TensorFlow does anything else. Where there are several
-    workers, the chief alone writes and prints; the others work in a temporary folder.
+    and says where, for what is in it may have taken hours. `run.strategy` is made before TensorFlow does anything else.
+    Where there are several workers, only the chief writes and prints; the others work in a temporary folder.
+
+    Attributes:
+        recipe: names the run's folder.
+        arguments: what the run was asked for, for its record: JSON, paths absolute.
+        out: the folder of runs.
+        devices: a strategy's name, as `core.distribute.create` takes it.
+        resumed: the partial directory to continue: its path, its name, or last.
+        metrics: flat, by key.
+        facts: what run.json will say.
     """
 
     recipe: str
     arguments: dict[str, Any]
     out: str | Path = "saved_models"
+    devices: str = "none"
+    resumed: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
     def __enter__(self) -> "Run":
         from tfxfer.core import distribute
 
-        arguments.check(self.arguments)
-        if "keep" in self.arguments and self.arguments["keep"] is None:  # reports take the last epoch
-            keep = "last" if as_published(self.arguments["protocol"]) else "best"
-            self.arguments = self.arguments | {"keep": keep}
-        self.strategy = distribute.create(self.arguments.get("strategy", "none"))
+        self.strategy = distribute.create(self.devices)
         self.chief = distribute.is_chief(self.strategy)
         started = datetime.datetime.now().astimezone()
-        plain = arguments.anywhere(self.arguments)
         self.facts = {
             "recipe": self.recipe,
-            "arguments": plain | ({"resume": None} if "resume" in plain else {}),  # to do it again is to do all of it
+            "arguments": self.arguments,
             "command": shlex.join([Path(sys.orig_argv[0]).name, *sys.orig_argv[1:]]),
             "started": started.isoformat(timespec="seconds"),
             **environment.describe(),
@@ -64,12 +69,12 @@ class Run:
             self.dir = self.final = Path(tempfile.mkdtemp(prefix="tfxfer-worker-"))
             nowhere = self._mute.enter_context(open(os.devnull, "w"))
             self._mute.enter_context(contextlib.redirect_stdout(nowhere))
-        elif self.arguments.get("resume"):
-            self.dir = resume.find(self.out, self.recipe, self.arguments["resume"])
+        elif self.resumed:
+            self.dir = resume.find(self.out, self.recipe, self.resumed)
             self.final = self.dir.with_name(self.dir.name.removeprefix(".partial-"))
         else:
             self._create(started.strftime("%Y%m%d-%H%M%S"))
-        self._taken = resume.take(self.dir, {"recipe": self.recipe} | plain)
+        self._taken = resume.take(self.dir, {"recipe": self.recipe} | self.arguments)
         return self
 
     def _create(self, started: str) -> None:
@@ -88,22 +93,20 @@ class Run:
             raise InputError(f"cannot write runs under {self.out} ({error.strerror}): choose another --out") from None
 
     def training(self, part: str = "") -> dict[str, Any]:
-        """Options for `train.fit`: those of the page, TensorBoard logs, strategy, and checkpoints to resume from.
+        """Options for `train.fit`: TensorBoard logs, strategy, and checkpoints to resume from.
 
         Args:
             part: names the fit, where a page has several.
         """
-        names = ("batch_size", "seed", "cache", "views", "precision", "keep", "early_stopping")
-        options = {name: self.arguments[name] for name in names if name in self.arguments}
-        own = {"strategy": self.strategy, "checkpoint_dir": self.dir / "checkpoints" / part}
-        return options | own | {"callbacks": [self.tensorboard(part)]}
+        checkpoints = self.dir / "checkpoints" / part
+        return {"strategy": self.strategy, "checkpoint_dir": checkpoints, "callbacks": [self.tensorboard(part)]}
 
     def note(self, name: str, figures: dict[str, float]) -> None:
         """Adds metrics under `<name>/<figure>`."""
         self.metrics |= {f"{name}/{figure}": float(value) for figure, value in figures.items()}
 
     def say(self, text: object) -> None:
-        """Prints a line at once; the others than the chief are mute."""
+        """Prints a line at once; only the chief prints."""
         print(text, flush=True)
 
     @contextlib.contextmanager
@@ -123,24 +126,32 @@ class Run:
 
         keras.utils.set_random_seed(seed)
 
-    def describe(self, net: "keras.Model | None", splits: "Splits", *others: "keras.Model") -> None:
+    def describe(
+        self,
+        net: "keras.Model | None",
+        splits: "Splits",
+        *others: "keras.Model",
+        unfreeze: int | str = 0,
+        explain_size: int | None = None,
+    ) -> None:
         """Records the data and, if there is one network, the weights it starts from; prints a line on the data.
 
         Args:
             others: networks, where there are several.
+            unfreeze: what of `net` will be trained, as `model.unfreeze_last` takes it.
+            explain_size: pixels a side at which all of the networks will be explained.
 
         Raises:
-            InputError: the network has not the layers that the argument `unfreeze` asks for, or one cannot see images
-                at `explain_size`.
+            InputError: the network does not have the layers to unfreeze, or one cannot see images of that size.
         """
         from tfxfer import model
         from tfxfer.analysis import attribution
 
-        for each in (net, *others):
-            if each is not None and self.arguments.get("explain_size"):
-                attribution.enlarge(each, splits, self.arguments["explain_size"])
-        if net is not None and "unfreeze" in self.arguments:
-            model.depth(net, self.arguments["unfreeze"])
+        for network in (net, *others):
+            if network is not None and explain_size:
+                attribution.enlarge(network, splits, explain_size)
+        if net is not None:
+            model.depth(net, unfreeze)
 
         self.facts |= {"data": splits.describe(), "classes": list(splits.classes)}
         self.facts |= {"model": model.describe(net)} if net is not None else {}
@@ -231,14 +242,3 @@ class Run:
         (self.final / resume.ARGUMENTS).unlink()
         self._taken.close()
         self.say(self.final)
-
-
-def as_published(protocol: str) -> bool:
-    """Whether a recipe repeats its report's choices where tfxfer's default differs.
-
-    Raises:
-        InputError: neither "tfxfer" nor "as_published".
-    """
-    if protocol not in ("tfxfer", "as_published"):
-        raise InputError(f"protocol {protocol!r}: expected tfxfer or as_published")
-    return protocol == "as_published"

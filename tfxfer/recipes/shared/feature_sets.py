@@ -116,6 +116,16 @@ def check_memory(nets: dict[str, keras.Model], splits: Splits, methods: Sequence
         memory.need(features_bytes + fits[largest], what)
 
 
+def unfreeze(net: keras.Model, depth: int | str, batch_norm_momentum: float = 0.9) -> None:
+    """Leaves what fine-tuning pages train to be trained: the last layers, their batch norm, and the head.
+
+    Args:
+        depth: as `model.unfreeze_last` takes it.
+        batch_norm_momentum: of moving statistics; 1.0 for that of the architecture.
+    """
+    model.unfreeze_last(net, depth, train_batch_norm=True, batch_norm_momentum=batch_norm_momentum)
+
+
 def gather(net: keras.Model, splits: Splits, tune: int | str, cache: str, strategy) -> Banks:
     """Features of every split in one pass: the embedding and, where a tail will be tuned, what it starts from.
 
@@ -123,7 +133,7 @@ def gather(net: keras.Model, splits: Splits, tune: int | str, cache: str, strate
         tune: as `model.unfreeze_last` takes it; 0 where nothing will be.
         cache: "auto" and "disk" keep shards in the cache, for later runs and for this one if it is cut off.
     """
-    model.unfreeze_last(net, tune, train_batch_norm=True)
+    unfreeze(net, tune)
     layers = list(dict.fromkeys(["embedding", *frozen_prefix.frontier(net).tensors]))
     model.unfreeze_last(net, 0)
     store = Store() if cache in ("auto", "disk") and distribute.workers(strategy) == 1 else None

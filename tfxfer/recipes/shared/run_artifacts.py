@@ -12,6 +12,7 @@ from tfxfer.data.splits import first_of_each
 from tfxfer.features import inference
 from tfxfer.features.bank import Bank
 from tfxfer.recipes.shared import model_evaluation
+from tfxfer.recipes.shared.artifacts import Artifacts
 from tfxfer.recipes.shared.feature_sets import PROJECTIONS, SHOWN
 
 MISTAKES = 2000  # wrong predictions kept as pictures, the surest
@@ -44,12 +45,11 @@ def pictures(splits: Splits, scores: np.ndarray) -> Bank:
     return images(splits, "test", rows)
 
 
-def network(
-    run, net: keras.Model, splits: Splits, shown: Bank, size: int | None = None, project: bool = False
-) -> dict[str, Bank]:
-    """What is kept of a trained network: `explain`, and the bank "final": the embedding of the first pictures.
+def embedding(net: keras.Model, shown: Bank, project: bool = False) -> Artifacts:
+    """The bank "final": what a trained network makes of the first pictures.
 
     Args:
+        shown: with "image", of test images.
         project: with their projections, where the page has no others to show.
     """
     first = shown[:SHOWN]
@@ -57,23 +57,22 @@ def network(
     values = {"embedding": model_evaluation.predictor(forward, tf.identity)(first["image"])}
     if project and len(first) >= 4:
         values |= {method: analysis.project(values["embedding"], method) for method in PROJECTIONS}
-    return explain(run, net, splits, shown, size) | {"final": Bank(values, first.labels, first.ids)}
+    return Artifacts({"final": Bank(values, first.labels, first.ids)})
 
 
-def explain(run, net: keras.Model, splits: Splits, shown: Bank, size: int | None = None) -> dict[str, Bank]:
+def explain(net: keras.Model, splits: Splits, shown: Bank, size: int | None = None) -> Artifacts:
     """Class activation maps of right and wrong predictions, the deletion test that chooses their layers and the method
     shown first, and the check that they depend on the weights.
 
     Args:
-        run: notes facts `explained` and metrics `deletion/<method>/<figure>` (of `deletion.measure`, on validation
-            images) and `sanity/<down to>`.
         net: from `model.build`, computing in float32.
         shown: with "image", of test images.
         size: pixels a side at which the network looks, its own by default.
 
     Returns:
-        A bank "explained": image, predicted, sure (its probability) and float16 maps by method; none for a network
-        without feature maps, which `run.facts` then says.
+        The bank "explained": image, predicted, sure (its probability) and float16 maps by method; the metrics
+        `deletion/<method>/<figure>` (of `deletion.measure`, on validation images) and `sanity/<down to>`; and the fact
+        `explained`. For a network without feature maps, only the fact `left_out`, which says so.
 
     Raises:
         InputError: the network cannot look at that size.
@@ -82,12 +81,10 @@ def explain(run, net: keras.Model, splits: Splits, shown: Bank, size: int | None
     try:
         attribution.layer_to_explain(net)
     except InputError as reason:
-        run.facts["left_out"] = run.facts.get("left_out", {}) | {"explanations": str(reason)}
-        return {}
+        return Artifacts(facts={"left_out": {"explanations": str(reason)}})
     explainer = attribution.Explainer(net)
     layers, figures, tried = deletion.choose(explainer, _judged(splits, _side(net, "scaled")))
-    for name, values in figures.items():
-        run.note(f"deletion/{name}", values)
+    metrics = {f"deletion/{method}/{name}": float(v) for method, row in figures.items() for name, v in row.items()}
     shown = shown[:EXPLAINED]
     given = explainer.probabilities(shown["image"])
     predicted, sure = given.argmax(1), given.max(1)
@@ -97,11 +94,11 @@ def explain(run, net: keras.Model, splits: Splits, shown: Bank, size: int | None
     for method in attribution.METHODS:
         values[method] = explainer.maps(some, predicted[rows], method, layers[method]).astype(np.float16)
     method = next(iter(layers))
-    run.note("sanity", attribution.sanity(net, some, method, layers[method]))
-    run.facts["explained"] = {"method": method, "size": _side(net, "scaled"), "tried": tried} | {
-        "layers": {name: {"layer": layer, "side": _side(net, layer)} for name, layer in layers.items()}
-    }
-    return {"explained": Bank(values, shown.labels[rows], shown.ids[rows])}
+    sanity = attribution.sanity(net, some, method, layers[method])
+    metrics |= {f"sanity/{stage}": float(value) for stage, value in sanity.items()}
+    chosen = {name: {"layer": layer, "side": _side(net, layer)} for name, layer in layers.items()}
+    about = {"method": method, "size": _side(net, "scaled"), "tried": tried, "layers": chosen}
+    return Artifacts({"explained": Bank(values, shown.labels[rows], shown.ids[rows])}, metrics, {"explained": about})
 
 
 def _side(net: keras.Model, layer: str) -> int:
@@ -140,21 +137,21 @@ def collapse_by_depth(net: keras.Model, splits: Splits) -> dict[str, float]:
     return figures
 
 
-def study(run, splits: Splits, known: Bank | None = None, seed: int = 0) -> dict[str, Bank]:
+def study(splits: Splits, known: Bank | None = None, seed: int = 0) -> Artifacts:
     """A look at the data before training: counts, pixels, equal images, samples and, with features, suspicious labels.
 
     Args:
-        run: notes facts `dataset` and metrics `data/<figure>`.
         known: of training images, with "embedding".
 
     Returns:
-        Banks "samples" and, if a probe can be fitted to `known`, "suspicious": image, score and the likelier class.
+        Banks "samples" and, if a probe can be fitted to `known`, "suspicious": image, score and the likelier class;
+        metrics `data/<figure>`; and the fact `dataset`.
     """
     pixels, groups = dataset.pixels(splits), dataset.duplicates(splits)
     leaking = sum(map(dataset.leaks, groups))
-    found = {"mean": pixels.mean, "median": pixels.median, "std": pixels.std}
-    run.note("data", found | {"duplicate_groups": len(groups), "leaking_groups": leaking})
-    run.facts["dataset"] = {
+    figures = {"mean": pixels.mean, "median": pixels.median, "std": pixels.std}
+    figures |= {"duplicate_groups": len(groups), "leaking_groups": leaking}
+    about = {
         "counts": dataset.counts(splits),
         "histogram": pixels.histogram.tolist(),
         "duplicate_groups": len(groups),
@@ -167,4 +164,4 @@ def study(run, splits: Splits, known: Bank | None = None, seed: int = 0) -> dict
         worst = np.argsort(-score, kind="stable")[:SUSPECTS]
         seen = images(splits, "train", worst)  # features are of the first training images, in their order
         banks["suspicious"] = Bank(seen.values | {"score": score[worst], "other": other[worst]}, seen.labels, seen.ids)
-    return banks
+    return Artifacts(banks, {f"data/{name}": float(value) for name, value in figures.items()}, {"dataset": about})

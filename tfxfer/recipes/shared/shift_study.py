@@ -1,13 +1,14 @@
 """What pages about corrupted images share: both sides of a shift, every corruption, stages tuned alone."""
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import analysis, data, features, model, train
+from tfxfer import analysis, data, features
 from tfxfer.core import distribute
 from tfxfer.core.cache import Store
 from tfxfer.core.errors import InputError
@@ -15,7 +16,8 @@ from tfxfer.data import Splits, Twin, corruptions
 from tfxfer.data.cifar10c import Cell
 from tfxfer.features import frozen_prefix
 from tfxfer.features.bank import Bank
-from tfxfer.recipes.shared import feature_sets, run_artifacts
+from tfxfer.recipes.shared import feature_sets
+from tfxfer.recipes.shared.recipe_run import Run
 
 OFFICIAL = "cifar10_corrupted"
 ALL = tuple((name, severity) for name in corruptions.NAMES for severity in corruptions.SEVERITIES)
@@ -40,37 +42,30 @@ def cells(corruption: str, severities: str) -> tuple[Cell, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def load(
-    dataset: str,
-    data_dir: str | None,
-    wanted: Iterable[Cell],
-    limit: int | None,
-    image_size: int,
-    seed: int,
-    frost_textures: str | None = None,
-    **options,
-) -> tuple[Splits, Twin]:
-    """A data set and the twin of its test images: CIFAR-10-C's files for `cifar10_corrupted`, else made here.
+def load(run: Run, wanted: Iterable[Cell], frost_textures: str | None = None) -> tuple[Splits, Twin]:
+    """The run's data set and the twin of its test images: CIFAR-10-C's files for `cifar10_corrupted`, else made here.
 
     Args:
+        wanted: corruptions and severities that will be asked for.
         frost_textures: a folder of photographs of ice.
-        options: for `data.load`, as are the others.
     """
-    official = dataset == OFFICIAL
+    chosen = run.options
+    official = chosen.dataset == OFFICIAL
     if official and frost_textures:
         raise InputError(f"{OFFICIAL} is read as it was published, its frost too: leave frost_textures out")
     photographs = corruptions.read_photographs(frost_textures) if frost_textures else None
-    name = "cifar10" if official else dataset
-    clean = data.load(name, data_dir, limit, image_size=image_size, seed=seed, **options)
+    clean = run.load_data("cifar10" if official else chosen.dataset)
     if official:
-        return clean, Twin.published(clean, tuple(wanted), data_dir)
-    return clean, Twin.of(clean, seed=seed, frost_textures=photographs)
+        return clean, Twin.published(clean, tuple(wanted), chosen.data_dir)
+    return clean, Twin.of(clean, seed=chosen.seed, frost_textures=photographs)
 
 
-def about(twin: Twin) -> dict:
-    """What a run records of how its corrupted images were made."""
+def about(twin: Twin, corrupted: Mapping[str, Splits]) -> dict[str, Any]:
+    """What a run records of its corrupted images: the facts `corrupted`, by way of choosing them, and `corruptions`,
+    how they were made."""
     photographs = twin.photographs and {"names": list(twin.photographs.pixels), "sha256": twin.photographs.sha256}
-    return {"revision": corruptions.REVISION, "photographs": photographs, "remark": twin.remark}
+    made = {"revision": corruptions.REVISION, "photographs": photographs, "remark": twin.remark}
+    return {"corrupted": {name: side.describe() for name, side in corrupted.items()}, "corruptions": made}
 
 
 def sides(
@@ -155,7 +150,7 @@ class Grid:
 
     def __init__(self, twin: Twin, bases: np.ndarray):
         rows = np.flatnonzero(np.isin(twin.bases, bases))
-        self.images = len(rows)
+        self.twin, self.images = twin, len(rows)
         self.remark = twin.remark
         self.cell = functools.cache(lambda cell: twin.grid([cell], rows).test)  # making a pipeline takes its time
 
@@ -181,53 +176,37 @@ def planes(sides: dict[str, Bank]) -> dict[str, np.ndarray]:
     return dict(zip(shown, np.split(points, np.cumsum([len(part) for part in shown.values()])[:-1]), strict=True))
 
 
-def surgery(
-    net: keras.Model, whole: Splits, twin: Twin, tuned: Splits, cells: Sequence[Cell], images: int, rate: float, run
-) -> dict[str, float]:
-    """Which single stage is best to tune (Lee et al. 2023, arXiv:2210.11466): from the network's weights, which it has
-    again afterwards, each stage trains alone, head and all others frozen, under each of the corruptions.
+class Study:
+    """How the network does on both sides before and after it is tuned, and what is kept of that to look at.
 
     Args:
-        tuned: says of which images twins may be learned from: `images` learn here, and as many validate.
-
-    Returns:
-        Validation accuracy: `<corruption>/<stage>`, and `<corruption>/none` of the network as it is.
+        net: as it will be trained.
+        clean, corrupted: what is tested, by way of choosing it; see `sides`.
+        grid_images: test images under all corruptions; 0 for none.
     """
-    twin = twin if twin.images is None else Twin.of(whole, "train", twin.seed, twin.photographs)
-    rows = np.flatnonzero(np.isin(twin.bases, tuned.bases("train", "validation")))[: 2 * images]
-    start, found = model.values(net), {}
-    for name, severity in cells:
-        some = twin.only(rows).divide([(name, severity)], 0.5, 0.5)
-        found[f"{name}/none"] = accuracy(features.extract(net, some.validation, LAYERS))
-        for stage in model.stages(net):
-            model.unfreeze_stage(net, stage)  # batch norm of this data would be new to the frozen stages behind it
-            options = run.training(f"surgery-{name}-{stage}") | {"keep": "best", "batch_size": 16}
-            history = train.fit(net, some, SURGERY_EPOCHS, rate, **options)
-            found[f"{name}/{stage}"] = history.kept("val_accuracy")
-            model.assign_values(net, start)
-    model.unfreeze_last(net, 0)
-    return found
 
+    def __init__(
+        self,
+        run: Run,
+        net: keras.Model,
+        clean: dict[str, Splits],
+        corrupted: dict[str, Splits],
+        twin: Twin,
+        grid_images: int,
+    ):
+        self.run, self.clean, self.corrupted = run, clean, corrupted
+        images = sum(side.size("test") for side in (*corrupted.values(), *clean.values()))
+        self.look = Looker(net, images + len(ALL) * grid_images, run.options.cache, run.strategy)
+        self.grid = Grid(twin, clean["tfxfer"].ids["test"][:grid_images]) if grid_images else None
+        self.planes: dict[str, dict[str, np.ndarray]] = {}
 
-def contact_sheet(twin: Twin) -> Bank:
-    """The first image under all 95: `image` (95, height, width, channels), in the order of `ALL`."""
-    parts = [twin.grid([cell], np.array([0])).reader("test")(tf.constant([0])) for cell in ALL]
-    image, label, number = (np.concatenate([part[name] for part in parts]) for name in ("image", "label", "id"))
-    return Bank({"image": image}, label, number)
-
-
-def both_sides(shown: Bank, clean: Splits) -> Bank:
-    """Pictures of corrupted images and, behind them, of the first clean ones."""
-    others = run_artifacts.images(clean, "test", np.arange(min(SHOWN, clean.size("test"))))
-    columns = ((shown["image"], others["image"]), (shown.labels, others.labels), (shown.ids, others.ids))
-    image, labels, ids = map(np.concatenate, columns)
-    return Bank({"image": image}, labels, ids)
-
-
-def banks(planes: dict[str, dict[str, np.ndarray]], clean: Splits, corrupted: Splits) -> dict[str, Bank]:
-    """Both sides projected by the original and by the tuned network."""
-    found = {}
-    for side, splits in (("corrupted", corrupted), ("clean", clean)):
-        values = {name: planes[when][side] for name, when in (("original", "before"), ("tuned", "after"))}
-        found[side] = Bank(values, splits.rows["test"].labels[:SHOWN], splits.ids["test"][:SHOWN])
-    return found
+    def __call__(self, when: str, name: str, prefix: str) -> Bank:
+        """Notes the metrics `<prefix><when>/...` of the way `name` of choosing images; features of the corrupted."""
+        with self.run.phase(f"{prefix}{when}"):
+            seen = {"corrupted": self.look(self.corrupted[name].test), "clean": self.look(self.clean[name].test)}
+            self.run.note(f"{prefix}{when}", accuracies(seen))
+            if name == "tfxfer":
+                self.planes[when] = planes(seen)
+                if self.grid is not None:
+                    self.run.note(f"{prefix}{when}/grid", self.grid(self.look))
+        return seen["corrupted"]

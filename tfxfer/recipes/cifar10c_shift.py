@@ -17,6 +17,23 @@ from tfxfer.runs import command
 from tfxfer.runs.option import Option, absolute
 from tfxfer.runs.options import Depth, TuneEpochs
 
+Corruption = Annotated[str, Option("One of CIFAR-10-C's 19, such as gaussian_blur.")]
+Severities = Annotated[str, Option("Severities of the corruption, 1 to 5, comma-separated.")]
+GridImages = Annotated[
+    int, Option("Test images for the grid of all corruptions and severities; 0 leaves it out.", least=0)
+]
+Surgery = Annotated[
+    str, Option("Corruptions for which each stage is tuned alone, comma-separated; empty leaves it out.")
+]
+SurgeryImages = Annotated[int, Option("Images that a single stage learns from, and as many to validate with.", least=1)]
+FrostTextures = Annotated[
+    str | None,
+    Option(
+        "Folder of photographs of ice for frost, such as the benchmark's; by default textures are generated.",
+        portable=absolute,
+    ),
+]
+
 
 @recipe(
     dataset="cifar10_corrupted",
@@ -30,26 +47,14 @@ from tfxfer.runs.options import Depth, TuneEpochs
 )
 def main(
     run: Run,
-    corruption: Annotated[str, Option("One of CIFAR-10-C's 19, such as gaussian_blur.")] = "gaussian_blur",
-    severities: Annotated[str, Option("Severities of the corruption, 1 to 5, comma-separated.")] = "1,2,3,4,5",
+    corruption: Corruption = "gaussian_blur",
+    severities: Severities = "1,2,3,4,5",
     unfreeze: Depth = "last",
     tune_epochs: TuneEpochs = 10,
-    grid_images: Annotated[
-        int, Option("Test images for the grid of all corruptions and severities; 0 leaves it out.", least=0)
-    ] = 2000,
-    surgery: Annotated[
-        str, Option("Corruptions for which each stage is tuned alone, comma-separated; empty leaves it out.")
-    ] = "gaussian_noise,gaussian_blur,fog,pixelate",
-    surgery_images: Annotated[
-        int, Option("Images that a single stage learns from, and as many to validate with.", least=1)
-    ] = 500,
-    frost_textures: Annotated[
-        str | None,
-        Option(
-            "Folder of photographs of ice for frost, such as the benchmark's; by default textures are generated.",
-            portable=absolute,
-        ),
-    ] = None,
+    grid_images: GridImages = 2000,
+    surgery: Surgery = "gaussian_noise,gaussian_blur,fog,pixelate",
+    surgery_images: SurgeryImages = 500,
+    frost_textures: FrostTextures = None,
 ) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     from tfxfer import model, train

@@ -18,6 +18,22 @@ from tfxfer.runs import command
 from tfxfer.runs.option import Option, one_of
 from tfxfer.runs.options import TuneEpochs
 
+Depths = Annotated[
+    str | None,
+    Option(
+        "Numbers of layers, or stages, that the sweep unfreezes, comma-separated; by default 0,10,20,40, as far as the "
+        "backbone has them."
+    ),
+]
+SweepEpochs = Annotated[int, Option("Passes over the training images at each of the depths.", least=1)]
+ClassWeights = Annotated[
+    str,
+    Option(
+        "balanced gives all classes the same weight in training, however many images they have; or none.",
+        check=one_of("none", "balanced"),
+    ),
+]
+
 
 @recipe(
     dataset="folder:fer2013",
@@ -33,22 +49,10 @@ from tfxfer.runs.options import TuneEpochs
 )
 def main(
     run: Run,
-    depths: Annotated[
-        str | None,
-        Option(
-            "Numbers of layers, or stages, that the sweep unfreezes, comma-separated; by default 0,10,20,40, as far as "
-            "the backbone has them."
-        ),
-    ] = None,
-    sweep_epochs: Annotated[int, Option("Passes over the training images at each of the depths.", least=1)] = 3,
+    depths: Depths = None,
+    sweep_epochs: SweepEpochs = 3,
     tune_epochs: TuneEpochs = 10,
-    class_weights: Annotated[
-        str,
-        Option(
-            "balanced gives all classes the same weight in training, however many images they have; or none.",
-            check=one_of("none", "balanced"),
-        ),
-    ] = "none",
+    class_weights: ClassWeights = "none",
 ) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     from tfxfer import model, train

@@ -1,14 +1,14 @@
 """What pages about corrupted images share: both sides of a shift, every corruption, stages tuned alone."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import analysis, data, features
+from tfxfer import analysis, data, features, model, train
 from tfxfer.core import distribute
 from tfxfer.core.cache import Store
 from tfxfer.core.errors import InputError
@@ -16,8 +16,9 @@ from tfxfer.data import Splits, Twin, corruptions
 from tfxfer.data.cifar10c import Cell
 from tfxfer.features import frozen_prefix
 from tfxfer.features.bank import Bank
-from tfxfer.recipes.shared import feature_sets
+from tfxfer.recipes.shared import feature_sets, run_artifacts
 from tfxfer.recipes.shared.recipe_run import Run
+from tfxfer.train import History
 
 OFFICIAL = "cifar10_corrupted"
 ALL = tuple((name, severity) for name in corruptions.NAMES for severity in corruptions.SEVERITIES)
@@ -210,3 +211,72 @@ class Study:
                 if self.grid is not None:
                     self.run.note(f"{prefix}{when}/grid", self.grid(self.look))
         return seen["corrupted"]
+
+    def banks(self) -> dict[str, Bank]:
+        """Both sides projected by the original and by the tuned network; and with a grid, the first image under all."""
+        banks = {}
+        for side, splits in (("corrupted", self.corrupted["tfxfer"]), ("clean", self.clean["tfxfer"])):
+            values = {name: self.planes[when][side] for name, when in (("original", "before"), ("tuned", "after"))}
+            banks[side] = Bank(values, splits.rows["test"].labels[:SHOWN], splits.ids["test"][:SHOWN])
+        return banks | ({"contact": contact_sheet(self.grid.twin)} if self.grid is not None else {})
+
+
+def overfitting(history: History) -> dict[str, float]:
+    """The epoch after which the validation loss was never lower: overfits_after_epoch, from 1."""
+    losses = history["val_loss"]
+    return {"overfits_after_epoch": float(losses.index(min(losses)) + 1)}
+
+
+def surgery(
+    run: Run,
+    net: keras.Model,
+    start: Sequence[np.ndarray],
+    twin: Twin,
+    tuned: Splits,
+    cells: Sequence[Cell],
+    images: int,
+) -> dict[str, float]:
+    """Which single stage is best to tune (Lee et al. 2023, arXiv:2210.11466): from weights that the network started
+    with, each stage trains alone, head and all others frozen, under each of the corruptions. Afterwards the network has
+    the weights and the frozen layers that it came with.
+
+    Args:
+        start: of `model.values`, the weights that each stage starts from.
+        tuned: says of which images twins may be learned from: `images` learn here, and as many validate.
+
+    Returns:
+        Validation accuracy: `<corruption>/<stage>`, and `<corruption>/none` of the network as it is.
+    """
+    twin = twin if twin.images is None else Twin.of(twin.like, "train", twin.seed, twin.photographs)
+    rows = np.flatnonzero(np.isin(twin.bases, tuned.bases("train", "validation")))[: 2 * images]
+    kept, trainable, metrics = model.values(net), [layer.trainable for layer in net.layers], {}
+    options = {"keep": "best", "batch_size": 16, "cache": run.options.cache}
+    model.assign_values(net, start)
+    for name, severity in cells:
+        subset = twin.only(rows).divide([(name, severity)], 0.5, 0.5)
+        metrics[f"{name}/none"] = accuracy(features.extract(net, subset.validation, LAYERS))
+        for stage in model.stages(net):
+            model.unfreeze_stage(net, stage)  # batch norm of this data would be new to the frozen stages behind it
+            training = run.training(f"surgery-{name}-{stage}") | options
+            history = train.fit(net, subset, SURGERY_EPOCHS, run.options.learning_rate / 10, **training)
+            metrics[f"{name}/{stage}"] = history.kept("val_accuracy")
+            model.assign_values(net, start)
+    model.assign_values(net, kept)
+    for layer, flag in zip(net.layers, trainable, strict=True):
+        layer.trainable = flag
+    return metrics
+
+
+def contact_sheet(twin: Twin) -> Bank:
+    """The first image under all 95: `image` (95, height, width, channels), in the order of `ALL`."""
+    parts = [twin.grid([cell], np.array([0])).reader("test")(tf.constant([0])) for cell in ALL]
+    image, label, number = (np.concatenate([part[name] for part in parts]) for name in ("image", "label", "id"))
+    return Bank({"image": image}, label, number)
+
+
+def both_sides(shown: Bank, clean: Splits) -> Bank:
+    """Pictures of corrupted images and, behind them, of the first clean ones."""
+    others = run_artifacts.images(clean, "test", np.arange(min(SHOWN, clean.size("test"))))
+    columns = ((shown["image"], others["image"]), (shown.labels, others.labels), (shown.ids, others.ids))
+    image, labels, ids = map(np.concatenate, columns)
+    return Bank({"image": image}, labels, ids)

@@ -106,7 +106,9 @@ def test_no_such_run(partial, tmp_path):
 
 
 def test_a_run_of_another_recipe_is_refused_and_left(partial, tmp_path):
-    with pytest.raises(InputError, match="is a run of mobilenet_mnist, not of pretrain: continue it by tfxfer mobilen"):
+    with pytest.raises(
+        InputError, match="is a run of mobilenet_mnist, not of pretrain: continue it with tfxfer mobilen"
+    ):
         pretrain.main(resume=str(partial), out=str(tmp_path))
     assert {path.name for path in partial.iterdir()} == {"arguments.json", "half.txt", "checkpoints"}
 

@@ -69,11 +69,15 @@ def main(
     run.metrics |= permutation_study.summary([repeat.figures for repeat in repeats])
     run.note("test", {"accuracy": first.figures["plain/accuracy"]})
     run.facts["by_seed"] = {str(chosen.seed + i): repeat.figures for i, repeat in enumerate(repeats)}
-    histories = {name.replace("/", " "): one.history for name, one in first.trained.items() if one.history}
+    histories = {
+        name.replace("/", " "): trained.history
+        for name, trained in first.trained.items()
+        if trained.history is not None
+    }
     plain = first.trained["plain"]
     run.save_model(plain.net, feature_sets.joined(histories))
     np.save(run.dir / "permutation.npy", np.stack([repeat.order for repeat in repeats]))
-    run.banks |= {name.replace("/", "-"): one.scores for name, one in first.trained.items() if one is not plain}
+    run.banks |= {name.replace("/", "-"): other.scores for name, other in first.trained.items() if other is not plain}
     run.finish(plain.net, first.splits, plain.scores)
 
 

@@ -1,4 +1,4 @@
-"""Functions to command lines: a recipe's signature gives its options, a bad input one line and exit code 2."""
+"""Command lines from functions: options come from the signature; bad input is one line and exit code 2."""
 
 import functools
 import inspect
@@ -90,13 +90,13 @@ def new_app(**options) -> typer.Typer:
 
 
 def run_app(app: typer.Typer) -> None:
-    """Runs it and ends the process: 0, 2 after a bad input, 130 or 143 when interrupted."""
+    """Runs a command line and ends the process with 0, with 2 after bad input, or with 130 or 143 when interrupted."""
     warnings.showwarning = lambda message, *_, **__: _say("warning", message)
     received = []
 
     def terminate(number, _) -> None:
         received.append(number)
-        raise KeyboardInterrupt  # so that a run is left as by Ctrl-C
+        raise KeyboardInterrupt  # so that a run ends as it does with Ctrl-C
 
     signal.signal(signal.SIGTERM, terminate)
     try:
@@ -106,10 +106,10 @@ def run_app(app: typer.Typer) -> None:
     except typer.TyperException as error:
         status = _complain(f"{error.format_message()} (--help lists the options)")
     except Exception as error:
-        known = met_by_machine(error)
-        if known is None:
+        reason = met_by_machine(error)
+        if reason is None:
             raise
-        status = _complain(known)
+        status = _complain(reason)
     if status == 130:  # typer's word for KeyboardInterrupt
         print("terminated" if received else "interrupted", file=sys.stderr)
         status = 143 if received else 130

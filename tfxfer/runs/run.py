@@ -1,4 +1,4 @@
-"""A run: one directory with everything an experiment leaves, complete or absent."""
+"""A run: one directory with everything an experiment leaves, either complete or absent."""
 
 import contextlib
 import csv
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 class Run:
     """Collects a run in `<out>/<recipe>/.partial-<time>`; leaving the `with` block renames it to `<time>`.
 
-    A bad input or an interrupt before anything is trained removes the partial directory; any other failure keeps it,
-    and says where, for what is in it may have taken hours. `run.strategy` is made before TensorFlow does anything else.
-    Where there are several workers, only the chief writes and prints; the others work in a temporary folder.
+    Bad input, or an interrupt before anything is trained, removes the partial directory. Any other failure keeps it and
+    says where it is, because its contents may have taken hours. `run.strategy` is made before TensorFlow does
+    anything else. Where there are several workers, only the chief writes and prints; the others work in a temporary folder.
 
     Attributes:
         recipe: names the run's folder.
@@ -111,7 +111,7 @@ class Run:
 
     @contextlib.contextmanager
     def phase(self, name: str):
-        """Announces a phase and measures it: metric `seconds/<name>`."""
+        """Announces a phase and times it: metric `seconds/<name>`."""
         self.say(f"{name.replace('_', ' ')} ...")
         started = time.perf_counter()
         yield
@@ -165,9 +165,10 @@ class Run:
         return keras.callbacks.TensorBoard(self.dir / "logs" / part, write_graph=False)
 
     def save_model(self, net: "keras.Model", history: dict[str, list[float]]) -> None:
-        """Writes the trained model and its history, at once: from here on a failure keeps the partial directory.
+        """Writes the trained model and its history at once: from here on a failure keeps the partial directory.
 
-        The fact `model` is then of this network and of what trained in it; its sha256, if any, stays that of the start.
+        The fact `model` then describes this network and what trained in it; its sha256, if any, remains that of the
+        weights at the start.
         """
         from tfxfer import model
 
@@ -184,10 +185,10 @@ class Run:
             rows.writerows([epoch, *row] for epoch, row in enumerate(zip(*history.values(), strict=True), start=1))
 
     def save(self, banks: "dict[str, Bank]") -> None:
-        """Writes the feature banks, the metrics, run.json, dataset.json (what is long of it), requirements.txt (every
-        installed package) and, where a network was trained, its card and labels.
+        """Writes the feature banks, the metrics, run.json, dataset.json (its long parts), requirements.txt (every
+        installed package) and, if a network was trained, its model card and labels.
 
-        The metric test/accuracy gets the ends of its 95% interval beside it, test/accuracy_low and _high.
+        Beside the metric test/accuracy stand the ends of its 95% interval, test/accuracy_low and test/accuracy_high.
         """
         if "test/accuracy" in self.metrics and "test" in banks:
             from tfxfer.runs import model_card
@@ -233,11 +234,11 @@ class Run:
         if kind is not None:
             shutil.rmtree(self.dir, ignore_errors=True)
             for folder in self._made:
-                with contextlib.suppress(OSError):  # another run's may be in it by now
+                with contextlib.suppress(OSError):  # another run may be in it by now
                     folder.rmdir()
             self._taken.close()
             return
-        os.replace(self.dir, self.final)  # first: from here on nothing is lost, whatever happens
+        os.replace(self.dir, self.final)  # first, so that nothing can be lost from here on
         shutil.rmtree(self.final / "checkpoints", ignore_errors=True)
         (self.final / resume.ARGUMENTS).unlink()
         self._taken.close()

@@ -24,7 +24,7 @@ OFFICIAL = "cifar10_corrupted"
 ALL = tuple((name, severity) for name in corruptions.NAMES for severity in corruptions.SEVERITIES)
 LAYERS = ("embedding", "logits")
 SURGERY_EPOCHS = 4
-TUNED = 20_000  # images tuned on, as in the report
+TUNED = 20_000  # images to tune on, as in the report
 SHOWN = 2000  # images of each side that are projected
 
 
@@ -32,15 +32,15 @@ def cells(corruption: str, severities: str) -> tuple[Cell, ...]:
     """A corruption at severities such as "1,2,5".
 
     Raises:
-        InputError: unknown ones.
+        InputError: the corruption or a severity is unknown.
     """
-    found = []
+    named = []
     for text in severities.split(","):
         if not text.strip().isdecimal():
             raise InputError(f"severities {severities!r}: expected numbers from 1 to 5, such as 1,2,3,4,5")
         corruptions.check(corruption, int(text), (32, 32, 3))
-        found.append((corruption, int(text)))
-    return tuple(dict.fromkeys(found))
+        named.append((corruption, int(text)))
+    return tuple(dict.fromkeys(named))
 
 
 def load(run: Run, wanted: Iterable[Cell], frost_textures: str | None = None) -> tuple[Splits, Twin]:
@@ -72,7 +72,7 @@ def about(twin: Twin, corrupted: Mapping[str, Splits]) -> dict[str, Any]:
 def sides(
     clean: Splits, twin: Twin, cells: tuple[Cell, ...], leaky: bool, seed: int, strict: bool = False
 ) -> dict[str, Splits]:
-    """Corrupted images to tune on, to validate and to test by, for each way of choosing them.
+    """Corrupted images to tune on, to validate with and to test on, for each way of choosing them.
 
     Args:
         leaky: adds "as_published", which tunes on 40% of the twins of test images and tests on all of them; and, where
@@ -85,25 +85,25 @@ def sides(
     """
     divided = twin.divide(cells, seed=seed)
     if twin.images is None:
-        found = {"tfxfer": data.duplicates.check(divided, strict)}
+        ways = {"tfxfer": data.duplicates.check(divided, strict)}
     else:
         (name, _), *_ = cells
-        made = data.corrupt(clean, name, [severity for _, severity in cells], twin.seed, twin.photographs)
-        some = made.only(train=slice(TUNED), validation=slice(TUNED))
-        found = {"tfxfer": some} | ({"as_few": divided} if leaky else {})
-    return found | ({"as_published": twin.divide(cells, seed=seed, leaky=True)} if leaky else {})
+        corrupted = data.corrupt(clean, name, [severity for _, severity in cells], twin.seed, twin.photographs)
+        subset = corrupted.only(train=slice(TUNED), validation=slice(TUNED))
+        ways = {"tfxfer": subset} | ({"as_few": divided} if leaky else {})
+    return ways | ({"as_published": twin.divide(cells, seed=seed, leaky=True)} if leaky else {})
 
 
 def held_out(clean: Splits, corrupted: Splits) -> Splits:
-    """The data set with those test images alone whose twins are tested: the others' twins are learned from.
+    """The data set with only those test images whose twins are tested; the twins of the others are learned from.
 
     Raises:
         InputError: images of the test are learned from as twins, unless `corrupted` is leaky by name.
     """
-    found = clean.only(test=np.flatnonzero(np.isin(clean.ids["test"], corrupted.bases("test"))))
+    tested = clean.only(test=np.flatnonzero(np.isin(clean.ids["test"], corrupted.bases("test"))))
     if not corrupted.leaky:
-        data.refuse_leak(corrupted, found)
-    return found
+        data.refuse_leak(corrupted, tested)
+    return tested
 
 
 class Looker:
@@ -132,12 +132,12 @@ def accuracy(bank: Bank) -> float:
 
 def accuracies(sides: dict[str, Bank]) -> dict[str, float]:
     """`<side>_accuracy` of logits, and its 95% interval `_low` to `_high`, clustered by the image they were made of."""
-    found = {}
+    metrics: dict[str, float] = {}
     for side, bank in sides.items():
         ends = analysis.intervals.accuracy(bank["logits"].argmax(1) == bank.labels, bank.bases)
         names = (f"{side}_accuracy{end}" for end in ("", "_low", "_high"))
-        found |= dict(zip(names, (accuracy(bank), *ends), strict=True))
-    return found
+        metrics |= dict(zip(names, (accuracy(bank), *ends), strict=True))
+    return metrics
 
 
 class Grid:
@@ -156,18 +156,19 @@ class Grid:
         self.cell = functools.cache(lambda cell: twin.grid([cell], rows).test)  # making a pipeline takes its time
 
     def __call__(self, look: Looker) -> dict[str, float]:
-        found, (low, high) = {}, analysis.intervals.wilson(0.5, self.images)
+        metrics: dict[str, float] = {}
+        low, high = analysis.intervals.wilson(0.5, self.images)
         print(f"  severities 1 to 5, {self.images:,} images (95% interval of 0.5: {low:.3f} to {high:.3f})", flush=True)
         for name in corruptions.NAMES:
             row = {f"{name}_{each}": accuracy(look(self.cell((name, each)))) for each in corruptions.SEVERITIES}
             print(f"  {name}: {' '.join(f'{value:.3f}' for value in row.values())}", flush=True)
-            found |= row
+            metrics |= row
         for title, names in (("mean_15", corruptions.BENCHMARK), ("mean_19", corruptions.NAMES)):
-            cells = [found[f"{name}_{each}"] for name in names for each in corruptions.SEVERITIES]
-            found[title] = float(np.mean(cells))
-        means = f"{found['mean_15']:.4f} over the benchmark's 15, {found['mean_19']:.4f} over all 19"
+            cells = [metrics[f"{name}_{each}"] for name in names for each in corruptions.SEVERITIES]
+            metrics[title] = float(np.mean(cells))
+        means = f"{metrics['mean_15']:.4f} over the benchmark's 15, {metrics['mean_19']:.4f} over all 19"
         print(f"  mean accuracy: {means} ({self.remark})", flush=True)
-        return found
+        return metrics
 
 
 def planes(sides: dict[str, Bank]) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ python -m tfxfer.recipes.emotion_resnet18 --dataset folder:fer2013
 python -m tfxfer.recipes.emotion_resnet18 --dataset folder:clothes --backbone efficientnet_lite0 --image-size 96
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from tfxfer.recipes.shared.recipe_run import Run, recipe
 from tfxfer.runs import command
@@ -76,8 +76,8 @@ def main(
     run.note("scale", {"mean": mean.mean() / 255, "std": std.mean() / 255})
     with run.phase("study_data"):
         run.add(run_artifacts.study(splits))
-    fixed = {"class_weights": class_weights, "schedule": "constant" if chosen.published else "cosine"}
-    fixed |= {"cache": chosen.cache}
+    fixed: dict[str, Any] = {"class_weights": class_weights, "cache": chosen.cache}
+    fixed["schedule"] = "constant" if chosen.published else "cosine"
     histories = {}
     feature_sets.unfreeze(scratch, "all")
     with run.phase("training_scratch"):

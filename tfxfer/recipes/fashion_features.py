@@ -40,7 +40,8 @@ def main(
     feature_sets.check_memory(nets, splits, methods)
     histories, best = {}, None
     for name, net in nets.items():
-        depths = {"last_layer": (0, chosen.epochs)} if feature_sets.learned(net) else {}
+        depths: dict[str, tuple[int | str, int]] = {}
+        depths |= {"last_layer": (0, chosen.epochs)} if feature_sets.learned(net) else {}
         depths |= {"tuned": (unfreeze, tune_epochs)} if name in tuned else {}
         with run.phase(f"features_{name}"):
             banks = feature_sets.gather(net, splits, unfreeze if name in tuned else 0, chosen.cache, run.strategy)

@@ -38,10 +38,12 @@ def main(
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     import numpy as np
 
-    from tfxfer import data, model
+    from tfxfer import model
+    from tfxfer.data.pixel_permutation import Permute
     from tfxfer.recipes.shared import feature_sets, permutation_study
 
-    chosen, names, repeats = run.options, backbones.split(","), []
+    chosen, names = run.options, backbones.split(",")
+    repeats: list[permutation_study.Repeat] = []
     learner = permutation_study.Learner(
         chosen.weights,
         chosen.image_size,
@@ -59,7 +61,7 @@ def main(
             run.describe(None, tasks[0].splits)
             nets = {name: learner.build(name, whole) for name in names}  # what is not available ends the run now
             run.facts["networks"] = {name: model.describe(net) for name, net in nets.items()}
-        repeat = permutation_study.Repeat(data.permute_pixels(whole, seed).transforms[-1].order, tasks[0].splits)
+        repeat = permutation_study.Repeat(Permute(*whole.image_shape[:2], seed).order, tasks[0].splits)
         for task in tasks:
             with run.phase(f"{task.title}/seed_{seed}"):
                 repeat.add(task, *permutation_study.compare(learner, task, seed))

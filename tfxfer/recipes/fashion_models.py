@@ -60,7 +60,7 @@ def main(
         with run.phase(f"fitting_{name}"):
             predict, facts = model_evaluation.on_pixels(pixels, name, chosen.seed, sweep)
         test(name, predict, facts)
-    best = run.facts["best"] = max(accuracies, key=accuracies.get)
+    best = run.facts["best"] = max(accuracies, key=lambda name: accuracies[name])
     run.save_model(nets[best], feature_sets.joined(histories))
     run.finish(nets[best], splits, run.banks[best], explain_size=chosen.explain_size)
 

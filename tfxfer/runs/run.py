@@ -29,8 +29,8 @@ class Run:
     """Collects a run in `<out>/<recipe>/.partial-<time>`; leaving the `with` block renames it to `<time>`.
 
     Bad input, or an interrupt before anything is trained, removes the partial directory. Any other failure keeps it and
-    says where it is, because its contents may have taken hours. `run.strategy` is made before TensorFlow does
-    anything else. Where there are several workers, only the chief writes and prints; the others work in a temporary folder.
+    says where it is, because its contents may have taken hours. `run.strategy` is made before TensorFlow does anything
+    else. Where there are several workers, only the chief writes and prints; the others work in a temporary folder.
 
     Attributes:
         recipe: names the run's folder.

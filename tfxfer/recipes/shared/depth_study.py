@@ -24,7 +24,7 @@ def note_sweep(run: Run, sweep: Sweep) -> dict[str, History]:
     """Notes the metrics `sweep/<depth>/<figure>` and the fact `best_depth`; histories by depth."""
     for row in sweep.rows:
         figures = ("val_accuracy", "accuracy", "seconds", "nc1")
-        run.note(f"sweep/{row['depth']}", {name: row[name] for name in figures})
+        run.note(f"sweep/{row['depth']}", {name: float(row[name]) for name in figures})
     run.facts["best_depth"] = sweep.best["depth"]
     return {f"depth {row['depth']}": history for row, history in zip(sweep.rows, sweep.histories, strict=True)}
 
@@ -35,5 +35,5 @@ def compare(run: Run, name: str, others: Sequence[str]) -> None:
     kept = run.banks[name]
     run.note("test", {"accuracy": analysis.metrics.accuracy(kept.labels, predicted(kept))})
     for other in others:
-        right = (predicted(bank) == bank.labels for bank in (run.banks[other], kept))
-        run.note(f"{name}_less_{other}", analysis.paired.difference(*right, kept.bases))
+        before, after = (predicted(bank) == bank.labels for bank in (run.banks[other], kept))
+        run.note(f"{name}_less_{other}", analysis.paired.difference(before, after, kept.bases))

@@ -31,14 +31,14 @@ class Trained:
 
     @property
     def predicted(self) -> np.ndarray:
-        (scores,) = self.scores.values.values()
-        return scores.argmax(1)
+        (name,) = self.scores.values  # logits or probabilities
+        return self.scores[name].argmax(1)
 
 
 @dataclass(frozen=True)
 class Learner:
-    """How a backbone learns: `pixels` with a multilayer perceptron, a backbone without ImageNet weights from scratch and
-    at its own size, and one that has them by tuning its last layers and head.
+    """How a backbone learns: `pixels` with a multilayer perceptron, a backbone without ImageNet weights from scratch at
+    its own size, and one that has them by tuning its last layers and head.
 
     Attributes:
         weights: of pretrained backbones: imagenet, none, or a weights file.

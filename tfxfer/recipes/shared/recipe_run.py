@@ -95,8 +95,8 @@ class Run(RecordedRun):
         from tfxfer.recipes.shared import run_artifacts
 
         if net is not None and tested is not None:
-            (scores,) = tested.values.values()
-            shown = run_artifacts.pictures(splits, scores)
+            (scores,) = tested.values  # logits or probabilities
+            shown = run_artifacts.pictures(splits, tested[scores])
             with self.phase("explanations"):
                 if project is not None:
                     self.add(run_artifacts.embedding(net, shown, project))
@@ -171,7 +171,7 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
             chosen = values | given
             option.check(chosen, annotations)
             _check_views(chosen)
-            settings = Options(**{name: chosen[name] for name in shared})
+            settings = Options(**{name: chosen[name] for name in shared})  # type: ignore[arg-type]  # checked above
             record = option.portable(chosen | {"keep": settings.keep, "resume": None}, annotations)
             with Run(title, record, settings) as run:
                 run.seed(settings.seed)

@@ -128,7 +128,8 @@ def collapse_by_depth(net: keras.Model, splits: Splits) -> dict[str, float]:
     pool = keras.layers.GlobalAveragePooling2D()
     staged = keras.Model(net.input, {name: pool(end) if len(end.shape) == 4 else end for name, end in ends.items()})
     forward = tf.function(lambda images: staged(images, training=False), reduce_retracing=True)
-    subset, figures = splits.only(train=first_of_each(splits.rows["train"].labels, LAYER_IMAGES)), {}
+    subset = splits.only(train=first_of_each(splits.rows["train"].labels, LAYER_IMAGES))
+    figures: dict[str, float] = {}
     parts = [forward(batch["image"]) for batch in subset.batches("train", inference.images_per_batch(net))]
     for name in ends:
         x = np.concatenate([part[name].numpy() for part in parts])
@@ -163,5 +164,5 @@ def study(splits: Splits, known: Bank | None = None, seed: int = 0) -> Artifacts
         score, other = dataset.suspicious(known["embedding"], known.labels, seed=seed)
         worst = np.argsort(-score, kind="stable")[:SUSPECTS]
         seen = images(splits, "train", worst)  # features are of the first training images, in their order
-        banks["suspicious"] = Bank(seen.values | {"score": score[worst], "other": other[worst]}, seen.labels, seen.ids)
+        banks["suspicious"] = Bank({**seen.values, "score": score[worst], "other": other[worst]}, seen.labels, seen.ids)
     return Artifacts(banks, {f"data/{name}": float(value) for name, value in figures.items()}, {"dataset": about})

@@ -17,7 +17,7 @@ import tfxfer
 from tfxfer import runs
 from tfxfer.core.errors import InputError
 from tfxfer.recipes import RECIPES, mobilenet_mnist, pretrain
-from tfxfer.recipes.shared.recipe_run import Run, recipe
+from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import resume
 
 CODE = """

@@ -14,7 +14,7 @@ import tfxfer
 from tfxfer import data, runs
 from tfxfer.core.errors import InputError
 from tfxfer.recipes import RECIPES, cifar10c_shift
-from tfxfer.recipes.shared.recipe_run import Run, recipe
+from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import environment, loading, option
 from tfxfer.runs.options import SHARED, Options
 

@@ -12,7 +12,7 @@ python -m tfxfer.recipes.cifar10c_shift --dataset fashion_mnist --backbone effic
 
 from typing import Annotated
 
-from tfxfer.recipes.shared.recipe_run import Run, recipe
+from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
 from tfxfer.runs.option import Option, absolute
 from tfxfer.runs.options import Depth, TuneEpochs

@@ -13,7 +13,7 @@ python -m tfxfer.recipes.emotion_resnet18 --dataset folder:clothes --backbone ef
 
 from typing import Annotated, Any
 
-from tfxfer.recipes.shared.recipe_run import Run, recipe
+from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
 from tfxfer.runs.option import Option, one_of
 from tfxfer.runs.options import TuneEpochs

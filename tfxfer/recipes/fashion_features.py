@@ -9,7 +9,7 @@ python -m tfxfer.recipes.fashion_features --backbones pixels,scattering,efficien
 
 from typing import Annotated
 
-from tfxfer.recipes.shared.recipe_run import Run, recipe
+from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
 from tfxfer.runs.option import Option
 from tfxfer.runs.options import Backbones, Classifiers, Depth, TuneEpochs

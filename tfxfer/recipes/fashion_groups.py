@@ -13,7 +13,7 @@ python -m tfxfer.recipes.fashion_groups --limit 10000 --seeds 3
 
 from typing import Annotated
 
-from tfxfer.recipes.shared.recipe_run import Run, recipe
+from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
 from tfxfer.runs.option import Option
 from tfxfer.runs.options import Backbones, Depth, TuneEpochs

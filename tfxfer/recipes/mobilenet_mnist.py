@@ -10,7 +10,7 @@ python -m tfxfer.recipes.mobilenet_mnist --data-dir DIR
 
 from dataclasses import replace
 
-from tfxfer.recipes.shared.recipe_run import Run, recipe
+from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
 from tfxfer.runs.options import Depth
 

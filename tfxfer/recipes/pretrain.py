@@ -7,7 +7,7 @@ recipe takes as `--weights`. The whole network trains, batch norm included. Meas
 python -m tfxfer.recipes.pretrain --dataset fashion_mnist --backbone mobilenet_v2 --image-size 48
 """
 
-from tfxfer.recipes.shared.recipe_run import Run, recipe
+from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
 
 

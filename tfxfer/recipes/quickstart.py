@@ -9,7 +9,7 @@ python -m tfxfer.recipes.quickstart
 """
 
 from tfxfer.recipes import mobilenet_mnist
-from tfxfer.recipes.shared.recipe_run import Run, recipe
+from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
 from tfxfer.runs.options import Depth
 

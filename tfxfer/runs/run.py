@@ -5,17 +5,17 @@ import csv
 import datetime
 import os
 import shlex
-import shutil
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tfxfer.core import json_io
 from tfxfer.core.errors import InputError, met_by_tensorflow
-from tfxfer.runs import environment, loading, resume
+from tfxfer.runs import environment, loading
+from tfxfer.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import keras
@@ -63,34 +63,13 @@ class Run:
             "started": started.isoformat(timespec="seconds"),
             **environment.describe(),
         }
-        self._made: list[Path] = []
-        self._mute = contextlib.ExitStack()
+        self._folder = RunFolder(self.out, self.recipe, self.arguments, started, resumed=self.resumed, chief=self.chief)
+        self.dir, self.final = self._folder.dir, self._folder.final
+        self._silence = contextlib.ExitStack()
         if not self.chief:
-            self.dir = self.final = Path(tempfile.mkdtemp(prefix="tfxfer-worker-"))
-            nowhere = self._mute.enter_context(open(os.devnull, "w"))
-            self._mute.enter_context(contextlib.redirect_stdout(nowhere))
-        elif self.resumed:
-            self.dir = resume.find(self.out, self.recipe, self.resumed)
-            self.final = self.dir.with_name(self.dir.name.removeprefix(".partial-"))
-        else:
-            self._create(started.strftime("%Y%m%d-%H%M%S"))
-        self._taken = resume.take(self.dir, {"recipe": self.recipe} | self.arguments)
+            nowhere = self._silence.enter_context(open(os.devnull, "w"))
+            self._silence.enter_context(contextlib.redirect_stdout(nowhere))
         return self
-
-    def _create(self, started: str) -> None:
-        home = Path(self.out).expanduser() / self.recipe
-        self._made = [folder for folder in (home, *home.parents) if not folder.exists()]
-        try:
-            home.mkdir(parents=True, exist_ok=True)
-            for attempt in range(1, 1000):
-                name = started + (f"-{attempt}" if attempt > 1 else "")
-                self.final, self.dir = home / name, home / f".partial-{name}"
-                if not self.final.exists():
-                    with contextlib.suppress(FileExistsError):
-                        self.dir.mkdir()
-                        break
-        except OSError as error:
-            raise InputError(f"cannot write runs under {self.out} ({error.strerror}): choose another --out") from None
 
     def training(self, part: str = "") -> dict[str, Any]:
         """Options for `train.fit`: TensorBoard logs, strategy, and checkpoints to resume from.
@@ -212,34 +191,15 @@ class Run:
 
             model_card.write(self.dir, self.facts, banks.get("test"))
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         bad = met_by_tensorflow(error)
-        with self._mute:
-            self._leave(InputError if bad else kind)
+        with self._silence:
+            if kind is None:
+                self._folder.finish()
+                self.say(self.final)
+            else:
+                self._folder.give_up(expected=bad is not None or issubclass(kind, InputError | KeyboardInterrupt))
         if bad:
             raise bad from None
-
-    def _leave(self, kind: type[BaseException] | None) -> None:
-        if not self.chief:
-            self._taken.close()
-            shutil.rmtree(self.dir, ignore_errors=True)
-            return
-        expected = kind is not None and issubclass(kind, InputError | KeyboardInterrupt)
-        worth = [name for name in ("model.keras", "checkpoints") if (self.dir / name).exists()]
-        if kind is not None and (worth or not expected):
-            hint = f"; --resume {self.final.name} continues it" if worth else ""
-            print(f"stopped; what was written so far is kept in {self.dir}{hint}", file=sys.stderr)
-            self._taken.close()
-            return
-        if kind is not None:
-            shutil.rmtree(self.dir, ignore_errors=True)
-            for folder in self._made:
-                with contextlib.suppress(OSError):  # another run may be in it by now
-                    folder.rmdir()
-            self._taken.close()
-            return
-        os.replace(self.dir, self.final)  # first, so that nothing can be lost from here on
-        shutil.rmtree(self.final / "checkpoints", ignore_errors=True)
-        (self.final / resume.ARGUMENTS).unlink()
-        self._taken.close()
-        self.say(self.final)

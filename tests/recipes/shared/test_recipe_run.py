@@ -13,7 +13,7 @@ import pytest
 import tfxfer
 from tfxfer.core.errors import InputError
 from tfxfer.recipes import RECIPES, mobilenet_mnist
-from tfxfer.recipes.shared.recipe_run import Run, recipe
+from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs.option import Option, parts
 from tfxfer.runs.options import ON_EVERY_PAGE, SHARED, Depth, Options
 

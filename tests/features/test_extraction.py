@@ -8,7 +8,7 @@ from tfxfer.core import memory
 from tfxfer.core.cache import Store
 from tfxfer.core.concatenated import Concatenated
 from tfxfer.core.errors import InputError
-from tfxfer.features import extraction, inference
+from tfxfer.features import bank, extraction, inference
 
 
 def test_agrees_with_the_plain_forward_pass(pictures, lite0):
@@ -209,7 +209,7 @@ def test_a_folder_bank_is_never_unpickled(tmp_path, pictures, small_cnn):
 
 @pytest.mark.parametrize("content", ["", "[]", '{"shards": ["../../etc"]}', '{"shards": [3]}', '{"shards": []}'])
 def test_a_manifest_of_something_else(tmp_path, content):
-    (tmp_path / banks.MANIFEST).write_text(content)
+    (tmp_path / bank.MANIFEST).write_text(content)
     with pytest.raises(InputError, match="not a feature bank"):
         features.Bank.load(tmp_path)
 

@@ -16,7 +16,8 @@ from tfxfer.core.errors import InputError
 from tfxfer.data import corruptions
 from tfxfer.features import inference
 from tfxfer.recipes import cifar10c_shift
-from tfxfer.recipes.shared import shift_study
+from tfxfer.recipes.shared import recipe_run, shift_study
+from tfxfer.runs.options import Options
 
 SMALL = {"backbone": "cnn", "weights": "none", "image_size": 28, "epochs": 3, "tune_epochs": 2, "batch_size": 32}
 
@@ -124,8 +125,11 @@ def test_photographs_of_ice_are_used_in_all_that_has_frost(pictures, monkeypatch
     Image.fromarray(np.full((200, 200, 3), 255, np.uint8)).save(tmp_path / "ice" / "white.png")
     monkeypatch.setattr(data, "load", lambda *_, **__: pictures)
     cells = (("frost", 1),)
-    clean, twin = shift_study.load("arrays", None, cells, None, 32, 0, frost_textures=str(tmp_path / "ice"))
-    about = shift_study.about(twin)
+    options = Options(dataset="arrays", image_size=32, out=str(tmp_path))
+    with recipe_run.Run("trial", {}, options) as run:
+        clean, twin = shift_study.load(run, cells, str(tmp_path / "ice"))
+        run.save({})
+    about = shift_study.about(twin, {})["corruptions"]
     assert about["photographs"]["names"] == ["white.png"]
     assert about["remark"] == f"frost uses the photographs in {tmp_path / 'ice'}, which are not the benchmark's"
     sides = shift_study.sides(clean, twin, cells, True, 0)

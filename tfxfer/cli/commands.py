@@ -5,8 +5,11 @@ from typing import Annotated
 import typer
 
 from tfxfer.core.console import import_tensorflow
-from tfxfer.runs.options import HELP
+from tfxfer.runs.command import annotated
+from tfxfer.runs.option import parts
+from tfxfer.runs.options import DataDir, Dataset, FinishedRun, Seed, SkipBad, Weights
 
+RUN_HELP = parts(FinishedRun)[1].help
 SUMMARIES = {
     "cache": "list or remove the activations kept on disk",
     "rank": "rank backbones for a data set, before any is trained",
@@ -19,7 +22,7 @@ SUMMARIES = {
 def add(app: typer.Typer) -> None:
     """Adds them to the command line."""
     for name, summary in SUMMARIES.items():
-        app.command(name, short_help=summary)(globals()[name.replace("-", "_")])
+        app.command(name, short_help=summary)(annotated(globals()[name.replace("-", "_")]))
 
 
 def cache(
@@ -34,8 +37,8 @@ def cache(
 
 
 def rank(
-    dataset: Annotated[str, typer.Option(help=HELP["dataset"])] = "digits",
-    data_dir: Annotated[str | None, typer.Option(help=HELP["data_dir"])] = None,
+    dataset: Dataset = "digits",
+    data_dir: DataDir = None,
     backbones: Annotated[
         str | None,
         typer.Option(
@@ -43,12 +46,12 @@ def rank(
             help="By default all with ImageNet weights for any size, and those without parameters.",
         ),
     ] = None,
-    weights: Annotated[str, typer.Option(help=HELP["weights"])] = "imagenet",
+    weights: Weights = "imagenet",
     image_size: Annotated[
         int, typer.Option(min=1, help="Pixels a side for networks that take RGB; others see their native size.")
     ] = 96,
     limit: Annotated[int, typer.Option(min=1, help="At most this many training images.")] = 2000,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help=HELP["skip_bad"])] = False,
+    skip_bad: SkipBad = False,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of splits and random weights.")] = 0,
 ) -> None:
     """Rank backbones for a data set by the cross-validated accuracy of a linear probe on their frozen features.
@@ -65,7 +68,7 @@ def rank(
     print("Next:", next_command(rows, dataset, data_dir, weights, seed, skip_bad), sep="\n")
 
 
-def report(run: Annotated[str, typer.Argument(help=HELP["run"])]) -> None:
+def report(run: FinishedRun) -> None:
     """Make report.html, the figures and TensorBoard's projector anew from what a run wrote; nothing is computed."""
     import_tensorflow()
     from tfxfer.report import write
@@ -74,7 +77,7 @@ def report(run: Annotated[str, typer.Argument(help=HELP["run"])]) -> None:
 
 
 def compare(
-    runs: Annotated[list[str], typer.Argument(help=f"At least two. {HELP['run']}")],
+    runs: Annotated[list[str], typer.Argument(help=f"At least two. {RUN_HELP}")],
     out: Annotated[
         str, typer.Option(help="Folder of the runs, whose `comparisons` the report goes to.")
     ] = "saved_models",
@@ -92,11 +95,11 @@ def compare(
 
 
 def make_folder(
-    dataset: Annotated[str, typer.Option(help=HELP["dataset"])] = "fashion_mnist",
-    data_dir: Annotated[str | None, typer.Option(help=HELP["data_dir"])] = None,
+    dataset: Dataset = "fashion_mnist",
+    data_dir: DataDir = None,
     classes: Annotated[int, typer.Option(min=2, help="Only the first so many classes.")] = 7,
     images: Annotated[int, typer.Option(min=1, help="At most so many images of each class.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help=HELP["seed"])] = 0,
+    seed: Seed = 0,
     folder: Annotated[str, typer.Option(help="Folder to write, which must not be there yet.")] = "pictures",
 ) -> None:
     """Write a data set's training images as PNG files, one folder per class: to look at, or to try --dataset on.

@@ -8,8 +8,11 @@ from typing import Annotated, Literal
 import typer
 
 from tfxfer.core.console import import_tensorflow
-from tfxfer.runs.options import HELP
+from tfxfer.runs.command import annotated
+from tfxfer.runs.option import parts
+from tfxfer.runs.options import FinishedRun
 
+RUN_HELP = parts(FinishedRun)[1].help
 SUMMARIES = {
     "export": "write a run's network as SavedModel, LiteRT, ONNX or .keras, compared",
     "predict": "classify picture files",
@@ -19,11 +22,11 @@ SUMMARIES = {
 def add(app: typer.Typer) -> None:
     """Adds both to the command line."""
     for name, summary in SUMMARIES.items():
-        app.command(name, short_help=summary)(globals()[name])
+        app.command(name, short_help=summary)(annotated(globals()[name]))
 
 
 def export(
-    run: Annotated[str, typer.Argument(help=HELP["run"])],
+    run: FinishedRun,
     formats: Annotated[
         str, typer.Option(help="Some of saved_model, litert, litert_dynamic, litert_int8, onnx, keras.")
     ] = "saved_model,litert,litert_dynamic,litert_int8,keras",
@@ -41,13 +44,13 @@ def export(
     agree to 1e-4; how far quantized ones differ is in parity.json and in the card.
     """
     import_tensorflow()
-    from tfxfer.export import run_export
+    from tfxfer.export import bundle
 
-    print(run_export(run, [name.strip() for name in formats.split(",")], out, min_accuracy, serving))
+    print(bundle(run, [name.strip() for name in formats.split(",")], out, min_accuracy, serving))
 
 
 def predict(
-    model: Annotated[str, typer.Argument(metavar="RUN|SAVED_MODEL", help=f"{HELP['run']} Or a SavedModel of one.")],
+    model: Annotated[str, typer.Argument(metavar="RUN|SAVED_MODEL", help=f"{RUN_HELP} Or a SavedModel of one.")],
     files: Annotated[list[str], typer.Argument(help="Pictures, folders of them, or - for names on standard input.")],
     format: Annotated[Literal["jsonl", "table"], typer.Option(help="An object or a row on each line.")] = "jsonl",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures that go through the network at once.")] = 32,

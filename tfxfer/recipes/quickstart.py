@@ -9,39 +9,26 @@ python -m tfxfer.recipes.quickstart
 """
 
 from tfxfer.recipes import mobilenet_mnist
-from tfxfer.runs import command, resume
+from tfxfer.recipes.shared import Run, recipe
+from tfxfer.runs import command
+from tfxfer.runs.options import Depth
 
 
-@resume.resumable
-def main(
-    dataset: str = "digits",
-    data_dir: str | None = None,
-    backbone: str = "efficientnet_lite0",
-    weights: str = "imagenet",
-    image_size: int = 48,
-    unfreeze: int | str = 40,
-    epochs: int = 10,
-    keep: str = "best",
-    early_stopping: int | None = None,
-    batch_size: int = 32,
-    learning_rate: float = 1e-3,
-    augment: bool = False,
-    seed: int = 0,
-    validation: float | None = None,
-    test: float | None = None,
-    limit: int | None = None,
-    skip_bad: bool = False,
-    strict: bool = False,
-    cache: str = "auto",
-    views: int = 0,
-    strategy: str = "none",
-    precision: str = "float32",
-    explain_size: int | None = None,
-    resume: str | None = None,
-    out: str = "saved_models",
-) -> dict[str, float]:
+@recipe(
+    dataset="digits",
+    backbone="efficientnet_lite0",
+    weights="imagenet",
+    image_size=48,
+    epochs=10,
+    batch_size=32,
+    augment=False,
+    cache="auto",
+    views=0,
+    explain_size=None,
+)
+def main(run: Run, unfreeze: Depth = 40) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
-    return mobilenet_mnist.main(**locals(), recipe="quickstart")
+    mobilenet_mnist.main.__wrapped__(run, unfreeze)
 
 
 if __name__ == "__main__":

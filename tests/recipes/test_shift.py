@@ -5,6 +5,7 @@ import html
 import browser
 import numpy as np
 import pytest
+import recipe_checks
 from cifar_files import write_cifar10, write_folder
 from conftest import write_idx_set
 from PIL import Image
@@ -43,6 +44,7 @@ def test_both_protocols_stand_side_by_side(run):
     assert sizes["as_few"] == {"train": 96, "validation": 24, "test": 120}
     assert sizes["as_published"] == {"train": 96, "validation": 24, "test": 240}
     assert found.facts["data"]["sizes"]["test"] == 120
+    recipe_checks.check(found)
     browser.check(found.dir / "report.html")
     text = (found.dir / "report.html").read_text()
     assert "WARNING: as published, the network is tested on 240 corrupted images" in text
@@ -114,6 +116,7 @@ def test_beside_the_means_it_says_what_frost_was_made_with(run):
     _, found = run
     about = found.facts["corruptions"]
     assert about["photographs"] is None
+    assert f"Corrupted images: {about['remark']}." in (found.dir / "model_card.md").read_text()
     assert about["remark"].startswith("frost uses generated textures, as bright and as coarse as the benchmark's")
     text = html.unescape((found.dir / "report.html").read_text())
     assert f"The means over 15, over 19 and of weather contain frost: {about['remark']}." in text
@@ -199,6 +202,7 @@ def test_cifar10c_in_its_own_layout(tmp_path, monkeypatch):
     found = tfxfer.load(newest(tmp_path / "out", "cifar10c_shift"))
     assert found.facts["corrupted"]["tfxfer"]["sizes"] == {"train": 40, "validation": 10, "test": 50}
     assert found.facts["data"]["name"] == "cifar10"
+    recipe_checks.check(found)
     assert not any("grid" in key or "surgery" in key for key in metrics)
     test = found.banks["test"]
     assert len(test) == 50

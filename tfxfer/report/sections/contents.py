@@ -30,17 +30,17 @@ def subjects(run: Loaded, section: str) -> list[str]:
             ending in "/"). The fact `subjects` is a dict of these lists.
     """
     subjects = run.facts.get("subjects", {})
-    return list(subjects[section]) if section in subjects else _deduced_subjects(run, section)
+    return list(subjects[section]) if section in subjects else deduced_subjects(run, section)
 
 
 def deduced(run: Loaded) -> list[str]:
     """Names of the sections that a run without the fact `sections` has material for."""
     metrics, banks = run.metrics, run.banks
     present = {
-        "feature_sets": bool(_deduced_subjects(run, "feature_sets")),
-        "models": bool(_deduced_subjects(run, "models")),
+        "feature_sets": bool(deduced_subjects(run, "feature_sets")),
+        "models": bool(deduced_subjects(run, "models")),
         "shift": "after/corrupted_accuracy" in metrics,
-        "permutation": "permuted/accuracy" in metrics and bool(_deduced_subjects(run, "permutation")),
+        "permutation": "permuted/accuracy" in metrics and bool(deduced_subjects(run, "permutation")),
         "pretraining": {"scratch/accuracy", "tuned/accuracy"} <= metrics.keys(),
         "projections": any(method in bank.values for bank in banks.values() for method in METHODS),
         "sweep": any(key.startswith("sweep/") for key in metrics),
@@ -56,7 +56,7 @@ def deduced(run: Loaded) -> list[str]:
 _ENDINGS = {"feature_sets": "/nc1", "models": "/ece", "permutation": "plain/accuracy"}
 
 
-def _deduced_subjects(run: Loaded, section: str) -> list[str]:
+def deduced_subjects(run: Loaded, section: str) -> list[str]:
     """What stands before the ending that the metrics of a section's subjects have in common."""
     ending = _ENDINGS[section]
     names = [key.removesuffix(ending) for key in run.metrics if key.endswith(ending)]

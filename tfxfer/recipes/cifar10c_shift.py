@@ -1,10 +1,11 @@
 """Distribution shift: what corruptions do to a pretrained network, and what fine-tuning on them gives and costs.
 
-A linear head on clean images, 30 epochs; accuracy on corrupted ones; the last stage tuned on corrupted ones; both
-accuracies again, on images of which no version was learned from; then all 19 corruptions x 5 severities before and
-after, and which single stage is best to tune. What to see: the head overfits after a few epochs, accuracy falls with
-the corruption and comes back with tuning, for the corruption it was tuned on and its relatives. `--protocol
-as_published` adds the report's way, which tests on images it has learned from, beside the other.
+A linear head is trained on clean images for 30 epochs and tested on corrupted ones. Then the last stage is tuned on
+corrupted images, and both accuracies are measured again, on images of which the network has learned from no version.
+Finally, all 19 corruptions x 5 severities are tested before and after tuning, and each stage is tuned alone to see
+which single one is best. What to see: the head overfits after a few epochs; accuracy falls with the corruption and
+comes back with tuning, for the corruption that was tuned on and for similar ones. `--protocol as_published` adds the
+report's way, which tests on images that the network has learned from, beside the other.
 
 python -m tfxfer.recipes.cifar10c_shift --data-dir DIR
 python -m tfxfer.recipes.cifar10c_shift --dataset fashion_mnist --backbone efficientnet_lite0 --image-size 96
@@ -17,19 +18,21 @@ from tfxfer.runs import command
 from tfxfer.runs.option import Option, absolute
 from tfxfer.runs.options import Depth, TuneEpochs
 
-Corruption = Annotated[str, Option("One of CIFAR-10-C's 19, such as gaussian_blur.")]
+Corruption = Annotated[str, Option("One of CIFAR-10-C's 19 corruptions, such as gaussian_blur.")]
 Severities = Annotated[str, Option("Severities of the corruption, 1 to 5, comma-separated.")]
 GridImages = Annotated[
-    int, Option("Test images for the grid of all corruptions and severities; 0 leaves it out.", least=0)
+    int, Option("Number of test images for the grid of all corruptions and severities; 0 leaves it out.", least=0)
 ]
 Surgery = Annotated[
-    str, Option("Corruptions for which each stage is tuned alone, comma-separated; empty leaves it out.")
+    str, Option("Corruptions for which each stage is tuned alone, comma-separated; empty leaves this step out.")
 ]
-SurgeryImages = Annotated[int, Option("Images that a single stage learns from, and as many to validate with.", least=1)]
+SurgeryImages = Annotated[
+    int, Option("Number of images that a single stage is tuned on; as many again are used for validation.", least=1)
+]
 FrostTextures = Annotated[
     str | None,
     Option(
-        "Folder of photographs of ice for frost, such as the benchmark's; by default textures are generated.",
+        "Folder with photographs of ice for frost, such as the benchmark's; by default textures are generated.",
         portable=absolute,
     ),
 ]

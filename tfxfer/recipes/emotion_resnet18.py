@@ -1,11 +1,12 @@
-"""Seven emotions from faces, or any folder of pictures: a ResNet18 from scratch, or a pretrained one, and how frozen?
+"""Seven emotions from faces, or any folder of images: a ResNet18 from scratch or pretrained, and how much to freeze?
 
-From scratch, 15 epochs on pixels scaled by the data set's own mean and deviation; pretrained, with more and more of its
-last layers unfrozen (one pass over the data for all of them), the best by validation, then all layers, 10 epochs. Both
-confusion matrices, and the difference on the same test images with its confidence interval. What to see: which emotions
-are taken for which, and how much of that pretrained weights mend. Measured with EfficientNet-Lite0 at 64 x 64 on 1,400
-pictures of clothes that `tfxfer make-folder` wrote: 0.754 from scratch, 0.831 pretrained (350 test images; 2 cores of
-an AMD EPYC, TensorFlow 2.21.0, Keras 3.15.1, November 2026).
+One network is trained from scratch for 15 epochs, on pixels scaled by the data set's own mean and deviation. A
+pretrained one is trained with more and more of its last layers unfrozen (one pass over the data for all depths); the
+depth that validates best is kept, and then all layers are trained for 10 epochs. The report shows both confusion
+matrices, and the difference on the same test images with its confidence interval. What to see: which emotions are
+mistaken for which, and how many of these mistakes pretrained weights avoid. Measured with EfficientNet-Lite0 at 64 x 64
+on 1,400 images of clothes that `tfxfer make-folder` wrote: 0.754 from scratch, 0.831 pretrained (350 test images; 2
+cores of an AMD EPYC, TensorFlow 2.21.0, Keras 3.15.1, November 2026).
 
 python -m tfxfer.recipes.emotion_resnet18 --dataset folder:fer2013
 python -m tfxfer.recipes.emotion_resnet18 --dataset folder:clothes --backbone efficientnet_lite0 --image-size 96
@@ -22,14 +23,14 @@ Depths = Annotated[
     str | None,
     Option(
         "Numbers of layers, or stages, that the sweep unfreezes, comma-separated; by default 0,10,20,40, as far as the "
-        "backbone has them."
+        "backbone has that many."
     ),
 ]
-SweepEpochs = Annotated[int, Option("Passes over the training images at each of the depths.", least=1)]
+SweepEpochs = Annotated[int, Option("Passes over the training images at each depth.", least=1)]
 ClassWeights = Annotated[
     str,
     Option(
-        "balanced gives all classes the same weight in training, however many images they have; or none.",
+        "none, or balanced, which gives all classes the same weight in training, however many images they have.",
         check=one_of("none", "balanced"),
     ),
 ]

@@ -1,8 +1,9 @@
-"""What do pixels, scattering and ImageNet networks know of clothes, and what does fine-tuning change?
+"""What do pixels, scattering and ImageNet networks know about clothes, and what does fine-tuning change?
 
-Five feature sets of Fashion-MNIST, three classifiers on each, the head alone, the last stage fine-tuned, and how far
-classes have collapsed; PCA and t-SNE of 2,000 test images. What to see: scattering, which has learned nothing, carries
-a linear classifier past networks trained on a million photographs; fine-tuning draws classes together (nc1 falls).
+Five feature sets of Fashion-MNIST: three classifiers on each, the head trained alone, the last stage fine-tuned, and
+how far the classes have collapsed; PCA and t-SNE of 2,000 test images. What to see: with scattering, which has learned
+nothing, a linear classifier beats networks trained on a million photographs; fine-tuning draws each class together (nc1
+falls).
 
 python -m tfxfer.recipes.fashion_features --backbones pixels,scattering,efficientnet_lite0
 """
@@ -21,7 +22,7 @@ def main(
     backbones: Backbones = "pixels,scattering,vgg19_fc2,resnet18,efficientnet_lite0",
     classifiers: Classifiers = "lda,logistic,random_forest",
     tune: Annotated[
-        str, Option("Which of the backbones are fine-tuned, comma-separated; empty for none.")
+        str, Option("Which of the backbones to fine-tune, comma-separated; empty for none.")
     ] = "resnet18,efficientnet_lite0",
     unfreeze: Depth = "last",
     tune_epochs: TuneEpochs = 3,

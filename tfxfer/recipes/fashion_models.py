@@ -1,8 +1,8 @@
 """Networks from scratch against classical models on Fashion-MNIST: accuracy, cost, calibration, and where they fail.
 
-A CNN and a small ResNet, 10 epochs each; logistic regression, RBF SVM, random forest, kNN and MLP on the pixels. What
-to see: both networks pass 0.91 and the SVM comes close; shirts are what all of them get wrong; and on inverted, tinted
-or textured pictures, or digits, all fail, most of them while staying sure of themselves.
+A CNN and a small ResNet are trained for 10 epochs each; logistic regression, an RBF SVM, a random forest, kNN and an
+MLP learn from the pixels. What to see: both networks exceed 0.91 and the SVM comes close; all of them get shirts wrong;
+and on inverted, tinted or textured images, or on digits, all of them fail, most while staying sure of themselves.
 
 python -m tfxfer.recipes.fashion_models
 """
@@ -22,7 +22,7 @@ def main(
     run: Run,
     backbones: Backbones = "cnn,small_resnet",
     classifiers: Classifiers = "logistic,svm,random_forest,knn,mlp",
-    sweep: Annotated[bool, Option("Choose C and k of the classifiers by the validation images.")] = False,
+    sweep: Annotated[bool, Option("Choose C and k of the classifiers on the validation images.")] = False,
 ) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     from tfxfer import features, train

@@ -1,9 +1,9 @@
-"""MobileNetV2 on MNIST: what do ImageNet features know of digits, and what does fine-tuning the last layers change?
+"""MobileNetV2 on MNIST: what do ImageNet features know about digits, and what does fine-tuning the last layers change?
 
-28 x 28 grey becomes 48 x 48 RGB; everything is frozen but the last 10 layers and the head; Adam, 5 epochs. What to
-see: before, digits overlap in all three projections; after, t-SNE shows ten islands, and the numbers say how far apart.
-Measured on 10,000 digits with EfficientNet-Lite0: test/accuracy 0.9675, and 0.9825 with --unfreeze 40 (2 cores of an
-AMD EPYC, TensorFlow 2.21.0, Keras 3.15.1, November 2026).
+Grey images of 28 x 28 become RGB images of 48 x 48; everything except the last 10 layers and the head is frozen; Adam
+trains for 5 epochs. What to see: before, the digits overlap in all three projections; after, t-SNE shows ten islands,
+and the numbers say how far apart they are. Measured on 10,000 digits with EfficientNet-Lite0: test/accuracy 0.9675, and
+0.9825 with --unfreeze 40 (2 cores of an AMD EPYC, TensorFlow 2.21.0, Keras 3.15.1, November 2026).
 
 python -m tfxfer.recipes.mobilenet_mnist --data-dir DIR
 """

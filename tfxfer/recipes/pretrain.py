@@ -1,8 +1,8 @@
 """Pretrain a backbone from scratch and keep its weights: transfer learning with any architecture, offline.
 
-What to see: the validation curve, and `backbone.weights.h5` in the run's directory, which every
-recipe takes as `--weights`. The whole network trains, batch norm included. Measured with --epochs 8: test/accuracy
-0.912 on Fashion-MNIST (2 cores of an AMD EPYC, TensorFlow 2.21.0, Keras 3.15.1, November 2026).
+What to see: the validation curve, and the file `backbone.weights.h5` in the run's directory, which the other recipes
+take as `--weights`. The whole network trains, including batch norm. Measured with --epochs 8: test/accuracy 0.912 on
+Fashion-MNIST (2 cores of an AMD EPYC, TensorFlow 2.21.0, Keras 3.15.1, November 2026).
 
 python -m tfxfer.recipes.pretrain --dataset fashion_mnist --backbone mobilenet_v2 --image-size 48
 """

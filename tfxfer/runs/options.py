@@ -44,24 +44,29 @@ def _classifiers(name: str, value: str) -> None:
 
 
 FinishedRun = Annotated[
-    str, Option("A finished run: its folder, its name, a recipe's name for the last of that recipe, or last.")
+    str, Option("A finished run: its folder, its name, the name of a recipe (for its last run), or last.")
 ]
 Dataset = Annotated[
     str,
     Option(
-        "digits, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH, folder:PATH, or a folder's path.",
+        "digits, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH, folder:PATH, or the path of a folder.",
         portable=_dataset,
     ),
 ]
-DataDir = Annotated[str | None, Option("Folder that holds the data set's files.", portable=absolute)]
-Backbone = Annotated[str, Option("A backbone by name; `tfxfer` lists them.")]
-Backbones = Annotated[str, Option("Feature sets to compare: backbones, comma-separated.")]
-Classifiers = Annotated[str, Option("Classifiers on each feature set, comma-separated.", check=_classifiers)]
-Weights = Annotated[str, Option("imagenet, none, or a weights file.", portable=_weights)]
-ImageSize = Annotated[int | None, Option("Height and width, in pixels, that the backbone sees.", least=1)]
+DataDir = Annotated[str | None, Option("Folder with the data set's files.", portable=absolute)]
+Backbone = Annotated[str, Option("Name of a backbone; `tfxfer` lists them.")]
+Backbones = Annotated[str, Option("Feature sets to compare: names of backbones, comma-separated.")]
+Classifiers = Annotated[str, Option("Classifiers to fit on each feature set, comma-separated.", check=_classifiers)]
+Weights = Annotated[
+    str, Option("imagenet, none (random initial weights), or the path of a weights file.", portable=_weights)
+]
+ImageSize = Annotated[int | None, Option("Height and width, in pixels, of the images that the backbone sees.", least=1)]
 Depth = Annotated[
     int | str,
-    Option("How many of the backbone's last layers to train, or the stage to start from, or last, or all.", depth=True),
+    Option(
+        "Number of the backbone's last layers to train, the stage to start from, last (the last stage), or all.",
+        depth=True,
+    ),
 ]
 Epochs = Annotated[int, Option("Passes over the training images.", least=1)]
 TuneEpochs = Annotated[int, Option("Passes over the training images when fine-tuning.", least=1)]
@@ -78,45 +83,56 @@ EarlyStopping = Annotated[
 ]
 BatchSize = Annotated[int, Option("Batch size.", least=1)]
 LearningRate = Annotated[float, Option("Highest learning rate of the schedule.", check=positive)]
-Augment = Annotated[bool, Option("Random small shifts, rotations and zooms while training.")]
+Augment = Annotated[bool, Option("Apply small random shifts, rotations and zooms while training.")]
 Seed = Annotated[int, Option("Random seed for splits, initial weights, batch order and projections.", least=0)]
 Validation = Annotated[
     float | None,
     Option(
-        "Share of the training images set aside for validation if the data set has none; 0.1 by default.", check=share
+        "Share of the training images to set aside for validation if the data set has no validation set; 0.1 by "
+        "default.",
+        check=share,
     ),
 ]
 Test = Annotated[
     float | None,
-    Option("Share of the images set aside for the test if the data set has none; 0.25 by default.", check=share),
+    Option(
+        "Share of the images to set aside for the test if the data set has no test set; 0.25 by default.", check=share
+    ),
 ]
 Limit = Annotated[
     int | None,
     Option("Use this many training images, and at most a quarter as many for validation and for the test.", least=1),
 ]
-SkipBad = Annotated[bool, Option("Leave out files of a folder that cannot be read.")]
-Strict = Annotated[bool, Option("Refuse data with equal images in two of its splits, instead of only warning.")]
+SkipBad = Annotated[bool, Option("Leave out image files that cannot be read.")]
+Strict = Annotated[bool, Option("Refuse data that has equal images in two splits, instead of only warning.")]
 Protocol = Annotated[
     str,
     Option("tfxfer, or as_published to repeat the report's choices exactly.", check=one_of("tfxfer", "as_published")),
 ]
 Cache = Annotated[
-    str, Option("Activations of frozen layers: auto, memory, disk (kept for later runs) or off.", check=_cache)
+    str,
+    Option("Where to keep activations of frozen layers: auto, memory, disk (for later runs too) or off.", check=_cache),
 ]
 Views = Annotated[
     int,
-    Option("With --augment, cache this many fixed random views of each image; 0 augments anew in each epoch.", least=0),
+    Option(
+        "With --augment, cache this many fixed random views of each image; 0 draws new ones in each epoch.", least=0
+    ),
 ]
-Strategy = Annotated[str, Option("none, mirrored (all devices of this machine), multiworker (TF_CONFIG) or tpu.")]
-Precision = Annotated[str, Option("float32, bfloat16, or auto, which times both.", check=_precision)]
+Strategy = Annotated[
+    str, Option("Distribution: none, mirrored (all devices of this machine), multiworker (TF_CONFIG) or tpu.")
+]
+Precision = Annotated[
+    str, Option("Precision of the backbone: float32, bfloat16, or auto, which times both.", check=_precision)
+]
 ExplainSize = Annotated[
     int | None,
-    Option("Height and width, in pixels, for class activation maps; by default what the network sees.", least=1),
+    Option("Height and width, in pixels, at which class activation maps are made; by default the network's.", least=1),
 ]
 Resume = Annotated[
     str | None, Option("An unfinished run to continue with its own options: its name, its path, or last.")
 ]
-Out = Annotated[str, Option("Folder for runs.", check=_folder, portable=absolute)]
+Out = Annotated[str, Option("Folder to write runs to.", check=_folder, portable=absolute)]
 
 _NOT_OFFERED: Any = object()  # a page says whether it has the option, and its default
 

@@ -5,6 +5,7 @@ import html
 import browser
 import numpy as np
 import pytest
+import recipe_checks
 from cifar_files import write_cifar10, write_folder
 from conftest import write_idx_set
 from PIL import Image
@@ -16,7 +17,8 @@ from tfxfer.core.errors import InputError
 from tfxfer.data import corruptions
 from tfxfer.features import inference
 from tfxfer.recipes import cifar10c_shift
-from tfxfer.recipes.shared import shift_study
+from tfxfer.recipes.shared import recipe_run, shift_study
+from tfxfer.runs.options import Options
 
 SMALL = {"backbone": "cnn", "weights": "none", "image_size": 28, "epochs": 3, "tune_epochs": 2, "batch_size": 32}
 
@@ -42,6 +44,7 @@ def test_both_protocols_stand_side_by_side(run):
     assert sizes["as_few"] == {"train": 96, "validation": 24, "test": 120}
     assert sizes["as_published"] == {"train": 96, "validation": 24, "test": 240}
     assert found.facts["data"]["sizes"]["test"] == 120
+    recipe_checks.check(found)
     browser.check(found.dir / "report.html")
     text = (found.dir / "report.html").read_text()
     assert "WARNING: as published, the network is tested on 240 corrupted images" in text
@@ -61,10 +64,10 @@ def test_what_was_trained_and_on_what_it_was_tested_is_said(run):
     )
     card = (found.dir / "model_card.md").read_text()
     assert f"{unfrozen} of the backbone's {len(body)} layers and the head were trained" in card
-    assert "on 240 test images under gaussian_noise of severity 5,4, made of 120." in card
+    assert "on 240 test images under gaussian_noise of severity 5,4, made from 120." in card
     text = (found.dir / "report.html").read_text()
-    assert "All of test images under gaussian_noise of severity 5,4." in text
-    assert f"Kept is cnn: its head and {unfrozen} of the backbone" in text
+    assert "For test images under gaussian_noise of severity 5,4." in text
+    assert f"The kept network is cnn: its head and {unfrozen} of the backbone" in text
     assert "published, CIFAR-10-C: leaks" in text
     with pytest.raises(InputError, match=r"the network, on test images under gaussian_noise .*, has test accuracy 0\."):
         export.bundle(found.dir, min_accuracy=1.01)
@@ -113,6 +116,7 @@ def test_beside_the_means_it_says_what_frost_was_made_with(run):
     _, found = run
     about = found.facts["corruptions"]
     assert about["photographs"] is None
+    assert f"Corrupted images: {about['remark']}." in (found.dir / "model_card.md").read_text()
     assert about["remark"].startswith("frost uses generated textures, as bright and as coarse as the benchmark's")
     text = html.unescape((found.dir / "report.html").read_text())
     assert f"The means over 15, over 19 and of weather contain frost: {about['remark']}." in text
@@ -124,8 +128,11 @@ def test_photographs_of_ice_are_used_in_all_that_has_frost(pictures, monkeypatch
     Image.fromarray(np.full((200, 200, 3), 255, np.uint8)).save(tmp_path / "ice" / "white.png")
     monkeypatch.setattr(data, "load", lambda *_, **__: pictures)
     cells = (("frost", 1),)
-    clean, twin = shift_study.load("arrays", None, cells, None, 32, 0, frost_textures=str(tmp_path / "ice"))
-    about = shift_study.about(twin)
+    options = Options(dataset="arrays", image_size=32, out=str(tmp_path))
+    with recipe_run.Run("trial", {}, options) as run:
+        clean, twin = shift_study.load(run, cells, str(tmp_path / "ice"))
+        run.save({})
+    about = shift_study.about(twin, {})["corruptions"]
     assert about["photographs"]["names"] == ["white.png"]
     assert about["remark"] == f"frost uses the photographs in {tmp_path / 'ice'}, which are not the benchmark's"
     sides = shift_study.sides(clean, twin, cells, True, 0)
@@ -195,6 +202,7 @@ def test_cifar10c_in_its_own_layout(tmp_path, monkeypatch):
     found = tfxfer.load(newest(tmp_path / "out", "cifar10c_shift"))
     assert found.facts["corrupted"]["tfxfer"]["sizes"] == {"train": 40, "validation": 10, "test": 50}
     assert found.facts["data"]["name"] == "cifar10"
+    recipe_checks.check(found)
     assert not any("grid" in key or "surgery" in key for key in metrics)
     test = found.banks["test"]
     assert len(test) == 50

@@ -1,6 +1,6 @@
-"""The formats, and each as a function that writes a file beside its place, reloads and compares it, then names it.
+"""The formats, rows of `FORMATS`, and for each a function that writes a file, reloads it and compares it.
 
-A format is a row of `FORMATS`.
+A file is written under a temporary name and gets its own once it agrees with the network.
 """
 
 import functools
@@ -22,9 +22,14 @@ ELSEWHERE = "export into another folder"
 
 @dataclass(frozen=True)
 class Format:
-    """What is written: the file's name, a function (net, path), what it is, and whether it must agree exactly.
+    """One format.
 
-    Where `represented`, the function takes representative images as well.
+    Attributes:
+        file: name of the file or folder.
+        write: a function (net, path) that writes it.
+        summary: what it is.
+        exact: whether it must agree with the network to `parity.TOLERANCE`.
+        represented: whether `write` takes the argument `representative`.
     """
 
     file: str
@@ -51,12 +56,12 @@ FORMATS = {
 
 
 def saved_model(net: Model, run_dir: str | Path, images: np.ndarray | None = None) -> Figures:
-    """Writes `run_dir/saved_model`, see `saved.write` for its signatures, and compares it within this process.
+    """Writes `run_dir/saved_model` and compares it within this process; see `savedmodel.write` for its signatures.
 
     Args:
         net: from `model.build`.
-        run_dir: a folder without a `saved_model` in it; made if it is not there.
-        images: uint8 (n, height, width, channels) to compare on; random noise if not given.
+        run_dir: a folder without a `saved_model` in it; made if it does not exist.
+        images: uint8 (n, height, width, channels) to compare on; random noise by default.
 
     Returns:
         What `parity.compare` returns.
@@ -64,44 +69,52 @@ def saved_model(net: Model, run_dir: str | Path, images: np.ndarray | None = Non
     Raises:
         InputError: there is a `saved_model` already.
         RuntimeError: the reloaded model differs by more than `parity.TOLERANCE`.
+
+    Example:
+        >>> import tempfile
+        >>> from tfxfer import data, export, model
+        >>> net = model.build("cnn", data.load("digits", limit=80), image_size=28, weights="none")
+        >>> figures = export.saved_model(net, tempfile.mkdtemp())
+        >>> figures["images"], figures["agreement"], figures["max_difference"] < export.TOLERANCE
+        (8, 1.0, True)
     """
     return put(net, "saved_model", Path(run_dir) / "saved_model", images, fresh=False)
 
 
 def litert(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Figures:
-    """Writes `folder/model.tflite`, float32; as `saved_model`, but reloaded in a fresh process, as are the others."""
+    """Writes `folder/model.tflite`, float32. As `saved_model`, but reloaded in a fresh process, like all below."""
     return _into(net, "litert", folder, images)
 
 
 def litert_dynamic(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Figures:
-    """Writes `folder/model_dynamic.tflite`, weights stored in 8 bits; how far it differs is returned and no error."""
+    """Writes `folder/model_dynamic.tflite`, weights stored in 8 bits. It may differ; how far is returned."""
     return _into(net, "litert_dynamic", folder, images)
 
 
 def litert_int8(
     net: Model, folder: str | Path, representative: np.ndarray, images: np.ndarray | None = None
 ) -> Figures:
-    """Writes `folder/model_int8.tflite`, computed in 8 bits; how far it differs is returned and no error.
+    """Writes `folder/model_int8.tflite`, computed in 8 bits. It may differ; how far is returned.
 
     Args:
-        representative: uint8 (n, height, width, channels), a few hundred images such as it will see: the ranges of
-            activations are theirs. Not the ones to compare on.
+        representative: uint8 (n, height, width, channels), a few hundred images like those it will see, from which the
+            ranges of activations are taken; not the images to compare on.
     """
     return _into(net, "litert_int8", folder, images, representative)
 
 
 def onnx(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Figures:
-    """Writes `folder/model.onnx`, which needs the extra `onnx`; compared with ONNX Runtime."""
+    """Writes `folder/model.onnx`, which needs the extra `onnx`, and compares it with ONNX Runtime."""
     return _into(net, "onnx", folder, images)
 
 
 def keras(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Figures:
-    """Writes `folder/model.keras`, to train on."""
+    """Writes `folder/model.keras`, which can be trained further."""
     return _into(net, "keras", folder, images)
 
 
 def serving(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Path:
-    """Writes a SavedModel as TensorFlow Serving wants it: `folder/1`, or the number after the highest that is there.
+    """Writes a SavedModel as TensorFlow Serving expects it: `folder/1`, or the number after the highest there.
 
     Returns:
         The version's folder.
@@ -113,7 +126,7 @@ def serving(net: Model, folder: str | Path, images: np.ndarray | None = None) ->
 
 
 def as_version(made: Path, folder: Path) -> Path:
-    """Gives a finished SavedModel its name as the next version; another export may be doing so at the same time."""
+    """Moves a finished SavedModel to the next version; another export may do so at the same time."""
     while True:
         target = next_version(folder)
         try:
@@ -126,7 +139,7 @@ def as_version(made: Path, folder: Path) -> Path:
 
 
 def next_version(folder: Path) -> Path:
-    """`folder/<n>`, n the number after the highest version there."""
+    """`folder/<n>`, where n is the number after the highest version there."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file, expected a folder for versions 1, 2, ... of a model: give another name")
     versions = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
@@ -142,7 +155,7 @@ def put(
     fresh: bool = True,
     labels: np.ndarray | None = None,
 ) -> Figures:
-    """Writes one file, compares it and gives it its name; arguments as `parity.compare` takes them."""
+    """Writes one file, compares it and gives it its name; the other arguments are those of `parity.compare`."""
     row = FORMATS[format]
     images = _noise(net) if images is None else images
     with atomic.new(target, ELSEWHERE) as path:
@@ -153,7 +166,9 @@ def put(
     return figures
 
 
-def _into(net, format, folder, images, representative=None) -> Figures:
+def _into(
+    net: Model, format: str, folder: str | Path, images: np.ndarray | None, representative: np.ndarray | None = None
+) -> Figures:
     return put(net, format, Path(folder) / FORMATS[format].file, images, representative)
 
 

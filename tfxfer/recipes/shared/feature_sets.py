@@ -1,4 +1,4 @@
-"""What pages that compare feature sets share: one pass for all, classifiers, collapse, and the tail on what it left."""
+"""Feature sets: networks to compare, one pass over the data for each, classifiers and collapse on its features."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -29,29 +29,33 @@ Banks = dict[str, Bank]
 def networks(
     names: Sequence[str],
     splits: Splits,
-    image_size: int,
+    image_size: int | None,
     weights: str,
     tuned: Sequence[str] = (),
     seed: int = 0,
     augment: bool = False,
     unfreeze: int | str = 0,
 ) -> tuple[dict[str, keras.Model], dict[str, str]]:
-    """Builds backbones of the table, those that have weights for any size at `image_size`.
+    """Builds backbones from the table, at `image_size` if they have weights for any size.
 
     Args:
-        tuned: names of those that will be fine-tuned; others than `names` are passed over.
-        seed: of each one's random weights.
-        unfreeze: what of those will be fine-tuned, as `model.unfreeze_last` takes it.
+        names: of the backbones.
+        image_size: height and width in pixels; None for each backbone's native size.
+        weights: imagenet, none, or a weights file.
+        tuned: names of those that will be fine-tuned; names that are not in `names` are ignored.
+        seed: of each network's random weights.
+        augment: whether images are augmented in training.
+        unfreeze: what will be fine-tuned, as `model.unfreeze_last` takes it.
 
     Returns:
-        Networks by name; and those that cannot be had, name -> reason.
+        Networks by name; and the reason why each of the others is not available, by name.
 
     Raises:
-        InputError: an unknown name, one to be tuned that has not so much to train, or none can be had.
+        InputError: a name is unknown, a network to be tuned does not have that much to train, or none is available.
     """
     rows = {name: backbones.get(name) for name in (*names, *tuned)}
-    if nothing := [name for name in tuned if rows[name].weightless]:
-        raise InputError(f"{nothing[0]} has nothing to fine-tune: leave it out of tune")
+    if weightless := [name for name in tuned if rows[name].weightless]:
+        raise InputError(f"{weightless[0]} has nothing to fine-tune: leave it out of tune")
     nets, left_out = {}, {}
     for name in names:
         keras.utils.set_random_seed(seed)  # the head's weights do not depend on what else is compared
@@ -72,25 +76,25 @@ def depths(text: str | None, net: keras.Model) -> list[int | str]:
     """Depths for `train.sweep` from a text such as "0,10,conv5,all".
 
     Args:
-        text: None for `DEPTHS`; where the network has fewer layers, to all it has, which a line says.
+        text: None for `DEPTHS`, cut to what the network has; a line is printed if it has fewer layers.
 
     Raises:
-        InputError: an empty one, one named twice, or one that the network has not.
+        InputError: a depth is empty, named twice, or not one of the network.
     """
     if text is None:
         layers = len(model.backbone_layers(net))
-        found = list(dict.fromkeys(min(depth, layers) for depth in DEPTHS))
+        usual: list[int | str] = list(dict.fromkeys(min(depth, layers) for depth in DEPTHS))
         if max(DEPTHS) > layers:
-            tried, usual = (",".join(map(str, each)) for each in (found, DEPTHS))
-            print(f"{net.name} has {layers} layers: depths {tried} are tried, instead of {usual}", flush=True)
-        return found
-    found = [int(part) if part.isdecimal() else part for part in map(str.strip, text.split(","))]
-    if "" in found or len(set(found)) < len(found):
+            tried, all_depths = (",".join(map(str, depths)) for depths in (usual, DEPTHS))
+            print(f"{net.name} has {layers} layers: depths {tried} are tried, instead of {all_depths}", flush=True)
+        return usual
+    parsed: list[int | str] = [int(part) if part.isdecimal() else part for part in map(str.strip, text.split(","))]
+    if "" in parsed or len(set(parsed)) < len(parsed):
         raise InputError(f"depths {text!r}: expected numbers of layers or stages, each once, such as 0,10,20,40")
-    for depth in found:
+    for depth in parsed:
         model.unfreeze_last(net, depth)
     model.unfreeze_last(net, 0)
-    return found
+    return parsed
 
 
 def learned(net: keras.Model) -> bool:
@@ -99,10 +103,10 @@ def learned(net: keras.Model) -> bool:
 
 
 def check_memory(nets: dict[str, keras.Model], splits: Splits, methods: Sequence[str]) -> None:
-    """Refuses, before any features are made, what `classify` and `collapse` have no memory for.
+    """Refuses, before any features are computed, what there is not enough memory to `classify` and `collapse`.
 
     Raises:
-        InputError: the first of the feature sets that is too large, and what to do.
+        InputError: the first feature set that is too large, and what to do.
     """
     sizes = {split: len(splits.rows[split].labels) for split in SPLITS}
     n = sizes["train"] + sizes["validation"]
@@ -110,10 +114,20 @@ def check_memory(nets: dict[str, keras.Model], splits: Splits, methods: Sequence
         d = net.get_layer("embedding").output.shape[-1]
         fits = {method: analysis.classifiers.method_of(method).bytes_needed(n, d) for method in methods}
         fits["collapse"] = analysis.linear.bytes_needed(n, d)
-        largest = max(fits, key=fits.get)
-        features_bytes = 4 * d * (2 * n + sizes["test"])  # float32, those that are learned from also scaled
+        largest = max(fits, key=lambda name: fits[name])
+        features_bytes = 4 * d * (2 * n + sizes["test"])  # float32; those that are learned from are also scaled
         what = f"{name}: {largest} of {n:,} images of {d:,} features"
         memory.need(features_bytes + fits[largest], what)
+
+
+def unfreeze(net: keras.Model, depth: int | str, batch_norm_momentum: float = 0.9) -> None:
+    """Leaves what fine-tuning pages train to be trained: the last layers, their batch norm, and the head.
+
+    Args:
+        depth: as `model.unfreeze_last` takes it.
+        batch_norm_momentum: of moving statistics; 1.0 for that of the architecture.
+    """
+    model.unfreeze_last(net, depth, train_batch_norm=True, batch_norm_momentum=batch_norm_momentum)
 
 
 def gather(net: keras.Model, splits: Splits, tune: int | str, cache: str, strategy) -> Banks:
@@ -123,7 +137,7 @@ def gather(net: keras.Model, splits: Splits, tune: int | str, cache: str, strate
         tune: as `model.unfreeze_last` takes it; 0 where nothing will be.
         cache: "auto" and "disk" keep shards in the cache, for later runs and for this one if it is cut off.
     """
-    model.unfreeze_last(net, tune, train_batch_norm=True)
+    unfreeze(net, tune)
     layers = list(dict.fromkeys(["embedding", *frozen_prefix.frontier(net).tensors]))
     model.unfreeze_last(net, 0)
     store = Store() if cache in ("auto", "disk") and distribute.workers(strategy) == 1 else None
@@ -171,17 +185,17 @@ def pool(banks: Banks) -> tuple[np.ndarray, np.ndarray]:
 
 
 def classify(banks: Banks, methods: Sequence[str], seed: int) -> dict[str, float]:
-    """`analysis.probe` of each method, fitted to training and validation images: `<method>/<figure>`."""
+    """Fits `analysis.probe` of each method to training and validation images: metrics `<method>/<figure>`."""
     (x, y), test = pool(banks), banks["test"]
     test_x = np.asarray(test["embedding"])
-    found = {}
+    metrics: dict[str, float] = {}
     for method in methods:
         figures = analysis.probe(x, y, test_x, test.labels, method, seed)
         share = figures["test_accuracy"]
         ends = analysis.intervals.wilson(share, len(np.unique(test.bases)))  # versions of an image count once
         print(f"  {method}: test accuracy {analysis.intervals.text(share, ends)}", flush=True)
-        found |= {f"{method}/{name}": value for name, value in figures.items()}
-    return found
+        metrics |= {f"{method}/{name}": value for name, value in figures.items()}
+    return metrics
 
 
 def flat(pictures: Bank) -> Bank:
@@ -191,7 +205,7 @@ def flat(pictures: Bank) -> Bank:
 
 
 def collapse(banks: Banks, net: keras.Model | None = None) -> dict[str, float]:
-    """`analysis.neural_collapse` of the features that may be learned from; with a network, of its head too."""
+    """Measures `analysis.neural_collapse` of training and validation features; given a network, of its head too."""
     x, y = pool(banks)
     head = net and [keras.ops.convert_to_numpy(weight) for weight in net.get_layer("logits").weights]
     return analysis.neural_collapse(x, y, (head[0].T, head[1]) if head else None)
@@ -199,10 +213,10 @@ def collapse(banks: Banks, net: keras.Model | None = None) -> dict[str, float]:
 
 def collapse_of(splits: Splits, limit: int = 2000) -> Callable[[keras.Model], dict[str, float]]:
     """A `measure` for `train.sweep`: `analysis.neural_collapse` of the first training images and the head."""
-    some = splits.only(train=first_of_each(splits.rows["train"].labels, limit))
+    subset = splits.only(train=first_of_each(splits.rows["train"].labels, limit))
 
     def measure(net: keras.Model) -> dict[str, float]:
-        bank = features.extract(net, some.train)
+        bank = features.extract(net, subset.train)
         return collapse({"train": bank, "validation": bank[:0]}, net)
 
     return measure
@@ -229,12 +243,12 @@ def accuracies(banks: Banks) -> dict[str, float]:
 
 
 def joined(histories: dict[str, History]) -> History:
-    """Histories of several fits side by side: columns `<fit>/<what>`, short ones filled with NaN, and facts by fit."""
+    """Joins the histories of several fits: columns `<fit>/<column>`, short ones filled with NaN, and facts by fit."""
     longest = max((len(column) for history in histories.values() for column in history.values()), default=0)
-    found = History(
+    history_of_all = History(
         (f"{fit}/{what}", column + [math.nan] * (longest - len(column)))
         for fit, history in histories.items()
         for what, column in history.items()
     )
-    found.facts = {fit: history.facts for fit, history in histories.items()}
-    return found
+    history_of_all.facts = {fit: history.facts for fit, history in histories.items()}
+    return history_of_all

@@ -11,7 +11,7 @@ from tfxfer.core import atomic, json_io
 from tfxfer.core.errors import InputError
 from tfxfer.export import formats as files
 from tfxfer.features.bank import Bank
-from tfxfer.runs import corruption_facts, loading, model_card, test_scores
+from tfxfer.runs import corruption_facts, loading, model_card, tested_scores
 
 COMPARED = 200  # test images that each file is compared on
 DEFAULT = ("saved_model", "litert", "litert_dynamic", "litert_int8", "keras")  # formats that need no extra
@@ -99,9 +99,9 @@ def _tested(run: loading.Loaded) -> tuple[Bank, Bank, float]:
         if not needed.is_file():
             raise InputError(f"{run.dir} has no {needed.relative_to(run.dir)}: give a run that trained a network")
     test, pictures = map(Bank.load, paths)
-    if test_scores.outputs(test) is None or "image" not in pictures.values or len(pictures) < 2:
+    if tested_scores.outputs(test) is None or "image" not in pictures.values or len(pictures) < 2:
         raise InputError(f"{run.dir}: no test images with what the network gave for them: give a run that trained one")
-    return test, pictures, float(np.mean(test_scores.predicted(test) == test.labels))
+    return test, pictures, float(np.mean(tested_scores.predicted(test) == test.labels))
 
 
 def _parts(pictures: Bank) -> tuple[Bank, np.ndarray]:

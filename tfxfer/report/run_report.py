@@ -9,7 +9,7 @@ from tfxfer.analysis import intervals
 from tfxfer.core import atomic
 from tfxfer.report import fonts, page, projector
 from tfxfer.report.sections import examples, registry
-from tfxfer.runs import corruption_facts, loading, metric_names, model_card, test_scores
+from tfxfer.runs import corruption_facts, loading, metric_names, model_card, tested_scores
 
 _CHANGES = ("probe_accuracy", "silhouette", "knn_purity")  # metrics before and after fine-tuning, in the summary
 _ELSEWHERE = ("classes", "timings", "dataset", "sections", "subjects")  # facts that the details need not repeat
@@ -90,7 +90,7 @@ def _lead(run: loading.Loaded) -> str:
         else:  # several networks, or one trained in several ways
             sentences.append(f"The kept network is {net['name']}: its head and {layers} were trained.")
     if "test/accuracy" in run.metrics and (bank := run.banks.get("test")) is not None:
-        sentences.append(f"Accuracy {test_scores.accuracy(bank, corruption_facts.tested(facts))}.")
+        sentences.append(f"Accuracy {tested_scores.accuracy(bank, corruption_facts.tested(facts))}.")
     return " ".join(filter(None, sentences))
 
 

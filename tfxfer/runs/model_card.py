@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfxfer.runs import card_text, corruption_facts, test_scores
+from tfxfer.runs import card_text, corruption_facts, tested_scores
 
 if TYPE_CHECKING:
     from tfxfer.features.bank import Bank
@@ -99,12 +99,12 @@ def _card(facts: dict[str, Any], names: list[str], test: "Bank | None", parity: 
 
 
 def _scores(names: list[str], test: "Bank | None", images: str) -> list[str]:
-    if test is None or test_scores.outputs(test) is None:
+    if test is None or tested_scores.outputs(test) is None:
         return ["None were kept."]
-    untested = test_scores.not_tested(test, names)
+    untested = tested_scores.not_tested(test, names)
     return [
-        f"Accuracy {test_scores.accuracy(test, images)}.",
-        _table(("class", "precision", "recall", "F1", "images"), test_scores.by_class(test, names)),
+        f"Accuracy {tested_scores.accuracy(test, images)}.",
+        _table(("class", "precision", "recall", "F1", "images"), tested_scores.by_class(test, names)),
         *([_plain(untested)] if untested else []),
     ]
 

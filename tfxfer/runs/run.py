@@ -170,10 +170,10 @@ class Run:
         Beside the metric test/accuracy stand the ends of its 95% interval, test/accuracy_low and test/accuracy_high.
         """
         if "test/accuracy" in self.metrics and "test" in banks:
-            from tfxfer.runs import test_scores
+            from tfxfer.runs import tested_scores
 
             self.note(
-                "test", dict(zip(("accuracy_low", "accuracy_high"), test_scores.interval(banks["test"]), strict=True))
+                "test", dict(zip(("accuracy_low", "accuracy_high"), tested_scores.interval(banks["test"]), strict=True))
             )
         (self.dir / "banks").mkdir()
         for name, bank in banks.items():

@@ -8,7 +8,7 @@ from tfxfer.report import page, published
 from tfxfer.report.charts import Panel, Series
 from tfxfer.report.sections import contents
 from tfxfer.report.sections.metric_tables import left_out, number, published_note, table, uncertainty
-from tfxfer.runs import test_scores
+from tfxfer.runs import tested_scores
 from tfxfer.runs.loading import Loaded
 
 _COST = ("test_accuracy", "train_accuracy", "ece", "parameters", "model_bytes", "fit_seconds", "predict_seconds")
@@ -60,13 +60,13 @@ def _recalls(run: Loaded, probabilities: dict[str, np.ndarray]) -> list[str]:
     """Recall of each class by each model, beside the published one."""
     labels, classes, theirs = run.banks["test"].labels, run.facts["classes"], published.for_run(run)
     columns = {
-        name: [test_scores.text(row["recall"]) for row in metrics.per_class(labels, values.argmax(1), classes)]
+        name: [tested_scores.text(row["recall"]) for row in metrics.per_class(labels, values.argmax(1), classes)]
         for name, values in probabilities.items()
     }
     if theirs.figures:
         columns[theirs.head] = [number(theirs.figures.get(f"recall/{name}")) for name in classes]
     return [
-        page.note(f"Recall of each class. {test_scores.not_tested(run.banks['test'], classes)}"),
+        page.note(f"Recall of each class. {tested_scores.not_tested(run.banks['test'], classes)}"),
         page.table(("class", *columns), list(zip(classes, *columns.values(), strict=True))),
     ]
 

@@ -7,7 +7,7 @@ from tfxfer.features.bank import Bank
 from tfxfer.report import figures, page
 from tfxfer.report.charts import Heat
 from tfxfer.report.sections import examples
-from tfxfer.runs import corruption_facts, test_scores
+from tfxfer.runs import corruption_facts, tested_scores
 from tfxfer.runs.loading import Loaded
 
 
@@ -26,8 +26,8 @@ def sections(run: Loaded) -> list[str]:
         page.chart(folder, "confusion", title, [confusion(matrix, classes)]),
         '<section id="cell"><p class="note count">Click a cell to see its images.</p>',
         '<div class="gallery"></div></section>',
-        page.table(("class", "precision", "recall", "F1", "test images"), test_scores.by_class(bank, classes)),
-        *([page.note(untested)] if (untested := test_scores.not_tested(bank, classes)) else []),
+        page.table(("class", "precision", "recall", "F1", "test images"), tested_scores.by_class(bank, classes)),
+        *([page.note(untested)] if (untested := tested_scores.not_tested(bank, classes)) else []),
         page.note("The pairs of classes confused most often."),
         page.table(("class", "taken for", "images", "share of the class"), pairs(matrix, classes)),
         *_mistakes(run, bank, probabilities),

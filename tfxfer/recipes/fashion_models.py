@@ -55,7 +55,7 @@ def main(
         with run.phase(f"training_{name}"):
             history = train.fit(net, splits, chosen.epochs, chosen.learning_rate, **run.training(name))
         histories[name], accuracies[name] = history, history.kept("val_accuracy")
-        test(name, model_evaluation.predictor(net), model_evaluation.cost(net, history, pixels["train"]))
+        test(name, features.inference.predictor(net), model_evaluation.cost(net, history, pixels["train"]))
     for name in classifiers.split(","):
         with run.phase(f"fitting_{name}"):
             predict, facts = model_evaluation.on_pixels(pixels, name, chosen.seed, sweep)

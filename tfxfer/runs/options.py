@@ -6,7 +6,8 @@ from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
 
 from tfxfer.core.errors import InputError
-from tfxfer.runs.option import Option, absolute, one_of, positive, share
+from tfxfer.core.numbers import check_share
+from tfxfer.runs.option import Option, absolute, one_of, positive
 
 
 def _dataset(name: Any) -> str:
@@ -90,13 +91,14 @@ Validation = Annotated[
     Option(
         "Share of the training images to set aside for validation if the data set has no validation set; 0.1 by "
         "default.",
-        check=share,
+        check=check_share,
     ),
 ]
 Test = Annotated[
     float | None,
     Option(
-        "Share of the images to set aside for the test if the data set has no test set; 0.25 by default.", check=share
+        "Share of the images to set aside for the test if the data set has no test set; 0.25 by default.",
+        check=check_share,
     ),
 ]
 Limit = Annotated[

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tfxfer import analysis, features, model
 from tfxfer.core import distribute, memory
@@ -13,9 +12,10 @@ from tfxfer.core.cache import Store
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.data.splits import SPLITS, first_of_each
-from tfxfer.features import frozen_prefix, inference
+from tfxfer.features import frozen_prefix
 from tfxfer.features.activation_cache import Activations
 from tfxfer.features.bank import Bank
+from tfxfer.features.tail_forward import TailForward
 from tfxfer.model import backbones
 from tfxfer.train import History
 
@@ -142,7 +142,7 @@ def gather(net: keras.Model, splits: Splits, tune: int | str, cache: str, strate
     model.unfreeze_last(net, 0)
     store = Store() if cache in ("auto", "disk") and distribute.workers(strategy) == 1 else None
     return {
-        split: features.extract(net, getattr(splits, split), layers, strategy=strategy, out=store) for split in SPLITS
+        split: features.extract(net, splits.examples(split), layers, strategy=strategy, out=store) for split in SPLITS
     }
 
 
@@ -153,29 +153,10 @@ def activations(net: keras.Model, banks: Banks) -> Activations:
     return Activations(arrays, "in feature banks", {split: bank.labels for split, bank in banks.items()})
 
 
-class Onwards:
-    """Features of later layers from those at the frontier of what trains: the tail alone runs, in inference mode, with
-    the weights that the network has when it is called."""
-
-    def __init__(self, net: keras.Model, layers: Sequence[str]):
-        self.cut = list(frozen_prefix.frontier(net).tensors)
-        self.layers, self.later = layers, [name for name in layers if name not in self.cut]
-        inputs = list(frozen_prefix.frontier(net).tensors.values())
-        self.tail = keras.Model(inputs, {name: net.get_layer(name).output for name in self.later})
-        self.forward = tf.function(lambda given: self.tail(given, training=False), reduce_retracing=True)
-
-    def __call__(self, bank: Bank) -> Bank:
-        size = inference.images_per_batch(self.tail)
-        rows = [slice(first, first + size) for first in range(0, len(bank), size)]
-        parts = [self.forward([tf.constant(bank[name][some]) for name in self.cut]) for some in rows]
-        values = {name: np.concatenate([part[name] for part in parts]) for name in self.later}
-        return Bank(values | {name: bank[name] for name in self.layers if name in self.cut}, bank.labels, bank.ids)
-
-
 def onwards(net: keras.Model, banks: Banks, layers: Sequence[str]) -> Banks:
-    """`Onwards` for each of the banks."""
-    go = Onwards(net, layers)
-    return {split: go(bank) for split, bank in banks.items()}
+    """Features of later layers, by `TailForward`, for each of the banks."""
+    forward = TailForward(net, layers)
+    return {split: forward(bank) for split, bank in banks.items()}
 
 
 def pool(banks: Banks) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tfxfer import analysis
 from tfxfer.features import inference
@@ -48,22 +47,10 @@ def judge(
     return metrics | {"test_accuracy": metrics["test/accuracy"]}, probabilities.astype(np.float32)
 
 
-def predictor(net: keras.Model, activation: Callable = tf.nn.softmax) -> Callable[[np.ndarray], np.ndarray]:
-    """uint8 images -> what a network gives in inference mode; of logits, by default, their probabilities."""
-    forward = tf.function(lambda images: activation(net(images, training=False)), reduce_retracing=True)
-    size = inference.images_per_batch(net)
-
-    def predict(images: np.ndarray) -> np.ndarray:
-        rows = [slice(first, first + size) for first in range(0, len(images), size)]
-        return np.concatenate([forward(tf.constant(images[some])).numpy() for some in rows])
-
-    return predict
-
-
 def cost(net: keras.Model, history, train_images: Bank) -> dict[str, float]:
     """What a network costs, named as `analysis.probe` does; training accuracy is that on the first 10,000 images."""
     subset = train_images[:10_000]
-    predicted = predictor(net)(subset["image"]).argmax(1)
+    predicted = inference.predictor(net)(subset["image"]).argmax(1)
     return {
         "train_accuracy": analysis.metrics.accuracy(subset.labels, predicted),
         "validation_accuracy": history.kept("val_accuracy"),

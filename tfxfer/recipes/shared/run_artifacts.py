@@ -11,7 +11,6 @@ from tfxfer.data import Splits
 from tfxfer.data.splits import first_of_each
 from tfxfer.features import inference
 from tfxfer.features.bank import Bank
-from tfxfer.recipes.shared import model_evaluation
 from tfxfer.recipes.shared.artifacts import Artifacts
 from tfxfer.recipes.shared.feature_sets import PROJECTIONS, SHOWN
 
@@ -54,7 +53,7 @@ def embedding(net: keras.Model, shown: Bank, project: bool = False) -> Artifacts
     """
     first = shown[:SHOWN]
     forward = keras.Model(net.input, net.get_layer("embedding").output)
-    values = {"embedding": model_evaluation.predictor(forward, tf.identity)(first["image"])}
+    values = {"embedding": inference.predictor(forward, tf.identity)(first["image"])}
     if project and len(first) >= 4:
         values |= {method: analysis.project(values["embedding"], method) for method in PROJECTIONS}
     return Artifacts({"final": Bank(values, first.labels, first.ids)})

@@ -14,9 +14,11 @@ from tfxfer.core.cache import Store
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits, Twin, corruptions
 from tfxfer.data.cifar10c import Cell
+from tfxfer.data.examples import Examples
 from tfxfer.features import frozen_prefix
 from tfxfer.features.bank import Bank
-from tfxfer.recipes.shared import feature_sets, run_artifacts
+from tfxfer.features.tail_forward import TailForward
+from tfxfer.recipes.shared import run_artifacts
 from tfxfer.recipes.shared.recipe_run import Run
 from tfxfer.train import History
 
@@ -119,11 +121,11 @@ class Looker:
         self.store = Store() if cache in ("auto", "disk") and distribute.workers(strategy) == 1 else None
         cut = features.Extractor(net, list(frozen_prefix.frontier(net).tensors), strategy=strategy)
         self.cut = cut if self.store and self.store.fits(images * cut.row_bytes) else None
-        self.whole, self.onwards = features.Extractor(net, LAYERS, strategy=strategy), feature_sets.Onwards(net, LAYERS)
+        self.whole, self.tail = features.Extractor(net, LAYERS, strategy=strategy), TailForward(net, LAYERS)
 
-    def __call__(self, dataset: tf.data.Dataset) -> Bank:
-        """Of examples, such as a test split."""
-        return self.onwards(self.cut(dataset, out=self.store)) if self.cut else self.whole(dataset, out=self.store)
+    def __call__(self, examples: Examples | tf.data.Dataset) -> Bank:
+        """Embeddings and logits of examples, such as `splits.examples("test")`."""
+        return self.tail(self.cut(examples, out=self.store)) if self.cut else self.whole(examples, out=self.store)
 
 
 def accuracy(bank: Bank) -> float:
@@ -153,7 +155,8 @@ class Grid:
         rows = np.flatnonzero(np.isin(twin.bases, bases))
         self.twin, self.images = twin, len(rows)
         self.remark = twin.remark
-        self.cell = functools.cache(lambda cell: twin.grid([cell], rows).test)  # making a pipeline takes its time
+        # cached, for making a pipeline takes its time
+        self.cell = functools.cache(lambda cell: twin.grid([cell], rows).examples("test"))
 
     def __call__(self, look: Looker) -> dict[str, float]:
         metrics: dict[str, float] = {}
@@ -205,7 +208,8 @@ class Study:
     def __call__(self, when: str, name: str, prefix: str) -> Bank:
         """Notes the metrics `<prefix><when>/...` of the way `name` of choosing images; features of the corrupted."""
         with self.run.phase(f"{prefix}{when}"):
-            seen = {"corrupted": self.look(self.corrupted[name].test), "clean": self.look(self.clean[name].test)}
+            both = {"corrupted": self.corrupted[name], "clean": self.clean[name]}
+            seen = {side: self.look(splits.examples("test")) for side, splits in both.items()}
             self.run.note(f"{prefix}{when}", accuracies(seen))
             if name == "tfxfer":
                 self.planes[when] = planes(seen)

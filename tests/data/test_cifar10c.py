@@ -166,7 +166,7 @@ def test_cifar10_from_tfds_is_in_the_order_of_its_files(monkeypatch):
         return {"train": part, "test": part}, "TFDS"
 
     monkeypatch.setattr(tfds_sources, "load", load)
-    with pytest.warns(UserWarning, match="taken as a subset"):
+    with pytest.warns(UserWarning, match="used as a subset"):
         found = sources.find("cifar10")
     assert found.test.labels.tolist() == [6, 7, 5]
     assert found.test.images[2, 0, 0, 0] == 0

@@ -38,7 +38,7 @@ def test_shares_are_of_what_is_there_and_refused_where_there_is_a_set(digits, tm
     assert same.fingerprint == digits.fingerprint
     write_idx_set(tmp_path)
     assert data.load(f"idx:{tmp_path}", validation=0.2).size("validation") == 40
-    with pytest.raises(InputError, match=r"test 0\.25: idx:.* has test images of its own, which are taken: leave test"):
+    with pytest.raises(InputError, match=r"test 0\.25: idx:.* has its own test images, which are used: leave test"):
         data.load(f"idx:{tmp_path}", test=0.25)
 
 

@@ -124,7 +124,7 @@ def test_unknown_corruptions(name, tmp_path):
         InputError, match=r"unknown data set 'cifar10_corrupted/.*severity 1 to 5 and one of gaussian_noise"
     ):
         data.load(name, tmp_path)
-    with pytest.raises(InputError, match="no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         data.load("cifar10_corrupted", tmp_path / "nothing")
 
 

@@ -182,9 +182,9 @@ def test_any_name_of_a_run(tmp_path, monkeypatch):
     monkeypatch.chdir(first)
     with pytest.raises(InputError, match=r"saved_models holds no finished run: run a recipe first"):
         tfxfer.load("last")
-    with pytest.raises(InputError, match=r"run 3 \(int\): expected a finished run's folder"):
+    with pytest.raises(InputError, match=r"run 3: expected a finished run's folder"):
         tfxfer.load(3)
-    with pytest.raises(InputError, match=r"run '' \(str\): expected a finished run's folder"):
+    with pytest.raises(InputError, match=r"run '': expected a finished run's folder"):
         tfxfer.load("")
 
 

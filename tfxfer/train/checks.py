@@ -1,5 +1,6 @@
 """Objects of a wrong kind, refused at the door in one line: before anything is loaded, computed or written."""
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
@@ -87,6 +88,24 @@ def kinds(given: Mapping[str, Any]) -> None:
         raise InputError(f"cache_dtype {given['cache_dtype']!r}: expected bfloat16, or None")
     if (folder := given.get("checkpoint_dir")) is not None and os.path.exists(folder) and not os.path.isdir(folder):
         raise InputError(f"checkpoint_dir: {folder} is a file, expected a folder")
+
+
+def ranges(
+    epochs: int, batch_size: int, learning_rate: float | None, label_smoothing: float, early_stopping: int | None
+) -> None:
+    """Checks that the numbers of a fit are in range; a learning rate of None belongs to an optimizer's own schedule.
+
+    Raises:
+        InputError: one of them is out of range.
+    """
+    if min(epochs, batch_size) < 1 or not (learning_rate is None or 0 < learning_rate < math.inf):
+        raise InputError(
+            f"epochs {epochs}, batch_size {batch_size}, learning_rate {learning_rate}: expected finite, above zero"
+        )
+    if not 0 <= label_smoothing < 1 or (early_stopping is not None and early_stopping < 1):
+        raise InputError(
+            f"label_smoothing {label_smoothing}, early_stopping {early_stopping}: expected a share below 1, and epochs"
+        )
 
 
 def _shown(value: Any) -> str:

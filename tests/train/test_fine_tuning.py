@@ -35,6 +35,8 @@ def test_gradual_unfreezing_with_rates_by_stage(pictures, net):
     assert len(rates) == 3
     with pytest.raises(InputError, match="unfreeze is empty"):
         train.fine_tune(net, pictures, ())
+    with pytest.raises(TypeError, match="positional"):
+        train.fine_tune(net, pictures, 10, 2)
 
 
 def test_one_stage_alone(pictures, net):

@@ -1,4 +1,4 @@
-"""Objects of a wrong kind, refused at the door in one line: before anything is loaded, computed or written."""
+"""Checks of arguments, which reject wrong ones in one line before anything is loaded, computed or written."""
 
 import math
 import os
@@ -40,10 +40,10 @@ _KINDS = {
 
 
 def network(net: Any, splits: Any) -> None:
-    """Checks that there is a network from `model.build` and images for it.
+    """Checks that `net` is a network from `model.build`, and that `splits` has images for it.
 
     Raises:
-        InputError: either is something else, or they do not belong together.
+        InputError: either is something else, or they do not fit each other.
     """
     if not isinstance(net, keras.Model):
         raise InputError(f"net: expected a Keras model from model.build, got {_shown(net)}")
@@ -68,10 +68,10 @@ def network(net: Any, splits: Any) -> None:
 
 
 def kinds(given: Mapping[str, Any]) -> None:
-    """Checks what kind of object each argument is, by name; names that are unknown here are passed over.
+    """Checks the type of each argument by its name; names that are not in the table are ignored.
 
     Raises:
-        InputError: the first that is of a wrong kind.
+        InputError: an argument of the wrong type.
     """
     for name, (kind, expected) in _KINDS.items():
         value = given.get(name)
@@ -104,7 +104,8 @@ def ranges(
         )
     if not 0 <= label_smoothing < 1 or (early_stopping is not None and early_stopping < 1):
         raise InputError(
-            f"label_smoothing {label_smoothing}, early_stopping {early_stopping}: expected a share below 1, and epochs"
+            f"label_smoothing {label_smoothing}, early_stopping {early_stopping}: expected a share of at least 0 and "
+            "below 1, and at least 1 epoch or None"
         )
 
 

@@ -49,17 +49,21 @@ def create(
     make = _maker(optimizer, schedule, steps)
     if isinstance(learning_rate, Schedule):
         if backbone_learning_rate is not None or stage_decay is not None:
-            raise InputError("the optimizer has a schedule of its own, so its rate is one for all: leave others out")
+            raise InputError(
+                "the optimizer has a schedule of its own, so its rate is one for all: leave out the others"
+            )
         return make(learning_rate)
     layers_by_rate = groups(net, learning_rate, backbone_learning_rate, stage_decay)
     if len(rates := {rate for rate, _ in layers_by_rate.values()}) == 1:
         return make(*rates)
     for layer in net.layers:
         if odd := [v.path for v in layer.trainable_variables if not v.path.startswith(f"{layer.name}/")]:
-            raise InputError(f"{odd[0]} is not named after its layer {layer.name}, as rates need: use one for all")
+            raise InputError(
+                f"{odd[0]} is not named after its layer {layer.name}, as several rates require: use one rate"
+            )
     optimizers = {name: make(rate) for name, (rate, _) in layers_by_rate.items()}
     for name in optimizers:
-        optimizers[name].name = name  # Keras's callbacks log the rate under it; its own is numbered through the process
+        optimizers[name].name = name  # Keras's callbacks log the rate under it; its own would be numbered
     *others, last = layers_by_rate
     patterns = {
         "|".join(f"{re.escape(layer)}/.*" for layer in layers_by_rate[name][1]): optimizers[name] for name in others
@@ -102,7 +106,7 @@ def identity(optimizer: Optimizer) -> tuple:
     """What makes an optimizer the same in another process: its class and settings, or its name."""
     if isinstance(optimizer, functools.partial):
         return *identity(optimizer.func), optimizer.args, sorted(optimizer.keywords.items())
-    if isinstance(optimizer, keras.optimizers.Optimizer):  # its name is numbered through the process
+    if isinstance(optimizer, keras.optimizers.Optimizer):  # its name has a number that depends on the process
         settings = {name: value for name, value in optimizer.get_config().items() if name != "name"}
         return type(optimizer).__qualname__, sorted(settings.items())
     return (optimizer if isinstance(optimizer, str) else getattr(optimizer, "__qualname__", type(optimizer).__name__),)
@@ -150,23 +154,23 @@ def _maker(optimizer: Optimizer, course: str, steps: int) -> Callable[[float | S
     """A function from a learning rate to a new optimizer."""
     build = _constructor(optimizer)
     if "learning_rate" in getattr(build, "keywords", ()):
-        raise InputError(f"optimizer {build} has a rate, which would be replaced: pass its class, or a partial")
+        raise InputError(f"optimizer {build} has a rate, which would be replaced: leave learning_rate out of it")
 
     def make(rate: float | Schedule) -> keras.optimizers.Optimizer:
         rate = rate if isinstance(rate, Schedule) else schedule(course, rate, steps)
         try:
-            made = build(learning_rate=rate)
+            result = build(learning_rate=rate)
         except (TypeError, ValueError) as error:
-            made = error
-        if not isinstance(made, keras.optimizers.Optimizer):
-            raise InputError(f"optimizer {build} gives {made!r}: expected a name, a class or a functools.partial")
-        return made
+            result = error
+        if not isinstance(result, keras.optimizers.Optimizer):
+            raise InputError(f"optimizer {build} gives {result!r}: expected a name, a class or a functools.partial")
+        return result
 
     return make
 
 
 def _constructor(optimizer: Optimizer) -> Callable[..., Any]:
-    """What makes an optimizer from `learning_rate=`: the class of a name, a copier of an object, else as given."""
+    """A function from `learning_rate=` to an optimizer: the class of a name, a copier of an object, or the argument."""
     kind = keras.optimizers.Optimizer
     if isinstance(optimizer, str):
         known = {k.lower(): v for k, v in vars(keras.optimizers).items() if isinstance(v, type) and issubclass(v, kind)}

@@ -71,7 +71,7 @@ def _named(net: keras.Model, rates: Mapping[str, float]) -> dict[str, tuple[str,
         if not (members := stages.get(name) or layers.get(name)):
             trainable = [name for name, part in (stages | layers).items() if part]
             raise InputError(
-                f"a rate was given for {name!r}, where nothing trains; before {net.name}'s head these do: "
+                f"a rate was given for {name!r}, where nothing trains; before {net.name}'s head these train: "
                 f"{', '.join(trainable[:20]) or 'nothing'}"
             )
         rate_of |= dict.fromkeys(members, (name, rates[name]))

@@ -224,7 +224,7 @@ def test_what_does_not_belong_together_is_refused(pictures, small_cnn):
             call(small_cnn, many)
     with pytest.raises(InputError, match="tune_epochs: expected a whole number, got '3'"):
         train.fine_tune(small_cnn, pictures, tune_epochs="3")
-    with pytest.raises(InputError, match=r"optimizer SGD has one rate, and here are two: give the class keras\.opt"):
+    with pytest.raises(InputError, match=r"optimizer SGD has one rate, and two are needed: give the class keras\.o"):
         train.fine_tune(small_cnn, pictures, optimizer=keras.optimizers.SGD(0.1))
 
 

@@ -13,7 +13,6 @@ from tfxfer.core import distribute
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.data.splits import TRAINING_SPLITS
-from tfxfer.features import activation_cache
 from tfxfer.features.activation_cache import Activations
 from tfxfer.train import best_epoch, checks, optimizers, resumable
 from tfxfer.train import class_weights as weighting

@@ -51,7 +51,7 @@ def add_up(
         values = tf.nest.map_structure(lambda variable: variable.read_value(), sums)
         return values | {"scatter": _whole(iter(values["scatter"]), d)}
 
-    def add(x, labels, centres, weights=None):
+    def add(x: tf.Tensor, labels: tf.Tensor, centres: tf.Tensor, weights: tf.Tensor | None = None) -> None:
         x -= tf.gather(centres, labels)
         if weights is not None:
             x, labels = tf.where(weights[:, None] > 0, x, 0), tf.where(weights > 0, labels, -1)
@@ -67,13 +67,13 @@ def add_up(
 
     errors: list[InputError] = []
 
-    def generate():
+    def generate() -> Iterator[dict[str, np.ndarray]]:
         try:
             yield from ({"x": x, "label": labels} for x, labels in feed)
         except InputError as error:  # TensorFlow would turn it into a traceback
             errors.append(error)
 
-    def everywhere(element, centres):
+    def everywhere(element: tuple, centres: tf.Tensor) -> None:
         strategy.run(add, (*element[0], centres, element[1]))
 
     data = tf.data.Dataset.from_generator(generate, output_signature=dict(zip(("x", "label"), specs)))
@@ -92,7 +92,7 @@ def _sums(x: tf.Tensor, labels: tf.Tensor, classes: int) -> dict[str, tf.Tensor 
     """The sums of `statistics` with shift 0, but with "scatter" in the parts that `_whole` puts together."""
     columns = {"count": tf.ones_like(x[:, 0]), "sum": x, "squares": tf.reduce_sum(x * x, 1)}
 
-    def by_class(column):
+    def by_class(column: tf.Tensor) -> tf.Tensor:
         if column.shape.rank == 2 and classes <= 100:  # for few classes a product is several times as fast
             return tf.matmul(tf.one_hot(labels, classes, dtype=x.dtype), column, transpose_a=True)
         return tf.math.unsorted_segment_sum(column, labels, classes)

@@ -62,8 +62,8 @@ def _convolution(padding: str, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tenso
     rest = [tuple(size - 1 - p for p in pair) for size, pair in zip(kernel.shape[:2], own)]
 
     @tf.custom_gradient
-    def convolve(inputs, kernel):
-        def gradients(upstream):
+    def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             turned = tf.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
             by_inputs = tf.nn.conv2d(upstream, turned, 1, [(0, 0), *rest, (0, 0)])
             images, ups = tf.transpose(inputs, (3, 1, 2, 0)), tf.transpose(upstream, (1, 2, 0, 3))

@@ -124,7 +124,7 @@ def test_unknown_corruptions(name, tmp_path):
         InputError, match=r"unknown data set 'cifar10_corrupted/.*severity 1 to 5 and one of gaussian_noise"
     ):
         data.load(name, tmp_path)
-    with pytest.raises(InputError, match="no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         data.load("cifar10_corrupted", tmp_path / "nothing")
 
 
@@ -166,7 +166,7 @@ def test_cifar10_from_tfds_is_in_the_order_of_its_files(monkeypatch):
         return {"train": part, "test": part}, "TFDS"
 
     monkeypatch.setattr(tfds_sources, "load", load)
-    with pytest.warns(UserWarning, match="taken as a subset"):
+    with pytest.warns(UserWarning, match="used as a subset"):
         found = sources.find("cifar10")
     assert found.test.labels.tolist() == [6, 7, 5]
     assert found.test.images[2, 0, 0, 0] == 0

@@ -13,6 +13,7 @@ from PIL import Image
 from tfxfer import data
 from tfxfer.core.errors import InputError
 from tfxfer.data import binary_readers, duplicates, loading
+from tfxfer.data.partition import Partition
 from tfxfer.recipes.shared import shift_study
 from tfxfer.runs import model_card
 
@@ -181,7 +182,7 @@ def test_copies_in_cifar_10_c(corrupted):
     assert {name: splits.notes["duplicates"][name] for name in expected} == expected
     with pytest.raises(InputError, match="test images also in training or validation"):
         data.load("cifar10_corrupted/fog_5", folder, strict=True)
-    both = loading._corrupted("cifar10_corrupted/fog", folder, None, 0.1, 0.25, 0)
+    both = loading._corrupted("cifar10_corrupted/fog", folder, Partition(None, 0.1, 0.25, 0))
     severe = both.only(**{s: np.flatnonzero(both.rows[s].facts["severity"] >= 4) for s in SPLITS})
     found = duplicates.find(severe).summary()
     assert (found["groups"], found["images"]) == (300, 1200)

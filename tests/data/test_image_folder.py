@@ -152,7 +152,7 @@ def test_train_alone_is_a_class(tmp_path):
 
 def test_pixels_are_read_and_resized_as_asked_for(tmp_path):
     write_folder(tmp_path, ("a", "b"), n=12)
-    with pytest.raises(InputError, match="image_size is None, give pixels a side"):
+    with pytest.raises(InputError, match="image_size is None, expected pixels per side"):
         data.load(f"folder:{tmp_path}")
     splits = data.load(f"folder:{tmp_path}", image_size=16)
     assert splits.image_shape == (16, 16, 3)

@@ -14,7 +14,7 @@ from tfxfer import data
 from tfxfer.core.errors import InputError
 from tfxfer.data import binary_readers, catalog, sources
 
-SUBSET = "taken as a subset"
+SUBSET = "used as a subset"
 
 
 @pytest.mark.parametrize("below", ["", "mnist"])
@@ -108,7 +108,7 @@ def test_digits_are_scaled_to_bytes():
     [
         ("imagenet", "unknown data set 'imagenet': expected one of digits, mnist"),
         ("idx:", "unknown data set 'idx:'"),
-        ("folder:/nowhere/at/all", "is no folder"),
+        ("folder:/nowhere/at/all", "is not a folder"),
         ("idx:/nowhere/at/all", "missing"),
     ],
 )
@@ -118,7 +118,7 @@ def test_unknown_names_and_paths(name, complaint):
 
 
 def test_data_dir_must_exist(tmp_path):
-    with pytest.raises(InputError, match="is no folder: give the folder"):
+    with pytest.raises(InputError, match="is not a folder: give the folder"):
         sources.find("mnist", tmp_path / "nothing")
 
 

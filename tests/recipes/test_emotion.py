@@ -153,7 +153,7 @@ def test_published_figures_are_for_data_of_their_kind(recipe, classes, fits):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"dataset": "folder:nowhere"}, "nowhere is no folder: expected one with a folder of images per class"),
+        ({"dataset": "folder:nowhere"}, "nowhere is not a folder: expected one with a folder of images per class"),
         ({}, "1 of 49 files cannot be read: .*broken.png: not a JPEG, PNG, .*--skip-bad"),
         ({"skip_bad": True, "depths": "0,stage99"}, "unknown stage 'stage99'"),
         ({"skip_bad": True, "depths": "0,0"}, "depths '0,0': expected numbers of layers or stages, each once"),

@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(folder):
-    with pytest.warns(UserWarning, match="taken as a subset"):
+    with pytest.warns(UserWarning, match="used as a subset"):
         metrics = fashion_groups.main(data_dir=str(folder), **SMALL, batch_size=32, out=str(folder))
     return metrics, tfxfer.load(newest(folder, "fashion_groups"))
 
@@ -56,7 +56,7 @@ def test_the_permutation_is_the_runs(run, folder):
     """What is written is what the permuted network saw."""
     metrics, found = run
     (order,) = np.load(found.dir / "permutation.npy")
-    with pytest.warns(UserWarning, match="taken as a subset"):
+    with pytest.warns(UserWarning, match="used as a subset"):
         whole = data.load("fashion_mnist", folder)
     np.testing.assert_array_equal(order, data.permute_pixels(whole, 0).transforms[-1].order)
     groups = data.relabel(whole, fashion_groups.GROUPS)
@@ -81,7 +81,7 @@ def test_the_run_is_whole(run):
 
 def test_seeds_are_repeats_with_their_spread(folder, tmp_path):
     options = {"data_dir": str(folder), "backbones": "cnn", "epochs": 1, "batch_size": 32, "out": str(tmp_path)}
-    with pytest.warns(UserWarning, match="taken as a subset"):
+    with pytest.warns(UserWarning, match="used as a subset"):
         metrics = fashion_groups.main(**options, seed=4, seeds=2)
     found = tfxfer.load(newest(tmp_path, "fashion_groups"))
     recipe_checks.check(found)
@@ -95,7 +95,7 @@ def test_seeds_are_repeats_with_their_spread(folder, tmp_path):
     assert metrics["test/accuracy"] == by_seed["4"]["plain/accuracy"]
     assert len(np.load(found.dir / "permutation.npy")) == 2
     assert "± is the standard deviation over seeds" in (found.dir / "report.html").read_text()
-    with pytest.warns(UserWarning, match="taken as a subset"):
+    with pytest.warns(UserWarning, match="used as a subset"):
         whole = data.load("fashion_mnist", folder, seed=5)
     task = permutation_study.tasks(whole, fashion_groups.GROUPS, ["cnn"])[0]
     learner = permutation_study.Learner("none", 28, 0, 1, 1, 1e-3, lambda fit: {"batch_size": 32})

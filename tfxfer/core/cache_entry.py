@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def read(folder: Path) -> dict[str, np.memmap]:
         except (OSError, ValueError, TypeError, KeyError):
             raise DamagedError(f"{path.name} or its line of the manifest cannot be read") from None
         if kind == "bfloat16" and array.dtype == np.uint16:
-            array = array.view(_bfloat16())
+            array = cast(np.memmap, array.view(_bfloat16()))
         if (_name(array.dtype), array.shape) != (kind, shape):
             raise DamagedError(f"{path.name} is {_name(array.dtype)} {array.shape}, not {kind} {shape}")
         arrays[name] = array
@@ -96,7 +96,7 @@ def create(folder: Path, spec: Spec) -> dict[str, np.memmap]:
         if stored.hasobject or np.dtype(stored.str) != stored:
             raise ValueError(f"{name}: {stored} cannot be stored")
         path = folder / f"{number}.npy"
-        arrays[name] = np.lib.format.open_memmap(path, "w+", stored, tuple(shape)).view(kind)
+        arrays[name] = cast(np.memmap, np.lib.format.open_memmap(path, "w+", stored, tuple(shape)).view(kind))
         if hasattr(os, "posix_fallocate"):  # else a disk that fills up kills the process when it writes to the mapping
             with path.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

@@ -51,7 +51,7 @@ def default(strategy: tf.distribute.Strategy | None) -> tf.distribute.Strategy:
 
 def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
     """Whether this process writes the files: the only one, or the first of several workers."""
-    if workers(strategy) == 1:
+    if strategy is None or workers(strategy) == 1:
         return True
     resolver = strategy.cluster_resolver
     kind = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
@@ -99,7 +99,7 @@ def distribute(
 
 def broadcast(strategy: tf.distribute.Strategy | None, content: bytes) -> bytes:
     """The chief's bytes, on each worker."""
-    if workers(strategy) == 1:
+    if strategy is None or workers(strategy) == 1:
         return content
     own = np.frombuffer(content + b"." if is_chief(strategy) else b"", np.uint8)  # all empty: TensorFlow would crash
     joined = _from_all(strategy, own.astype(np.int32)).astype(np.uint8).tobytes()
@@ -108,14 +108,14 @@ def broadcast(strategy: tf.distribute.Strategy | None, content: bytes) -> bytes:
 
 def workers(strategy: tf.distribute.Strategy | None) -> int:
     """Number of processes that take part."""
-    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-    jobs = strategy.cluster_resolver.cluster_spec().as_dict() if several else {}
-    return sum(map(len, jobs.values())) or 1
+    if strategy is None or not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return 1
+    return sum(map(len, strategy.cluster_resolver.cluster_spec().as_dict().values())) or 1
 
 
 def agree(strategy: tf.distribute.Strategy | None, condition: bool) -> bool:
     """Whether the condition holds on every worker."""
-    if workers(strategy) == 1:
+    if strategy is None or workers(strategy) == 1:
         return condition
     return bool(_from_all(strategy, np.array([condition], np.int32)).all())
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]  # typeshed does not list it
+PythonUnpickler: Any = pickle._Unpickler
 """Python's own implementation of `pickle.Unpickler`, with `dispatch`, opcodes to methods, and the `stack` they work on.
 
 The public class is written in C: it trusts the sizes that a file claims, and its opcodes cannot be taken away.

@@ -89,7 +89,9 @@ def read_idx_pair(images: Path, labels: Path, classes: int | None) -> tuple[np.n
     """
     x, y = read_idx(images, 3), read_idx(labels, 1)
     if len(x) != len(y):
-        raise InputError(f"{images} has {len(x):,} images but {labels} has {len(y):,} labels: they are no pair")
+        raise InputError(
+            f"{images} has {len(x):,} images but {labels} has {len(y):,} labels: the files do not belong together"
+        )
     if 0 in x.shape:
         raise InputError(f"{images}: holds no pixels (shape {x.shape}), expected at least one image")
     _check_labels(labels, y, classes)

@@ -16,7 +16,11 @@ def histogram(splits: Splits, *names: str) -> np.ndarray:
     Returns:
         int64 (channels, 256): by channel, how many pixels have the value 0 to 255.
     """
-    return sum(_counts(splits.batches(name, BATCH), splits.image_shape[-1]) for name in names)
+    channels = splits.image_shape[-1]
+    counts = np.zeros((channels, 256), np.int64)
+    for name in names:
+        counts += _counts(splits.batches(name, BATCH), channels)
+    return counts
 
 
 def mean_and_std(images: Splits | tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -50,6 +50,12 @@ def read(cells: tuple[Cell, ...], data_dir: str | Path | None = None) -> tuple[d
     return _tfds(cells, root)
 
 
+def known_as(origin: str) -> str:
+    """Identifies CIFAR-10-C's files by names, sizes and times of change."""
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(Path(origin).glob("*.npy"))]
+    return repr((origin, stats))
+
+
 def _folder(folder: Path, cells: tuple[Cell, ...]) -> tuple[dict[Cell, np.ndarray], np.ndarray]:
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise InputError(f"{folder}: {', '.join(missing)} missing, expected CIFAR-10-C's 19 files and labels.npy")

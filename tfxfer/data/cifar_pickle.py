@@ -15,7 +15,7 @@ FILES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
 class _Array:
     """What the file says of an array: NumPy's (version, shape, dtype, Fortran order, bytes)."""
 
-    state: tuple = ()
+    state: object = ()
 
 
 class _Kind:

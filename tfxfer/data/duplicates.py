@@ -1,30 +1,34 @@
-"""Images that are equal in every pixel: how many there are, and which of them make a test or a validation too easy."""
+"""Images that are equal in every pixel: how many there are, and which of them make a test or validation too easy."""
 
-import hashlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfxfer.core.errors import InputError
-from tfxfer.data import image_validation
+from tfxfer.data import image_validation, pixel_digests
 from tfxfer.data.lazy_images import Files, Picked
 from tfxfer.data.splits import SPLITS, Splits
 
-BLOCK = 1024  # images read at once
 NAMED = 3  # of the equal images that are the example
 TRAIN, VALIDATION, TEST = range(3)  # as in SPLITS
 
 
 @dataclass(frozen=True)
 class Copies:
-    """Those images of `splits` of which there is an equal one, (m,) each: the number of its group of equal images, from
-    0 and without gaps, its split as a place in `SPLITS`, and its row there.
+    """Images that occur more than once.
 
     Groups that reach from training or validation into the test come first, then those that reach from training into
     validation, then those under several classes.
+
+    Attributes:
+        splits: the splits that were searched.
+        group: int64 (m,), for each such image the number of its group of equal images, from 0 and without gaps.
+        split: int64 (m,), its split as a position in `SPLITS`.
+        row: int64 (m,), its row there.
     """
 
     splits: Splits = field(repr=False)
@@ -35,13 +39,14 @@ class Copies:
     def summary(self) -> dict[str, object]:
         """What a run records; {} if no two images are equal.
 
-        `groups` different images are there more than once, as `images` in all; `across_test` test images are also in
-        training or validation, `across_validation` validation images in training; `several_classes` of the groups have
-        more than one label; and the first few of one group.
+        `groups`: how many different images occur more than once; `images`: how many images these are in all;
+        `across_test`: test images that are also in training or validation; `across_validation`: validation images that
+        are also in training; `several_classes`: groups with more than one label; `such_as`: names of a few images of
+        one group.
         """
         if not len(self.group):
             return {}
-        inside, mixed = self._kinds()
+        inside, mixed = self.kinds()
         learned = inside[:, TRAIN] | inside[:, VALIDATION]
         example = np.flatnonzero(self.group == 0)[:NAMED]
         return {
@@ -54,26 +59,26 @@ class Copies:
         }
 
     def members(self) -> list[list[dict[str, object]]]:
-        """Each group as dicts of id, split and class."""
-        found: list[list[dict[str, object]]] = [[] for _ in range(int(self.group.max(initial=-1)) + 1)]
-        ids, labels = self._column(lambda split: self.splits.ids[split]), self._labels()
+        """The images of each group, as dicts of id, split and class."""
+        groups: list[list[dict[str, object]]] = [[] for _ in range(int(self.group.max(initial=-1)) + 1)]
+        ids, labels = self.column(lambda split: self.splits.ids[split]), self._labels()
         for group, split, number, label in zip(self.group, self.split, ids, labels):
-            found[group].append({"id": int(number), "split": SPLITS[split], "class": self.splits.classes[label]})
-        return found
+            groups[group].append({"id": int(number), "split": SPLITS[split], "class": self.splits.classes[label]})
+        return groups
 
     def _labels(self) -> np.ndarray:
-        return self._column(lambda split: self.splits.rows[split].labels)
+        return self.column(lambda split: self.splits.rows[split].labels)
 
-    def _column(self, of: Callable[[str], np.ndarray]) -> np.ndarray:
-        """What a column, by split, has for each of the images: int64 (m,)."""
-        found = np.zeros(len(self.group), np.int64)
+    def column(self, of: Callable[[str], np.ndarray]) -> np.ndarray:
+        """The values of a column, given by split, for each of the images: int64 (m,)."""
+        values = np.zeros(len(self.group), np.int64)
         for number, split in enumerate(SPLITS):
             here = self.split == number
-            found[here] = of(split)[self.row[here]]
-        return found
+            values[here] = of(split)[self.row[here]]
+        return values
 
-    def _kinds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Which splits each group is in, bool (groups, 3), and whether it has several labels, bool (groups,)."""
+    def kinds(self) -> tuple[np.ndarray, np.ndarray]:
+        """The splits that each group is in, bool (groups, 3), and whether it has several labels, bool (groups,)."""
         inside = np.zeros((int(self.group.max(initial=-1)) + 1, len(SPLITS)), bool)
         inside[self.group, self.split] = True
         return inside, _differ(self.group, self._labels())
@@ -85,46 +90,51 @@ class Copies:
 
 
 def find(splits: Splits, digests: dict[str, list[bytes]] | None = None) -> Copies:
-    """Equal images, whatever transforms make of them; of files, what they hold before it is resized.
+    """Finds images that are equal in every pixel, after transforms; files are compared before they are resized.
 
     Images that were made of one and the same image (corrupted ones have the fact `base`) do not count.
 
-    60,000 images of 28 x 28 take 0.06 s, as many of 32 x 32 x 3 0.12 s; mapped files have to be read besides. Picture
-    files are decoded once and remembered, as `checked.look` says.
+    60,000 images of 28 x 28 take 0.06 s, as many of 32 x 32 x 3 take 0.12 s, plus the time to read mapped files. Image
+    files are decoded once and remembered, see `image_validation.look`.
 
     Args:
-        digests: of each file by split, as `checked.readable` gives them, where they are known.
+        splits: the images to compare.
+        digests: a digest of each file by split, as `image_validation.readable` returns them, if they are known.
     """
-    split = np.repeat(np.arange(len(SPLITS)), [splits.size(each) for each in SPLITS])
-    row = np.concatenate([np.arange(splits.size(each)) for each in SPLITS])
+    split = np.repeat(np.arange(len(SPLITS)), [splits.size(name) for name in SPLITS])
+    row = np.concatenate([np.arange(splits.size(name)) for name in SPLITS])
     if not splits.transforms and all(isinstance(rows.images, Files) for rows in splits.rows.values()):
-        known = digests or {
-            each: image_validation.look(splits.rows[each].images.paths, splits.origin)[0] for each in SPLITS
-        }
-        digest = np.array([one for each in SPLITS for one in known[each]], "S16")
-        some = np.flatnonzero(digest != b"")  # but what cannot be read
-        digest = digest[some]
+        known = digests or {name: image_validation.look(splits.rows[name].paths, splits.origin)[0] for name in SPLITS}
+        digest = np.array([file for name in SPLITS for file in known[name]], "S16")
+        candidates = np.flatnonzero(digest != b"")  # files that can be read
+        digest = digest[candidates]
     else:
-        read = [_reader(splits, each) for each in SPLITS]
-        some = _repeated(np.concatenate([_keys(fetch, rows) for fetch, rows in read]))
-        each = (_digests(fetch, row[some[split[some] == number]]) for number, (fetch, _) in enumerate(read))
-        digest = np.array([one for digests in each for one in digests], "S16")
+        readers = [_reader(splits, name) for name in SPLITS]
+        candidates = pixel_digests.repeated(
+            np.concatenate([pixel_digests.keys(fetch, rows) for fetch, rows in readers])
+        )
+        by_split = (row[candidates[split[candidates] == number]] for number in range(len(SPLITS)))
+        digest = np.array(
+            [image for (fetch, _), rows in zip(readers, by_split) for image in pixel_digests.digests(fetch, rows)],
+            "S16",
+        )
     group = np.unique(digest, return_inverse=True)[1]
     several = np.bincount(group)[group] > 1 if len(group) else np.zeros(0, bool)
-    found = Copies(splits, group[several], split[some][several], row[some][several])
-    return _ordered(found)
+    return _ordered(Copies(splits, group[several], split[candidates][several], row[candidates][several]))
 
 
 def check(splits: Splits, strict: bool = False, digests: dict[str, list[bytes]] | None = None) -> Splits:
-    """The splits with `find`'s summary in their notes, if there are equal images; a warning says how many.
+    """Looks for equal images: warns of them, and returns the splits with `Copies.summary` in their notes.
 
     Args:
-        strict: refuses images that are in two of the splits.
+        splits: the images to compare.
+        strict: whether to refuse images that are in two of the splits.
+        digests: as of `find`.
 
     Raises:
-        InputError: there are some, and `strict`.
+        InputError: images are in two of the splits, and `strict` is set.
     """
-    twins = find(splits, digests).summary()
+    twins: dict[str, Any] = find(splits, digests).summary()
     if not twins:
         return splits
     example = f"such as {' = '.join(twins['such_as'])}"
@@ -146,64 +156,36 @@ def check(splits: Splits, strict: bool = False, digests: dict[str, list[bytes]] 
 
 
 def _reader(splits: Splits, split: str) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
-    """A function from rows of a split to their pixels, and all rows in the order in which they are read best."""
+    """A function from rows of a split to their pixels, and all rows in the order in which they are read fastest."""
     images, rows = splits.rows[split].images, np.arange(splits.size(split))
     if splits.transforms:
         read = splits.reader(split)
-        return lambda some: read(tf.constant(some))["image"].numpy(), rows
+        return lambda subset: read(tf.constant(subset))["image"].numpy(), rows
     # files that are mapped are read from front to back
-    return lambda some: np.asarray(images[some]), np.argsort(images.rows) if isinstance(images, Picked) else rows
-
-
-def _keys(fetch: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """Equal numbers for equal images, and seldom for others: uint64 (n,), by row.
-
-    The sum of a picture's 8-byte words, each times a random odd number, modulo 2^64: many times faster than a digest,
-    which then only those need that have the number of another.
-    """
-    found = np.zeros(len(rows), np.uint64)
-    for first in range(0, len(rows), BLOCK):
-        some = rows[first : first + BLOCK]
-        flat = fetch(some).reshape(len(some), -1)
-        words = np.pad(flat, ((0, 0), (0, -flat.shape[1] % 8))).view(np.uint64)
-        factors = np.random.default_rng(0).integers(2**63, size=words.shape[1], dtype=np.uint64) * 2 + 1
-        found[some] = words @ factors
-    return found
-
-
-def _repeated(keys: np.ndarray) -> np.ndarray:
-    """Places of the numbers that occur more than once."""
-    _, number, count = np.unique(keys, return_inverse=True, return_counts=True)
-    return np.flatnonzero(count[number] > 1)
-
-
-def _digests(fetch: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> Iterator[bytes]:
-    for first in range(0, len(rows), BLOCK):
-        for pixels in fetch(rows[first : first + BLOCK]):
-            yield hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
+    return lambda subset: np.asarray(images[subset]), np.argsort(images.rows) if isinstance(images, Picked) else rows
 
 
 def _differ(group: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Whether a group's values are not all the same: bool (groups,)."""
     first = np.zeros(int(group.max(initial=-1)) + 1, np.int64)
     first[group] = value  # any of them
-    found = np.zeros(len(first), bool)
-    found[group[value != first[group]]] = True
-    return found
+    differ = np.zeros(len(first), bool)
+    differ[group[value != first[group]]] = True
+    return differ
 
 
 def _ordered(copies: Copies) -> Copies:
-    """Without groups of one base image, the others numbered in the order that `Copies` promises."""
+    """The copies without groups of one base image; the other groups are numbered in the order of `Copies`."""
     splits, group = copies.splits, copies.group
     if not len(group):
         return copies
-    kept = _differ(group, copies._column(lambda split: splits.rows[split].facts.get("base", splits.ids[split])))
-    inside, mixed = copies._kinds()
+    kept = _differ(group, copies.column(lambda split: splits.rows[split].facts.get("base", splits.ids[split])))
+    inside, mixed = copies.kinds()
     tested = inside[:, TEST] & (inside[:, TRAIN] | inside[:, VALIDATION])
-    place = np.full(len(inside), len(group))
-    np.minimum.at(place, group, np.arange(len(group)))  # else as they come
-    order = np.lexsort((place, ~mixed, ~(inside[:, TRAIN] & inside[:, VALIDATION]), ~tested))
+    first = np.full(len(inside), len(group))
+    np.minimum.at(first, group, np.arange(len(group)))  # the last criterion: where a group begins
+    order = np.lexsort((first, ~mixed, ~(inside[:, TRAIN] & inside[:, VALIDATION]), ~tested))
     number = np.empty(len(order), np.int64)
     number[order[kept[order]]] = np.arange(kept.sum())
-    some = kept[group]
-    return Copies(splits, number[group[some]], copies.split[some], copies.row[some])
+    members = kept[group]
+    return Copies(splits, number[group[members]], copies.split[members], copies.row[members])

@@ -94,7 +94,7 @@ def _opened(file: BinaryIO) -> Image.Image:
     start = file.read(16)
     for kind in KINDS:
         read, begins = Image.OPEN[kind.upper()]
-        if begins(start):
+        if begins is not None and begins(start):
             file.seek(0)
             with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
                 return read(file, file.name)
@@ -117,9 +117,9 @@ def _factor(picture: Image.Image) -> int:
     if whole <= LARGE:
         return 1
     factor = 2 if whole <= 4 * LARGE else 4
-    held = _BYTES_HELD.get(picture.format, 6) * whole
+    held = _BYTES_HELD.get(picture.format or "", 6) * whole
     if _is_jpeg(picture) and "progressive" not in picture.info:
-        held /= factor**2
+        held //= factor**2
     if whole > MOST or not memory.fits(held):
         raise ValueError(f"has {width:,} x {height:,} pixels, more than can be decoded here: make it smaller")
     return factor

@@ -36,7 +36,7 @@ def listing(folder: Path) -> tuple[tuple[str, ...], dict[str, Listed]]:
             has not, names that are not UTF-8, or links that lead in circles.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder} is no folder: expected one with a folder of images per class")
+        raise InputError(f"{folder} is not a folder: expected one with a folder of images per class")
     parts = _parts(folder)
     found = {part: _classes(path) for part, path in parts.items()}
     classes = tuple(found["train"])
@@ -45,9 +45,11 @@ def listing(folder: Path) -> tuple[tuple[str, ...], dict[str, Listed]]:
     for named in found.values():
         if strange := sorted(set(named) - set(classes)):
             raise InputError(f"{named[strange[0]]}: class {strange[0]} is not among those of {parts['train']}")
-    others, rows = [], {}
+    others: list[str] = []
+    rows: dict[str, Listed] = {}
     for part, named in found.items():
-        paths, labels = [], []
+        paths: list[str] = []
+        labels: list[int] = []
         for name, path in named.items():
             inside = list(_below(path))
             pictures = [file for file in inside if file.lower().endswith(SUFFIXES)]

@@ -33,7 +33,7 @@ def readable(splits: Splits, skip_bad: bool = False) -> tuple[Splits, dict[str, 
     Raises:
         InputError: files cannot be read.
     """
-    files = {split: splits.rows[split].images.paths for split in SPLITS}
+    files = {split: splits.rows[split].paths for split in SPLITS}
     paths = np.concatenate(list(files.values()))
     digests, faults = look(paths, splits.origin)
     if faults:
@@ -43,11 +43,11 @@ def readable(splits: Splits, skip_bad: bool = False) -> tuple[Splits, dict[str, 
         if not skip_bad:
             raise InputError(f"{line}: mend them, take them out, or leave them out with --skip-bad (skip_bad=True)")
         warnings.warn(f"{line}: left out", stacklevel=3)
-    good = {split: np.flatnonzero([path not in faults for path in some]) for split, some in files.items()}
-    found = splits.only(**good)
+    good = {split: np.flatnonzero([path not in faults for path in subset]) for split, subset in files.items()}
+    subset = splits.only(**good)
     by_path = dict(zip(paths.tolist(), digests))
-    known = {split: [by_path[path] for path in found.rows[split].images.paths.tolist()] for split in SPLITS}
-    return (replace(found, notes=found.notes | {"unreadable": faults}) if faults else found), known
+    known = {split: [by_path[path] for path in subset.rows[split].paths.tolist()] for split in SPLITS}
+    return (replace(subset, notes=subset.notes | {"unreadable": faults}) if faults else subset), known
 
 
 def look(paths: np.ndarray, origin: str) -> tuple[list[bytes], dict[str, str]]:
@@ -79,7 +79,7 @@ def look(paths: np.ndarray, origin: str) -> tuple[list[bytes], dict[str, str]]:
                 known[now[path]] = digest
     if len(known) > before:
         _remember(place, known)
-    return [known.get(now.get(path), b"") for path in paths.tolist()], faults
+    return [known.get(now[path], b"") if path in now else b"" for path in paths.tolist()], faults
 
 
 def _pixels(path: str) -> tuple[bytes, str]:

@@ -1,4 +1,4 @@
-"""Labelled images, which stay where they are until they are asked for."""
+"""Labelled images, which stay in their files until they are needed."""
 
 import hashlib
 import math
@@ -13,19 +13,19 @@ from tfxfer.data import image_decoding
 
 
 class Picked:
-    """Some images of a large array, such as memory-mapped files: reads like uint8 (n, height, width, channels).
+    """A selection from a large array, such as memory-mapped files: reads like uint8 (n, height, width, channels).
 
     Args:
-        images: (m, height, width, channels), anything that takes rows.
-        rows: (n,), which of them.
-        known_as: what tells the array from others in place of its pixels, such as names, sizes and times of files.
+        images: (m, height, width, channels), anything that can be indexed by rows.
+        rows: (n,), the selected rows.
+        known_as: identifies the array in place of its pixels, such as by names, sizes and times of files.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, images: "np.ndarray | Concatenated | Files", rows: np.ndarray, known_as: str | None = None):
+    def __init__(self, images: "Images | Concatenated", rows: np.ndarray, known_as: str | None = None):
         self.images, self.rows, self.known_as = images, rows, known_as
-        self.shape = (len(rows), *images.shape[1:])
+        self.shape: tuple[int, ...] = (len(rows), *images.shape[1:])
         self.ndim, self.nbytes = len(self.shape), math.prod(self.shape)
 
     def __len__(self) -> int:
@@ -35,63 +35,83 @@ class Picked:
         return np.asarray(self.images[self.rows[key]])
 
     def pick(self, rows: np.ndarray | slice) -> "Picked":
-        """Some of them, still unread."""
+        """A selection of these images, still unread."""
         return Picked(self.images, self.rows[rows], self.known_as)
 
 
 class Files:
-    """Image files: reads like uint8 (n, size, size, 3), decoded and resized as asked for (bilinear, antialiased).
+    """Image files: reads like uint8 (n, size, size, 3); files are decoded and resized when they are indexed.
 
     Args:
         paths: str (n,).
-        size: pixels a side.
+        size: pixels per side of the resized images (bilinear, antialiased).
     """
 
     dtype = np.dtype(np.uint8)
 
     def __init__(self, paths: np.ndarray, size: int):
         self.paths, self.size = paths, size
-        self.shape = (len(paths), size, size, 3)
+        self.shape: tuple[int, ...] = (len(paths), size, size, 3)
         self.ndim, self.nbytes = 4, math.prod(self.shape)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, key) -> np.ndarray:
-        """Raises InputError where a file cannot be read (any more)."""
-        paths = self.paths[key]
+        """Raises InputError if a file cannot be read, or not any more."""
+        paths, shape = self.paths[key], (self.size, self.size, 3)
         if isinstance(paths, str):
-            return image_decoding.pixels(paths, self.shape[1:])
-        found = np.empty((len(paths), *self.shape[1:]), np.uint8)
+            return image_decoding.pixels(paths, shape)
+        images = np.empty((len(paths), *shape), np.uint8)
         for row, path in enumerate(paths):
-            found[row] = image_decoding.pixels(path, self.shape[1:])
-        return found
+            images[row] = image_decoding.pixels(path, shape)
+        return images
 
     def pick(self, rows: np.ndarray | slice) -> "Files":
-        """Some of them, still unread."""
+        """A selection of these images, still unread."""
         return Files(self.paths[rows], self.size)
+
+
+Images = np.ndarray | Picked | Files
+"""uint8 (n, height, width, channels), in memory or to be read when indexed."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Labelled images: uint8 pixels (n, height, width, channels) or file paths (n,), int64 labels (n,), and whatever
-    else is known of each, int64 (n,) by name."""
+    """Labelled images.
 
-    images: np.ndarray | Picked | Files
+    Attributes:
+        images: uint8 pixels (n, height, width, channels); of a folder, before the size is known, file paths (n,).
+        labels: int64 (n,).
+        facts: what else is known of each image, int64 (n,) by name.
+    """
+
+    images: Images
     labels: np.ndarray
     facts: dict[str, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def paths(self) -> np.ndarray:
+        """The images' files, str (n,).
+
+        Raises:
+            TypeError: the images are not in files of their own.
+        """
+        if not isinstance(self.images, Files):
+            raise TypeError(f"images of {type(self.images).__name__} have no files of their own")
+        return self.images.paths
+
     def take(self, index: np.ndarray | slice) -> "Rows":
-        """Some of them, by row."""
+        """A selection, by row."""
         images = self.images[index] if isinstance(self.images, np.ndarray) else self.images.pick(index)
         return Rows(images, self.labels[index], {name: column[index] for name, column in self.facts.items()})
 
 
 def mark(path: str) -> bytes:
-    """16 bytes that tell a file from others, and from what it was before it changed: of path, size and time of change.
+    """16 bytes that identify a file in its present state: a digest of its path, size and time of change.
 
     Raises:
-        InputError: it is gone.
+        InputError: the file is gone.
     """
     try:
         facts = os.stat(path)
@@ -101,13 +121,15 @@ def mark(path: str) -> bytes:
     return hashlib.blake2b(known.encode(), digest_size=16).digest()
 
 
-def fingerprint(images: "np.ndarray | Picked | Files") -> bytes:
-    """sha256 of pixels, or for files of path, size and time of change."""
+def fingerprint(images: "Images | Concatenated") -> bytes:
+    """sha256 of the pixels; for files, of paths, sizes and times of change."""
     digest = hashlib.sha256()
     if isinstance(images, Picked):
         digest.update(images.known_as.encode() if images.known_as else fingerprint(images.images))
-        images = images.rows
+        content = images.rows
     elif isinstance(images, Files):
-        images = np.frombuffer(b"".join([b"decoder %d" % image_decoding.REVISION, *map(mark, images.paths)]), np.uint8)
-    digest.update(np.ascontiguousarray(images).view(np.uint8).data)
+        content = np.frombuffer(b"".join([b"decoder %d" % image_decoding.REVISION, *map(mark, images.paths)]), np.uint8)
+    else:
+        content = np.asarray(images)
+    digest.update(np.ascontiguousarray(content).view(np.uint8).data)
     return digest.digest()

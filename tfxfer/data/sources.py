@@ -1,4 +1,4 @@
-"""Where images come from: a name to NumPy arrays or file paths, without TensorFlow unless TFDS has to be asked."""
+"""Where images come from: from a name to arrays or file paths, without TensorFlow unless TFDS is needed."""
 
 import os
 import warnings
@@ -17,7 +17,15 @@ _CHOICE = f"{', '.join([*KNOWN, *PATHS])}, or a folder's path"
 
 @dataclass(frozen=True)
 class Source:
-    """What was found: the training rows, test and validation rows if the source has its own, and where it was."""
+    """The images of a data set as they are found.
+
+    Attributes:
+        train: the training images, or all images where there is one pool.
+        test: the test images, or None.
+        classes: names in the order of the labels.
+        origin: where they were found.
+        validation: the validation images, or None.
+    """
 
     train: Rows
     test: Rows | None
@@ -27,13 +35,13 @@ class Source:
 
 
 def full_name(name: str | Path) -> str:
-    """A data set's name as it means the same in any folder: paths absolute, `~` the user's home.
+    """A data set's name in a form that means the same in any folder: paths are absolute, `~` is the user's home.
 
-    A folder's path is `folder:PATH`, or `idx:PATH` if it holds IDX files named as MNIST's; but a known data set's name
-    is that data set, also where there is a folder called so (`./mnist` is that folder).
+    A folder's path becomes `folder:PATH`, or `idx:PATH` if it holds IDX files named like MNIST's. A known data set's
+    name means that data set even if there is a folder of that name (`./mnist` means the folder).
 
     Raises:
-        InputError: a path that is not a folder, or neither a name nor a path.
+        InputError: the path is not a folder, or the argument is neither a name nor a path.
     """
     if not isinstance(name, str | os.PathLike):
         raise InputError(f"data set {shown(name)}: expected one of {_CHOICE}")
@@ -57,10 +65,11 @@ def find(name: str, data_dir: str | Path | None = None) -> Source:
 
     Args:
         name: a key of `KNOWN`, `idx:PATH` or `folder:PATH`.
-        data_dir: a folder that holds the files, or a folder of that name which does; TFDS keeps its data there too.
+        data_dir: a folder that holds the files, or holds a folder of the data set's name that does; TFDS keeps its
+            data there too.
 
     Raises:
-        InputError: unknown name, missing or broken files, or a download that failed.
+        InputError: the name is unknown, files are missing or broken, or a download failed.
     """
     kind, _, path = name.partition(":")
     data_dir = directory(data_dir)
@@ -83,22 +92,22 @@ def find(name: str, data_dir: str | Path | None = None) -> Source:
             break
     else:
         source = _tfds(name, data_dir)
-    have = (len(source.train.labels), len(source.test.labels))
+    have = (len(source.train.labels), 0 if source.test is None else len(source.test.labels))
     if have != known.examples:
         usual = " + ".join(f"{n:,}" for n in known.examples)
         warnings.warn(
             f"{name} in {source.origin} has {have[0]:,} training + {have[1]:,} test images, not {usual}: "
-            "taken as a subset",
+            "used as a subset",
             stacklevel=3,
         )
     return source
 
 
 def directory(data_dir: str | Path | None) -> Path | None:
-    """`data_dir`, if it is a folder.
+    """`data_dir` as a path, or None.
 
     Raises:
-        InputError: it is something else.
+        InputError: it is not a folder.
     """
     if data_dir is None:
         return None
@@ -106,16 +115,16 @@ def directory(data_dir: str | Path | None) -> Path | None:
         raise InputError(f"data_dir {shown(data_dir)}: expected the path of the folder that holds the data set's files")
     folder = Path(data_dir).expanduser()
     if not folder.is_dir():
-        raise InputError(f"data_dir {folder} is no folder: give the folder that holds the data set's files")
+        raise InputError(f"data_dir {folder} is not a folder: give the folder that holds the data set's files")
     return folder
 
 
 def candidates(name: str, data_dir: Path | None, *below: str) -> list[Path]:
-    """Folders where a data set's files may be, the first first; `below` are names their archives unpack to."""
-    own = [data_dir / name, data_dir, *(data_dir / each for each in below)] if data_dir is not None else []
+    """Folders where a data set's files may be, in order; `below` are the names that its archives unpack to."""
+    own = [data_dir / name, data_dir, *(data_dir / inside for inside in below)] if data_dir is not None else []
     shares = (os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")
-    system = [Path(share) / "datasets" / spelt for share in shares for spelt in (name, name.replace("_", "-"))]
-    return own + system + [folder / each for folder in system for each in below]
+    system = [Path(share) / "datasets" / spelling for share in shares for spelling in (name, name.replace("_", "-"))]
+    return own + system + [folder / inside for folder in system for inside in below]
 
 
 def _file(folder: Path, name: str) -> Path | None:
@@ -123,24 +132,28 @@ def _file(folder: Path, name: str) -> Path | None:
 
 
 def _files(folder: Path, names: tuple[str, ...]) -> list[Path]:
-    if missing := [name for name in names if not _file(folder, name)]:
+    files = {name: _file(folder, name) for name in names}
+    if missing := [name for name, path in files.items() if path is None]:
         raise InputError(f"{folder}: {', '.join(missing)} missing (plain or .gz): expected {', '.join(names)}")
-    return [_file(folder, name) for name in names]
+    return [path for path in files.values() if path is not None]
 
 
 def _idx(folder: Path, classes: tuple[str, ...] | None) -> Source:
-    files = _files(folder, binary_readers.IDX_FILES)
-    train = Rows(*binary_readers.read_idx_pair(*files[:2], classes and len(classes)))
-    test = Rows(*binary_readers.read_idx_pair(*files[2:], classes and len(classes)))
-    if classes is None:  # numbers may begin at 1 or have gaps
+    train_images, train_labels, test_images, test_labels = _files(folder, binary_readers.IDX_FILES)
+    count = None if classes is None else len(classes)
+    train = Rows(*binary_readers.read_idx_pair(train_images, train_labels, count))
+    test = Rows(*binary_readers.read_idx_pair(test_images, test_labels, count))
+    if classes is None:  # labels may begin at 1 or have gaps
         numbers = np.unique(train.labels)
-        if strange := sorted(set(test.labels.tolist()) - set(numbers.tolist())):
-            raise InputError(f"{files[3]}: label {strange[0]} is not among the training labels: they are no pair")
+        if unknown := sorted(set(test.labels.tolist()) - set(numbers.tolist())):
+            raise InputError(
+                f"{test_labels}: label {unknown[0]} is not among the training labels: the files do not belong together"
+            )
         train, test = (Rows(rows.images, np.searchsorted(numbers, rows.labels)) for rows in (train, test))
         classes = tuple(map(str, numbers))
     if train.images.shape[1:] != test.images.shape[1:]:
         sizes = f"{train.images.shape[1:3]} and {test.images.shape[1:3]}"
-        raise InputError(f"{folder}: training and test images differ in size, {sizes}: they are no pair")
+        raise InputError(f"{folder}: training and test images differ in size, {sizes}: they do not belong together")
     return Source(train, test, classes, str(folder))
 
 
@@ -149,8 +162,9 @@ def _cifar10(folder: Path) -> Source:
         parts = [binary_readers.read_cifar10(path) for path in _files(folder, binary_readers.CIFAR10_FILES)]
     else:
         parts = [cifar_pickle.read(path) for path in _files(folder, cifar_pickle.FILES)]
-    train = Rows(*(np.concatenate(column) for column in zip(*parts[:-1], strict=True)))
-    return Source(train, Rows(*parts[-1]), CIFAR10, str(folder))
+    *batches, test = parts
+    train = Rows(np.concatenate([images for images, _ in batches]), np.concatenate([labels for _, labels in batches]))
+    return Source(train, Rows(*test), CIFAR10, str(folder))
 
 
 def _digits() -> Source:
@@ -163,19 +177,16 @@ def _digits() -> Source:
 
 def _folder(folder: Path) -> Source:
     classes, parts = image_folder.listing(folder)
-    return Source(
-        *(Rows(*parts[part]) if part in parts else None for part in ("train", "test")),
-        classes,
-        str(folder),
-        Rows(*parts["validation"]) if "validation" in parts else None,
-    )
+    rows = {part: Rows(*listed) for part, listed in parts.items()}
+    return Source(rows["train"], rows.get("test"), classes, str(folder), rows.get("validation"))
 
 
 def _tfds(name: str, data_dir: Path | None) -> Source:
     parts, origin = tfds.load(name, KNOWN[name], data_dir)
-    found = []
-    for part in (parts["train"], parts["test"]):
+
+    def rows(part: dict[str, np.ndarray]) -> Rows:
         # TFDS shuffles when it writes; where it keeps numbers, rows get the order of the files back
-        rows = np.argsort(part["id"], kind="stable") if "id" in part else slice(None)
-        found.append(Rows(part["image"][rows], part["label"][rows].astype(np.int64)))
-    return Source(*found, KNOWN[name].classes, origin)
+        order = np.argsort(part["id"], kind="stable") if "id" in part else slice(None)
+        return Rows(part["image"][order], part["label"][order].astype(np.int64))
+
+    return Source(rows(parts["train"]), rows(parts["test"]), KNOWN[name].classes, origin)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from keras import Model
 
+from tfxfer import model
 from tfxfer.core import atomic
 from tfxfer.core.errors import InputError
 from tfxfer.export import converters, parity, savedmodel
@@ -51,7 +52,7 @@ FORMATS = {
     "litert_dynamic": Format("model_dynamic.tflite", _quantized("dynamic"), "LiteRT, weights in 8 bits", exact=False),
     "litert_int8": Format("model_int8.tflite", _quantized("int8"), "LiteRT, all in 8 bits", False, represented=True),
     "onnx": Format("model.onnx", converters.onnx, "ONNX"),
-    "keras": Format("model.keras", lambda net, path: net.save(path), "Keras"),
+    "keras": Format("model.keras", model.save, "Keras"),
 }
 
 

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfxfer.core import console
+from tfxfer.core.errors import InputError
 from tfxfer.export import image_ops
 
 
@@ -26,7 +27,7 @@ def write(net: keras.Model, path: Path) -> None:
     shape = net.input_shape[1:]
     pixels = [tf.TensorSpec((None, *shape), tf.uint8, name="image")]
     files = [tf.TensorSpec((None,), tf.string, name="image_bytes")]
-    names = tf.constant(list(net.classes))
+    names = tf.constant(_class_names(net))
     both = keras.Model(net.input, [net.output, net.get_layer("embedding").output])
 
     def outputs(image: tf.Tensor) -> list[tf.Tensor]:
@@ -54,6 +55,15 @@ def write(net: keras.Model, path: Path) -> None:
     archive.add_endpoint("embed", lambda image: {"embedding": forward(image)[1]}, pixels)
     with console.loggers():  # which say where the assets are
         archive.write_out(str(path), verbose=False)
+
+
+def _class_names(net: keras.Model) -> list[str]:
+    if getattr(net, "classes", None) is None:
+        raise InputError(
+            f"{net.name} has no class names: load it with model.load from a file that model.save wrote, or set "
+            "net.classes to the list of names"
+        )
+    return list(net.classes)
 
 
 def _checked(image: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:

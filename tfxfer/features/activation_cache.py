@@ -1,10 +1,11 @@
-"""What a frozen prefix gives, computed once: in memory, or on disk for later runs too."""
+"""The outputs of a frozen prefix, computed once: in memory, or on disk for later runs too."""
 
 import contextlib
 import hashlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,10 +24,15 @@ MODES = ("auto", "memory", "disk", "off")
 
 @dataclass
 class Activations:
-    """What a prefix gives, computed once: by split and layer name, tensors, or arrays on disk (views x examples, ...)
-    that are read by rows."""
+    """The outputs of a frozen prefix for the splits that a training sees.
 
-    arrays: dict[str, dict[str, tf.Tensor | np.memmap | Concatenated]]
+    Attributes:
+        arrays: by split and layer name, (views x examples, ...): tensors, or arrays on disk that are read by rows.
+        where: how large they are and where they are kept, for people.
+        labels: by split, int64 (examples,).
+    """
+
+    arrays: Mapping[str, Mapping[str, tf.Tensor | np.ndarray | Concatenated]]
     where: str
     labels: dict[str, np.ndarray]
 
@@ -62,25 +68,31 @@ def compute(
     """Computes the activations of `train` and `validation` in one pass, or finds them where an earlier run left them.
 
     Args:
-        tensors: of the network's graph, such as `frontier(net).tensors`, or of several frontiers together.
-        mode: "memory", "disk" (memory-mapped; kept for later runs), or "auto": what is on disk, else memory if half of
-            what is free will do, else disk, else none.
-        views: if above 0, augmentation is active and so many fixed random views of each training image are made.
-        seed: of the views.
-        dtype: "bfloat16" stores floats in half the space, rounded to 8 bits of precision; None as computed.
-        strategy: shares the pass out among replicas and workers.
+        net: a network from `model.build`.
+        tensors: tensors of the network's graph, such as `frontier(net).tensors`, or of several frontiers together.
+        splits: the data set.
+        mode: "memory"; "disk" (memory-mapped and kept for later runs); or "auto": what is on disk already, then memory
+            if half of the free memory is enough, then disk.
+        views: if above 0, augmentation is active, and this many fixed random views of each training image are made.
+        seed: the random seed of the views.
+        dtype: "bfloat16" stores floats in half the space, rounded to 8 bits of precision; None keeps them as computed.
+        strategy: distributes the pass over replicas and workers.
 
     Returns:
-        None if "auto" finds no place.
+        The activations, or None if "auto" finds no room for them.
+
+    Raises:
+        InputError: the mode is "memory" or "disk", and there is no room.
     """
-    plan = _Plan(net, tensors, splits, views, seed, dtype)
-    store, found = Store(), {}
+    plan = _Plan(net, tensors, splits, views=views, seed=seed, dtype=dtype)
+    store = Store()
+    stored: dict[tuple[str, str], np.ndarray] = {}
     if mode != "memory":
         opened = {job: store.open(key) for job, key in plan.keys.items()}
-        found = {job: entry["values"] for job, entry in opened.items() if entry is not None}
-    if distribute.workers(strategy) > 1 and not distribute.agree(strategy, len(found) == len(plan.keys)):
-        found = {}  # a pass is for all workers, or for none
-    missing = {job: spec for job, spec in plan.specs.items() if job not in found}
+        stored = {job: entry["values"] for job, entry in opened.items() if entry is not None}
+    if distribute.workers(strategy) > 1 and not distribute.agree(strategy, len(stored) == len(plan.keys)):
+        stored = {}  # a pass is for all workers, or for none
+    missing = {job: spec for job, spec in plan.specs.items() if job not in stored}
     sizes = [math.prod(shape) * kind.itemsize for shape, kind in missing.values()]
     size = sum(sizes)
     needed = size + max(sizes, default=0)  # in memory, where TensorFlow copies one after another
@@ -94,7 +106,7 @@ def compute(
             "--cache auto, disk or off, or fewer images"
         )
     with contextlib.ExitStack() as writing:
-        filled = {}
+        filled: dict[tuple[str, str], Any] = {}
         for job, (shape, kind) in missing.items():
             if mode == "memory":
                 filled[job] = np.empty(shape, kind)
@@ -105,7 +117,7 @@ def compute(
     if mode == "memory":  # one by one: the copies should not be there together
         with tf.device("CPU:0"):
             filled = {job: tf.constant(filled.pop(job)) for job in list(filled)}
-    arrays = {split: {name: (found | filled)[name, split] for name in tensors} for split in TRAINING_SPLITS}
+    arrays = {split: {name: (stored | filled)[name, split] for name in tensors} for split in TRAINING_SPLITS}
     megabytes = sum(math.prod(shape) * kind.itemsize for shape, kind in plan.specs.values()) / 1e6
     where = f"{megabytes:,.0f} MB " + (
         "found on disk" if not missing else "in memory" if mode == "memory" else "on disk"
@@ -114,28 +126,38 @@ def compute(
 
 
 class _Plan:
-    """What is to be computed: for each (layer name, split) its key, shape and dtype."""
+    """What has to be computed: for each (layer name, split) its key in the cache, its shape and its dtype."""
 
-    def __init__(self, net, tensors, splits, views, seed, dtype):
+    def __init__(
+        self,
+        net: keras.Model,
+        tensors: dict[str, keras.KerasTensor],
+        splits: Splits,
+        *,
+        views: int,
+        seed: int,
+        dtype: str | None,
+    ):
         self.net, self.tensors, self.splits, self.views, self.seed = net, tensors, splits, views, seed
         example = tf.zeros((1, *net.input_shape[1:]), tf.uint8)
-        given = keras.Model(net.input, tensors)(example, training=False)  # called, for its precision is today's
-        self.keys, self.specs = {}, {}
+        outputs = keras.Model(net.input, tensors)(example, training=False)  # called, to have the present precision
+        self.keys: dict[tuple[str, str], str] = {}
+        self.specs: dict[tuple[str, str], tuple[tuple[int, ...], np.dtype]] = {}
         for name, tensor in tensors.items():
             graph = frozen_prefix.identity(net, tensor)
-            kind = tf.as_dtype(dtype if dtype and given[name].dtype.is_floating else given[name].dtype)
+            kind = tf.as_dtype(dtype if dtype and outputs[name].dtype.is_floating else outputs[name].dtype)
             for split in TRAINING_SPLITS:
                 times = max(1, views) if split == "train" else 1
                 drawn = (views, seed) if views and split == "train" else None
                 facts = [graph, splits.fingerprint, split, kind.name, drawn]
                 self.keys[name, split] = hashlib.sha256(repr(facts).encode()).hexdigest()
-                shape = (times * splits.size(split), *given[name].shape[1:])
+                shape = (times * splits.size(split), *outputs[name].shape[1:])
                 self.specs[name, split] = shape, np.dtype(kind.as_numpy_dtype)
 
     def about(self, job: tuple[str, str]) -> dict[str, str]:
         return {"model": self.net.name, "layer": job[0], "data": self.splits.name, "split": job[1]}
 
-    def fill(self, filled: dict[tuple[str, str], np.ndarray], strategy) -> None:
+    def fill(self, filled: dict[tuple[str, str], Any], strategy: tf.distribute.Strategy | None) -> None:
         """Runs each split through the prefix, once for each view, and writes into the arrays."""
         missing = {split: [name for name in self.tensors if (name, split) in filled] for split in TRAINING_SPLITS}
         names = {*missing["train"], *missing["validation"]}
@@ -144,8 +166,8 @@ class _Plan:
         part = keras.Model(self.net.input, {name: self.tensors[name] for name in names})
         batch_size = inference.images_per_batch(part)
         fixed = inference.Forward(part, strategy, batch_size=batch_size)
-        # random states count calls, which sharing out would change
-        drawn = inference.Forward(part, training=True, batch_size=batch_size) if self.views else None
+        # not distributed: random states count calls, and there would be fewer
+        drawn = inference.Forward(part, training=True, batch_size=batch_size) if self.views else fixed
         for split in filter(missing.get, TRAINING_SPLITS):
             random, n = bool(self.views) and split == "train", self.splits.size(split)
             for view in range(self.views if random else 1):
@@ -162,8 +184,8 @@ class _Plan:
 
 
 @contextlib.contextmanager
-def _random_states(net: keras.Model, seed: int, view: int):
-    """Within the block every random layer draws numbers fixed by seed and view; afterwards it goes on as before."""
+def _random_states(net: keras.Model, seed: int, view: int) -> Iterator[None]:
+    """Within the block, random layers draw numbers that depend on seed and view alone; their states are restored."""
     states = [state for layer in net.layers for state in frozen_prefix.random_states(layer)]
     before = [state.numpy() for state in states]
     for number, state in enumerate(states):
@@ -176,6 +198,7 @@ def _random_states(net: keras.Model, seed: int, view: int):
 
 
 def check_mode(mode: str, views: int) -> None:
+    """Raises InputError unless the mode is one of `MODES` and fits the number of views."""
     if mode not in MODES:
         raise InputError(f"cache {mode!r}: expected one of {', '.join(MODES)}")
     if views < 0 or (views and mode == "off"):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -60,12 +60,8 @@ class Bank:
     def save(self, path: str | Path) -> None:
         """Writes one .npz, beside and renamed."""
         with atomic.file(Path(path)) as beside:
-            np.savez(
-                beside,
-                labels=self.labels,
-                ids=self.ids,
-                **{f"value/{k}": np.asarray(v) for k, v in self.values.items()},
-            )
+            arrays: dict[str, Any] = {f"value/{name}": np.asarray(value) for name, value in self.values.items()}
+            np.savez(beside, labels=self.labels, ids=self.ids, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> "Bank":
@@ -89,7 +85,7 @@ class Bank:
             raise InputError(f"{path}: not a feature bank ({error}): extract the features again") from None
 
 
-def stack(shards: Sequence[dict[str, np.ndarray]]) -> Bank:
+def stack(shards: Sequence[Mapping[str, np.ndarray]]) -> Bank:
     """A bank of shards, each a dict of arrays "value/<layer>", "labels" and "ids"; labels and ids come to memory."""
     names = [name for name in shards[0] if name.startswith("value/")]
     values = {name[6:]: Concatenated([shard[name] for shard in shards]) for name in names}

@@ -127,8 +127,8 @@ class Extractor:
         return self._to_disk(replace(known, dataset=examples), n, out)
 
     def _to_disk(self, examples: Examples, n: int, out: str | Path | Store | None) -> Bank:
-        own = not isinstance(out, Store) and out is not None
-        store = Store(out, sys.maxsize, "choose another out") if own else out or Store()
+        own = out is not None and not isinstance(out, Store)
+        store = out if isinstance(out, Store) else Store(out, sys.maxsize, "choose another out") if out else Store()
         if out is None:
             print(f"features take {amount(n * self.row_bytes)}: kept in shards in {store.root}", flush=True)
         per_shard = max(1, int(SHARD_BYTES / (self.row_bytes * self.batch_size)))  # batches

@@ -36,7 +36,9 @@ def frontier(net: keras.Model, views: int = 0) -> Frontier:
     augmentation = set(names[: names.index("scaled")]) if views else set()
     body = {layer.name for layer in model.backbone_layers(net)}
     changing: set[int] = set()
-    tensors, frozen, reasons = {}, 0, []
+    tensors: dict[str, keras.KerasTensor] = {}
+    reasons: list[tuple[str, str]] = []
+    frozen = 0
     nodes = private_names.calls(net)
     for node in nodes:
         operation = node.operation

@@ -1,5 +1,6 @@
 """A network over a data set: batch after batch, on one device or shared out among many."""
 
+import functools
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -53,24 +54,26 @@ class Forward:
                 given = self.forward(batch["image"]) | {"label": batch["label"], "id": batch["id"]}
                 yield {name: value.numpy() for name, value in given.items()}
             return
-        parts = distribute.distribute(self.strategy, batches, lambda batch, weight: (batch, weight), self.batch_size)
-        together = tf.function(self._gather, input_signature=[parts.element_spec]).get_concrete_function()
+        strategy = self.strategy
+        parts = distribute.distribute(strategy, batches, lambda batch, weight: (batch, weight), self.batch_size)
+        gather = tf.function(functools.partial(self._gather, strategy), input_signature=[parts.element_spec])
+        together = gather.get_concrete_function()
         for element in track(parts, what, total=total, transient=True, disable=quiet):
-            with distribute.watch(self.strategy):
+            with distribute.watch(strategy):
                 given = {name: value.numpy() for name, value in together(element).items()}
             real = given.pop("weight") > 0
             yield given if real.all() else {name: value[real] for name, value in given.items()}
 
-    def _gather(self, element) -> dict[str, tf.Tensor]:
-        kinds = {}
+    def _gather(self, strategy: tf.distribute.Strategy, element: tf.Tensor) -> dict[str, tf.Tensor]:
+        kinds: dict[str, tf.DType] = {}
 
         def one(batch, weight):
             given = self.forward(batch["image"]) | {"label": batch["label"], "id": batch["id"], "weight": weight}
             kinds.update({name: value.dtype for name, value in given.items()})
             return {name: tf.cast(value, _CARRIERS.get(value.dtype, value.dtype)) for name, value in given.items()}
 
-        parts = self.strategy.run(one, element)
-        return {name: tf.cast(self.strategy.gather(value, axis=0), kinds[name]) for name, value in parts.items()}
+        parts = strategy.run(one, element)
+        return {name: tf.cast(strategy.gather(value, axis=0), kinds[name]) for name, value in parts.items()}
 
 
 def images_per_batch(model: keras.Model, most: int = BATCH_SIZE) -> int:

@@ -36,16 +36,16 @@ class Source:
 def describe(backbone, image_size: int | None, weights: str, scaling: Scaling | None) -> Source:
     """Finds out what `model.build` needs to know of its backbone; arguments and errors are `build`'s."""
 
-    def scale(x):
-        return _scale(x, scaling)
+    def scale_by(scaling: Scaling) -> Callable:
+        return lambda x: _scale(x, scaling)
 
     if isinstance(backbone, str):
         row = backbones.get(backbone)
 
-        def create(shape):
+        def create(shape: tuple[int, int, int]) -> keras.Model:
             return backbones.create(backbone, shape, weights)
 
-        scaling, channels = scaling or row.scaling, 3 if row.rgb else None
+        scale, channels = scale_by(scaling or row.scaling), 3 if row.rgb else None
         return Source(backbone, create, image_size or row.native_size, scale, channels, row.dropout)
     if isinstance(backbone, keras.Model):
         own = _functional(backbone)
@@ -54,8 +54,8 @@ def describe(backbone, image_size: int | None, weights: str, scaling: Scaling | 
         height, width, channels = own.input.shape[1:]
         size = image_size or height
         if size is None or {height, width} - {None, size}:
-            raise InputError(f"model {own.name} takes {own.input.shape[1:]}: image_size {image_size} won't do")
-        return Source(f"{own.name}_transfer", lambda shape: own, size, scale, channels)
+            raise InputError(f"model {own.name} takes {own.input.shape[1:]}: image_size {image_size} is not supported")
+        return Source(f"{own.name}_transfer", lambda shape: own, size, scale_by(scaling), channels)
     if weights not in ("imagenet", "none"):
         raise InputError("weights from a file need a named backbone: load them into a Keras model and pass that")
     preprocess = getattr(sys.modules.get(getattr(backbone, "__module__", "")), "preprocess_input", None)
@@ -64,10 +64,11 @@ def describe(backbone, image_size: int | None, weights: str, scaling: Scaling | 
             f"backbone {shown(backbone)}: expected a name, a Keras model or a function of keras.applications"
         )
 
-    def build_application(shape):
+    def build_application(shape: tuple[int, int, int]) -> keras.Model:
         return backbones.application(backbone, shape, weights)
 
-    return Source(backbone.__name__, build_application, image_size or 224, scale if scaling else preprocess)
+    scale = preprocess if scaling is None else scale_by(scaling)
+    return Source(backbone.__name__, build_application, image_size or 224, scale)
 
 
 def _functional(own: keras.Model) -> keras.Model:
@@ -86,7 +87,7 @@ def _functional(own: keras.Model) -> keras.Model:
     return keras.Model(own.inputs[0], own.outputs[0], name=own.name)
 
 
-def _scale(x, scaling: Scaling):
+def _scale(x: keras.KerasTensor, scaling: Scaling) -> keras.KerasTensor:
     if isinstance(scaling, tuple):
         mean, std = (np.broadcast_to(figure, x.shape[-1]) for figure in scaling)
         variance = np.where(std > 0, std, 1) ** 2  # a channel that is always the same becomes 0
@@ -126,15 +127,15 @@ def augmentation() -> list[layers.Layer]:
     ]
 
 
-def inline(backbone: keras.Model, x):
+def inline(backbone: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:
     """Applies copies of a model's layers to x one by one: a nested model cannot be cut, tapped or explained."""
-    made = {}
+    outputs = {}
 
     def call(layer, *args, **kwargs):
-        made[layer.name] = layer(*args, **kwargs)
-        return made[layer.name]
+        outputs[layer.name] = layer(*args, **kwargs)
+        return outputs[layer.name]
 
-    copies = {}
+    copies: dict[str, layers.Layer] = {}
 
     def copy(layer):
         return copies.setdefault(layer.name, layer.__class__.from_config(layer.get_config()))
@@ -143,4 +144,4 @@ def inline(backbone: keras.Model, x):
     for layer in backbone.layers:
         if layer.weights:
             copies[layer.name].set_weights(layer.get_weights())
-    return made[backbone.output_names[0]]
+    return outputs[backbone.output_names[0]]

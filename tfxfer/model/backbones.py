@@ -195,11 +195,12 @@ def create(name: str, input_shape: tuple[int, int, int], weights: str) -> "keras
     options = {"weights": "imagenet" if weights == "imagenet" else None, "include_top": False} if row.rgb else {}
     with weights_files.keras_downloads(name):
         net = row.build(input_shape=input_shape, **options)
-    return net if named else weights_files.load(net, path, name)
+    return net if path is None else weights_files.load(net, path, name)
 
 
-def application(function: Callable[..., "keras.Model"], input_shape: tuple[int, int, int], weights: str):
+def application(
+    function: Callable[..., "keras.Model"], input_shape: tuple[int, int, int], weights: str
+) -> "keras.Model":
     """Builds any function of keras.applications without its top; `weights` is "imagenet" or "none"."""
     with weights_files.keras_downloads(function.__name__):
-        weights = None if weights == "none" else weights
-        return function(include_top=False, weights=weights, input_shape=input_shape)
+        return function(include_top=False, weights=None if weights == "none" else weights, input_shape=input_shape)

@@ -16,7 +16,7 @@ from tfxfer.core import safe_pickle
 from tfxfer.core.errors import InputError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
-_STORAGES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+_STORAGES: dict[str, np.dtype] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 class _Tensor(collections.namedtuple("_Tensor", "key offset shape strides")):
@@ -32,7 +32,7 @@ class _Unpickler(safe_pickle.Unpickler):
 
     def __init__(self, file: io.BytesIO):
         super().__init__(file)
-        self.dtypes = {}
+        self.dtypes: dict[object, np.dtype] = {}
 
     def find_class(self, module: str, name: str):
         if (module, name) == ("collections", "OrderedDict"):
@@ -55,7 +55,7 @@ class _Unpickler(safe_pickle.Unpickler):
         return key
 
 
-def read(path: Path, sha256: str) -> dict[str, np.ndarray]:
+def read(path: str | Path, sha256: str) -> dict[str, np.ndarray]:
     """Reads the state dict of a legacy checkpoint whose contents are known.
 
     Args:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfxfer.core.console import import_tensorflow
 from tfxfer.core.errors import InputError, shown
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class Loaded:
     def model(self) -> "keras.Model":
         """The trained network, as `model.build` made it."""
         net = network(self.dir / "model.keras")
-        net.classes = self.facts["classes"]
+        net.classes = net.classes or self.facts["classes"]  # runs of version 0.1 have the names in run.json alone
         return net
 
     @functools.cached_property
@@ -99,21 +98,14 @@ def _newest(folder: Path, pattern: str) -> Path | None:
 
 
 def network(path: str | Path) -> "keras.Model":
-    """A network from `model.build` that was saved as `.keras`; its attribute `classes` is not in the file.
+    """A network that was saved as `.keras`, as `model.load` loads it: model cards of version 0.1 name this function.
 
     Raises:
         InputError: it is not such a network, or it holds code (a Lambda layer), which is never run.
     """
-    import_tensorflow()
-    import keras
+    from tfxfer import model
 
-    import tfxfer.model.scattering  # noqa: F401  makes its layer known to Keras
-
-    try:
-        return keras.models.load_model(path, safe_mode=True)
-    except Exception as error:  # from zipfile, h5py, json or Keras, which has no exception class of its own
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path} cannot be loaded ({reason[:300]}): train or export the network again") from None
+    return model.load(path)
 
 
 def divide(facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

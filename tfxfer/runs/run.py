@@ -153,7 +153,7 @@ class Run:
 
         about = self.facts.get("model", {}) | model.extent(net)
         self.facts |= {"model": about, "training": getattr(history, "facts", {})}
-        net.save(self.dir / "model.keras")
+        model.save(net, self.dir / "model.keras")
         self.save_history(history)
 
     def save_history(self, history: dict[str, list[float]]) -> None:

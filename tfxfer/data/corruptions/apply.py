@@ -83,7 +83,8 @@ def check(name: str, severity: int, shape: tuple[int | None, ...]) -> None:
         raise InputError(f"corruption {name!r}: expected one of {', '.join(NAMES)}")
     if severity not in SEVERITIES:
         raise InputError(f"severity {severity} of {name}: expected 1 to 5")
-    if len(shape) != 3 or shape[0] != shape[1] or None in shape or shape[0] < SMALLEST or shape[2] not in (1, 3):
+    height, width, channels = shape if len(shape) == 3 else (None, None, None)
+    if height is None or height != width or height < SMALLEST or channels not in (1, 3):
         raise InputError(
             f"images of {' x '.join(map(str, shape))}: corruptions are for square ones of at least {SMALLEST} pixels a "
             "side, grey or RGB"

@@ -146,7 +146,7 @@ def _reduced(pixels: np.ndarray, times: float) -> np.ndarray:
     """A photograph reduced so many times: linear between the four pixels around each place, whole levels."""
     sides = [round(side / times) for side in pixels.shape[:2]]
     shift = (times - 1) / 2
-    found = ndimage.affine_transform(
+    reduced = ndimage.affine_transform(
         pixels, (times, times, 1), (shift, shift, 0), (*sides, 3), np.float32, order=1, mode="nearest"
     )
-    return np.uint8(found + 0.5)
+    return (reduced + 0.5).astype(np.uint8)

@@ -1,0 +1,26 @@
+"""The examples in docstrings of public functions run, and give what they say."""
+
+import doctest
+import importlib
+
+import pytest
+
+EXAMPLES = [
+    "tfxfer.data.loading:load",
+    "tfxfer.data.loading:from_arrays",
+    "tfxfer.features.extraction:extract",
+    "tfxfer.model.freezing:unfreeze_last",
+    "tfxfer.model.graph:build",
+]
+"""Functions whose docstring has an example, as "module:function"."""
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example(name):
+    module_name, _, function = name.partition(":")
+    module = importlib.import_module(module_name)
+    (test,) = doctest.DocTestFinder(recurse=False).find(getattr(module, function), function, module)
+    assert test.examples, f"{name} has no example: give its docstring one, with lines that begin with >>>"
+    report: list[str] = []
+    failed, _ = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=report.append)
+    assert not failed, "".join(report)

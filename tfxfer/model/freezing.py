@@ -1,0 +1,119 @@
+"""Which layers of a network may change: its backbone's, counted from the end or named by stage, and the head's."""
+
+import keras
+from keras import layers
+
+from tfxfer.core.errors import InputError
+from tfxfer.model import backbones
+
+
+def backbone_layers(net: keras.Model) -> list[layers.Layer]:
+    """The backbone's layers as Keras lists them; scaling, pooling, embedding and head are not among them."""
+    names = [layer.name for layer in net.layers]
+    return net.layers[names.index("scaled") + 1 : names.index("embedding")]
+
+
+def stages(net: keras.Model) -> dict[str, list[layers.Layer]]:
+    """The backbone's layers by stage, in order, each in exactly one stage; the table of backbones defines the stages.
+
+    Raises:
+        InputError: the backbone is not in the table.
+    """
+    if net.name not in backbones.TABLE:
+        known = ", ".join(backbones.TABLE)
+        raise InputError(f"stages are known for {known}, not for {net.name}; give a number of layers, or layers' names")
+    body, rows = backbone_layers(net), backbones.TABLE[net.name].stages
+    starts = [next(i for i, layer in enumerate(body) if layer.name.startswith(prefix)) for _, prefix in rows]
+    return {name: body[a:b] for (name, _), a, b in zip(rows, starts, [*starts[1:], len(body)])}
+
+
+def unfreeze_last(
+    net: keras.Model, n: int | str, train_batch_norm: bool = False, batch_norm_momentum: float = 0.9
+) -> list[layers.Layer]:
+    """Makes the head and the last n layers of the backbone trainable, and nothing else. `train.fit` recompiles.
+
+    Dropout has nothing to train; it stays active in training wherever it stands.
+
+    Args:
+        net: a network from `build`.
+        n: the number of layers, where every layer counts that Keras lists (activations too); or "all"; or the name of
+            a stage, for that stage and all behind it. "last" stands for the table's `last_stage`.
+        train_batch_norm: whether the batch norm among these layers trains. If not, it stays in inference mode: fixed
+            statistics, fixed scale and offset.
+        batch_norm_momentum: an upper limit for the momentum of batch norm that trains. Keras's default of 0.99, and
+            the 0.999 of its MobileNetV2, average over 100 and 1,000 steps: after a short fine-tuning the moving
+            statistics would still be partly the old ones.
+
+    Returns:
+        The backbone layers that are now trainable.
+
+    Raises:
+        InputError: the backbone has fewer layers, or no such stage.
+
+    Example:
+        >>> from tfxfer import data, model
+        >>> net = model.build("cnn", data.load("digits", limit=40), weights="none")
+        >>> [layer.name for layer in model.unfreeze_last(net, 2)]
+        ['flatten', 'dense']
+        >>> [layer.name for layer in net.layers if layer.trainable and layer.weights]
+        ['dense', 'logits']
+    """
+    body = backbone_layers(net)
+    return _train_only(net, body[len(body) - depth(net, n) :], train_batch_norm, batch_norm_momentum, train_head=True)
+
+
+def depth(net: keras.Model, n: int | str) -> int:
+    """How many layers `unfreeze_last` makes trainable for its argument n.
+
+    Raises:
+        InputError: the backbone has fewer layers, or no such stage.
+    """
+    body = backbone_layers(net)
+    if n == "last":
+        stages(net)  # raises for a backbone that is not in the table
+        n = backbones.TABLE[net.name].last_stage
+    if isinstance(n, str) and n != "all":
+        n = len(body) - body.index(_stage(net, n)[0])
+    count = len(body) if n == "all" else n
+    if not isinstance(count, int) or not 0 <= count <= len(body):
+        raise InputError(f"cannot unfreeze {n!r} layers: {net.name} has {len(body)}; expected 0 to {len(body)}, or all")
+    return count
+
+
+def unfreeze_stage(
+    net: keras.Model,
+    stage: str,
+    train_batch_norm: bool = False,
+    batch_norm_momentum: float = 0.9,
+    train_head: bool = False,
+) -> list[layers.Layer]:
+    """Makes one stage of the backbone trainable, and nothing before or behind it except, if asked for, the head.
+
+    Surgical fine-tuning (Lee et al. 2023, arXiv:2210.11466). The other arguments and the result are `unfreeze_last`'s.
+    """
+    return _train_only(net, _stage(net, stage), train_batch_norm, batch_norm_momentum, train_head)
+
+
+def _stage(net: keras.Model, name: str) -> list[layers.Layer]:
+    by_name = stages(net)
+    if name not in by_name:
+        raise InputError(f"unknown stage {name!r}: expected one of {net.name}'s, {', '.join(by_name)}")
+    return by_name[name]
+
+
+def _train_only(
+    net: keras.Model,
+    candidates: list[layers.Layer],
+    train_batch_norm: bool,
+    batch_norm_momentum: float,
+    train_head: bool,
+) -> list[layers.Layer]:
+    for layer in backbone_layers(net):
+        layer.trainable = False
+    net.get_layer("logits").trainable = train_head
+    chosen = [layer for layer in candidates if train_batch_norm or not isinstance(layer, layers.BatchNormalization)]
+    for layer in chosen:
+        layer.trainable = True
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, batch_norm_momentum)
+    return chosen

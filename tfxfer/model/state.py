@@ -1,0 +1,106 @@
+"""What a network holds: its weights and class names, saved, loaded, copied, described and compared."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfxfer.core import atomic
+from tfxfer.core.errors import InputError
+from tfxfer.model.freezing import backbone_layers
+
+CLASSES = "classes.json"
+"""The member of a `.keras` archive that holds the class names; Keras, which has none, leaves it unread."""
+
+_LONGEST = 1 << 26  # bytes of class names that are read
+
+
+def save(net: keras.Model, path: str | Path) -> None:
+    """Saves a network as a `.keras` archive, with its class names; `keras.models.load_model` reads it too.
+
+    Args:
+        net: a network from `build`, or any Keras model; without the attribute `classes` no names are saved.
+        path: the file; its name ends with `.keras`. It is complete or absent, and replaces another.
+    """
+    with atomic.file(Path(path)) as partial:
+        net.save(partial)
+        if getattr(net, "classes", None) is not None:
+            with zipfile.ZipFile(partial, "a") as archive:
+                archive.writestr(zipfile.ZipInfo(CLASSES, (1980, 1, 1, 0, 0, 0)), json.dumps(list(net.classes)))
+
+
+def load(path: str | Path) -> keras.Model:
+    """Loads a network that `save` or Keras saved.
+
+    Returns:
+        The network; its attribute `classes` is a list of names, or None if the file holds none: `Model.save` of Keras
+        writes none.
+
+    Raises:
+        InputError: the file is not such a network, or it holds code (a Lambda layer), which is never run.
+    """
+    import tfxfer.model.scattering  # noqa: F401  makes its layer known to Keras
+
+    try:
+        net = keras.models.load_model(path, safe_mode=True)
+        net.classes = _classes(Path(path))
+    except Exception as error:  # of zipfile, h5py, json and Keras, which has no exception of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path} cannot be loaded ({reason[:300]}): train or export the network again") from None
+    return net
+
+
+def _classes(path: Path) -> list[str] | None:
+    if not zipfile.is_zipfile(path):  # HDF5, of Keras 2
+        return None
+    with zipfile.ZipFile(path) as archive:
+        if CLASSES not in archive.namelist():
+            return None
+        with archive.open(CLASSES) as file:
+            names = json.loads(file.read(_LONGEST))
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{CLASSES} is not a list of names")
+    return names
+
+
+def save_backbone(net: keras.Model, path: str | Path) -> None:
+    """Saves the backbone's weights alone, as Keras's `.weights.h5`: a file for `weights=PATH`, whatever the head."""
+    backbone = keras.Model(net.get_layer("scaled").output, net.get_layer("embedding").input)
+    backbone.save_weights(path)
+
+
+def values(net: keras.Model) -> list[np.ndarray]:
+    """Copies of all that a network holds: weights, moving statistics, random states."""
+    return [keras.ops.convert_to_numpy(variable) for variable in net.variables]
+
+
+def assign_values(net: keras.Model, arrays: Sequence[np.ndarray]) -> None:
+    """Puts back what `values` returned."""
+    for variable, array in zip(net.variables, arrays, strict=True):
+        variable.assign(array)
+
+
+def describe(net: keras.Model) -> dict[str, str | int]:
+    """What a run records of its model: `extent`, and the sha256 of the backbone's weights."""
+    weights = [weight for layer in backbone_layers(net) for weight in layer.get_weights()]
+    return extent(net) | {"backbone_sha256": _digest(weights)}
+
+
+def extent(net: keras.Model) -> dict[str, str | int]:
+    """Name, number of the backbone's layers, how many of them train (`unfrozen`), and number of parameters."""
+    body = backbone_layers(net)
+    unfrozen = sum(layer.trainable for layer in body)
+    return {"name": net.name, "layers": len(body), "unfrozen": unfrozen, "parameters": net.count_params()}
+
+
+def frozen_digests(net: keras.Model) -> dict[str, str]:
+    """sha256 of the weights of every layer that must not change, moving statistics included, by layer name."""
+    return {layer.name: _digest(layer.get_weights()) for layer in net.layers if layer.weights and not layer.trainable}
+
+
+def _digest(weights: Sequence[np.ndarray]) -> str:
+    return hashlib.sha256(b"".join(weight.tobytes() for weight in weights)).hexdigest()

@@ -23,6 +23,8 @@ test-oldest: .venv-oldest/installed browser
 lint: .venv/installed audit
 	$(BIN)/ruff check --output-format concise .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive tfxfer benchmarks
 
 # Fails on a known vulnerability of an installed package; says how many the package index has no word about.

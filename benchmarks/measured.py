@@ -35,7 +35,7 @@ TABLE = {
         "MobileNetV2 on MNIST: PCA, t-SNE and LLE of 2,000 test images before and after tuning the last 10 layers",
         {
             "mobilenet_mnist": (
-                "EfficientNet-Lite0, 10,000 images of MNIST",
+                "EfficientNet-Lite0, 10,000 MNIST images",
                 _CLUSTERS,
             ),
             "mobilenet_mnist_40": (
@@ -45,11 +45,11 @@ TABLE = {
         },
     ),
     "fashion_features": (
-        "Fashion-MNIST: pixels, scattering, VGG19, ResNet18 and EfficientNet-Lite0 under LDA, logistic regression and "
-        "random forest; the head alone, the last stage tuned; neural collapse of each",
+        "Fashion-MNIST: pixels, scattering, VGG19, ResNet18 and EfficientNet-Lite0 as features for LDA, logistic "
+        "regression and random forest; the head trained alone and the last stage tuned; neural collapse of each",
         {
             "fashion_features": (
-                "60,000 images to learn, 10,000 to test",
+                "60,000 training images, 10,000 test images",
                 [
                     ("LDA on pixels", "pixels/lda/test_accuracy", "0.8151"),
                     ("forest on pixels", "pixels/random_forest/test_accuracy", "0.8752"),
@@ -61,11 +61,11 @@ TABLE = {
         },
     ),
     "fashion_models": (
-        "Fashion-MNIST: a CNN and a small ResNet from scratch against five classical models; cost, calibration, and "
-        "what inverted, tinted and textured pictures do to them",
+        "Fashion-MNIST: a CNN and a small ResNet trained from scratch against five classical models; cost, "
+        "calibration, and what inverted, tinted and textured images do to them",
         {
             "fashion_models": (
-                "54,000 images to train, 10,000 to test",
+                "54,000 training images, 10,000 test images",
                 [
                     ("CNN", "cnn/test_accuracy", "0.91"),
                     ("small ResNet", "small_resnet/test_accuracy", "0.91"),
@@ -77,21 +77,21 @@ TABLE = {
         },
     ),
     "fashion_groups": (
-        "Fashion-MNIST in three groups and in ten classes, with pixels in their places and permuted: what spatial "
-        "structure is worth to a CNN, a perceptron and a pretrained network",
+        "Fashion-MNIST in three groups and in ten classes, with pixels in place and permuted: what spatial structure "
+        "is worth to a CNN, a perceptron and a pretrained network",
         {
             "fashion_groups": (
-                "three groups, 10,000 images to train, mean of three seeds; published of all images",
+                "three groups, 10,000 training images, mean of three seeds; published values are for all images",
                 [("CNN", "plain/accuracy", "0.9951"), ("pixels permuted", "permuted/accuracy", "0.9917")],
             )
         },
     ),
     "emotion_resnet18": (
-        "a folder of faces by emotion, or of anything: a network from scratch, pretrained with more and more layers "
-        "unfrozen, then all of them; both confusion matrices",
+        "a folder of faces sorted by emotion, or of any other images: a network trained from scratch, and a pretrained "
+        "one with more and more layers unfrozen, then with all of them; both confusion matrices",
         {
             "emotion_resnet18": (
-                "EfficientNet-Lite0, 7 classes of clothes, 945 images to train",
+                "EfficientNet-Lite0, 7 classes of clothes, 945 training images",
                 [
                     ("from scratch", "scratch/accuracy", None),
                     ("pretrained, all layers", "tuned/accuracy", None),
@@ -100,26 +100,26 @@ TABLE = {
         },
     ),
     "cifar10c_shift": (
-        'CIFAR-10-C, or the "-C" twin of any data set: a network before and after tuning on corrupted images, all 19 '
-        "corruptions x 5 severities, which single stage is best to tune",
+        'CIFAR-10-C, or the "-C" version of any data set: a network before and after tuning on corrupted images, all '
+        "19 corruptions x 5 severities, and which single stage is best to tune",
         {
             "cifar10c_shift": (
-                "EfficientNet-Lite0, 10,000 of Fashion-MNIST, gaussian_noise 5; published of CIFAR-10, ResNet50, and "
-                "leaking",
+                "EfficientNet-Lite0, 10,000 Fashion-MNIST images, gaussian_noise at severity 5; published values are "
+                "for ResNet50 on CIFAR-10, with leakage",
                 [
-                    ("corrupted before", "before/corrupted_accuracy", "0.3764"),
+                    ("corrupted images before", "before/corrupted_accuracy", "0.3764"),
                     ("after", "after/corrupted_accuracy", "0.9425"),
-                    ("clean before", "before/clean_accuracy", "0.7880"),
+                    ("clean images before", "before/clean_accuracy", "0.7880"),
                     ("after", "after/clean_accuracy", "0.9079"),
                 ],
             )
         },
     ),
     "pretrain": (
-        "trains any backbone from scratch and saves weights that the others take as `--weights`",
+        "trains any backbone from scratch and saves weights that the other recipes take as `--weights`",
         {
             "pretrain": (
-                "MobileNetV2 at 48 x 48, 54,000 images of Fashion-MNIST, 8 epochs",
+                "MobileNetV2 at 48 x 48, 54,000 Fashion-MNIST images, 8 epochs",
                 [("test accuracy", "test/accuracy", None)],
             )
         },

@@ -8,7 +8,7 @@ HISTORY = {"loss": [2.0, 1.0], "val_loss": [2.0, 1.5], "accuracy": [0.1, 0.6], "
 
 def finish(out, pictures, net, recipe="trial"):
     """Records a run of `net` as it is on the data set `pictures`, under the folder `out`."""
-    with runs.Run(recipe, {"epochs": 2, "out": out}, out) as run:
+    with runs.Run(recipe, {"epochs": 2, "out": str(out)}, out) as run:
         run.describe(net, pictures)
         with run.phase("work"):
             run.metrics["test/accuracy"] = 0.5

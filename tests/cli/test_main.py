@@ -87,7 +87,7 @@ def test_help_has_every_option_with_its_default():
     [
         (["--frobnicate"], "No such option"),
         (["--epochs", "many"], "'--epochs'"),
-        (["--unfreeze", "1.5"], "'1.5' came, expected a whole number, a stage's name, or all"),
+        (["--unfreeze", "1.5"], "expected a whole number, a stage's name, or all, got '1.5'"),
         (["--dataset", "imagenet"], "unknown data set 'imagenet': expected one of digits"),
         (["--backbone", "alexnet"], "unknown backbone 'alexnet'"),
         (["--dataset", "mnist", "--data-dir", "/nowhere"], "/nowhere is no folder"),
@@ -95,7 +95,7 @@ def test_help_has_every_option_with_its_default():
         (["--limit", "3"], "limit 3 is less than one image"),
         (["--unfreeze", "9999"], "cannot unfreeze 9999 layers"),
         (["--epochs", "0"], "Input should be greater than or equal to 1"),
-        (["--learning-rate", "0"], "expected finite, above zero"),
+        (["--learning-rate", "0"], "expected a finite number above zero"),
         (["--weights", "/nowhere.h5"], "no such file"),
         (["--image-size", "-4"], "Input should be greater than or equal to 1"),
         (["--limit", "12"], "too few to compare classes"),

@@ -28,9 +28,9 @@ def test_a_folder_reads_back_the_same(pictures, tmp_path):
 
 def test_nothing_is_overwritten(pictures, tmp_path):
     (tmp_path / "out").mkdir()
-    with pytest.raises(InputError, match="out is there already: give the name of a new folder"):
+    with pytest.raises(InputError, match="out exists: give the name of a new folder"):
         to_folder.write(pictures, tmp_path / "out")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="cannot write"):
         (tmp_path / "file").touch()
         to_folder.write(pictures, tmp_path / "file" / "out")
     assert {path.name for path in tmp_path.iterdir()} == {"out", "file"}

@@ -98,7 +98,7 @@ def test_pixels_of_another_shape_are_refused(served, signature, shape):
         loaded.signatures[signature](image=tf.zeros(shape, tf.uint8))
     text = str(caught.value)
     assert f"[image: expected uint8 (batch, {SIDE}, {SIDE}, 1), got] [{' '.join(map(str, shape[:4]))}" in text
-    assert "give the picture files to serving_bytes" in text
+    assert "give the image files to serving_bytes" in text
 
 
 def test_the_shape_is_still_declared(served):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from tfxfer.core import memory
 from tfxfer.core.cache import Store
 from tfxfer.core.concatenated import Concatenated
 from tfxfer.core.errors import InputError
+from tfxfer.data.examples import Examples
 from tfxfer.features import extraction, inference
 
 
@@ -185,7 +188,46 @@ def test_shards_are_known_by_network_pixels_and_layer(pictures, small_cnn, compu
     unknown = pictures.test.map(lambda row: row | {"image": 255 - row["image"]})  # not the split's own pixels
     for _ in range(2):
         extract(small_cnn, unknown, store)
-    assert computed[5:] == [100, 100]
+    assert computed[5:] == [100]
+
+
+def test_examples_bring_their_fingerprint(pictures, small_cnn, computed, tmp_path, monkeypatch):
+    """Nobody reads them to recognise them, in this store or in the next process's."""
+    monkeypatch.setattr(Examples, "of", lambda dataset: pytest.fail("read once more"))
+    test, store = pictures.examples("test"), Store(tmp_path)
+    bank = extract(small_cnn, test, store)
+    again = extract(small_cnn, replace(pictures).examples("test"), Store(tmp_path))
+    extract(small_cnn, pictures.examples("validation"), store)
+    extract(small_cnn, replace(test, fingerprint="another"), store)
+    assert computed == [100, 30, 100]
+    np.testing.assert_array_equal(again["embedding"], bank["embedding"])
+    assert {(entry.about["data"], entry.about["split"]) for entry in store.entries()} == {
+        (pictures.name, "test"),
+        (pictures.name, "validation"),
+    }
+    np.testing.assert_array_equal(features.extract(small_cnn, test).ids, pictures.ids["test"])
+
+
+@pytest.mark.parametrize("change", ["nothing", "copies", "pixels", "labels", "ids", "order", "fewer"])
+def test_a_changed_dataset_is_known_by_its_content(pictures, small_cnn, computed, tmp_path, change):
+    """After `.map` what is the same is found, not silently computed again; and nothing else is taken for it."""
+    changes = {
+        "nothing": lambda data: data,
+        "copies": lambda data: data.map(lambda row: row | {"weight": 1.0}),
+        "pixels": lambda data: data.map(lambda row: row | {"image": 255 - row["image"]}),
+        "labels": lambda data: data.map(lambda row: row | {"label": 9 - row["label"]}),
+        "ids": lambda data: data.map(lambda row: row | {"id": row["id"] + 1}),
+        "order": lambda data: data.shuffle(100, seed=1, reshuffle_each_iteration=False),
+        "fewer": lambda data: data.take(50),
+    }
+    extract(small_cnn, pictures.test, Store(tmp_path))
+    for _ in range(2):
+        bank = extract(small_cnn, changes[change](pictures.test), Store(tmp_path))
+    expected = {"nothing": [100], "copies": [100], "fewer": [100, 50]}
+    assert computed == expected.get(change, [100, 100])
+    whole = features.extract(small_cnn, changes[change](pictures.test), batch_size=10)
+    np.testing.assert_array_equal(bank.labels, whole.labels)
+    np.testing.assert_array_equal(bank.ids, whole.ids)
 
 
 def test_what_memory_cannot_hold_goes_to_the_cache(pictures, small_cnn, monkeypatch, tmp_path, capsys):
@@ -209,7 +251,7 @@ def test_a_folder_bank_is_never_unpickled(tmp_path, pictures, small_cnn):
 
 @pytest.mark.parametrize("content", ["", "[]", '{"shards": ["../../etc"]}', '{"shards": [3]}', '{"shards": []}'])
 def test_a_manifest_of_something_else(tmp_path, content):
-    (tmp_path / banks.MANIFEST).write_text(content)
+    (tmp_path / extraction.MANIFEST).write_text(content)
     with pytest.raises(InputError, match="not a feature bank"):
         features.Bank.load(tmp_path)
 

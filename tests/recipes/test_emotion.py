@@ -8,6 +8,7 @@ import browser
 import keras
 import numpy as np
 import pytest
+import recipe_checks
 from conftest import make_pictures, noise
 from PIL import Image
 from test_recipes import newest
@@ -107,6 +108,7 @@ def test_one_starts_from_the_weights_given_the_other_does_not(run):
 
 def test_the_run_is_whole(run):
     metrics, found, _, _ = run
+    recipe_checks.check(found)
     assert json.loads((found.dir / "metrics.json").read_text()) == metrics
     assert all(isinstance(value, float) for value in metrics.values())
     assert (found.dir / "saved_model" / "saved_model.pb").exists()

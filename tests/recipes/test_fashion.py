@@ -6,6 +6,7 @@ import json
 import browser
 import numpy as np
 import pytest
+import recipe_checks
 from conftest import write_idx_set
 from test_recipes import newest
 
@@ -39,6 +40,7 @@ def feature_run(pictures_dir, tmp_path_factory):
 
 def test_feature_sets_are_compared(feature_run):
     metrics, run = feature_run
+    recipe_checks.check(run)
     names = {key.split("/")[0] for key in metrics} - {"seconds", "sanity", "deletion"}
     assert names == {"pixels", "efficientnet_lite0", "efficientnet_lite0_tuned"}
     for name in names:
@@ -158,6 +160,7 @@ def model_run(pictures_dir, tmp_path_factory):
 
 def test_models_are_compared(model_run):
     metrics, run = model_run
+    recipe_checks.check(run)
     for name in ("cnn", "logistic", "svm"):
         for figure in ("test_accuracy", "train_accuracy", "ece", "parameters", "model_bytes", "fit_seconds"):
             assert np.isfinite(metrics[f"{name}/{figure}"])

@@ -6,6 +6,7 @@ import json
 import browser
 import numpy as np
 import pytest
+import recipe_checks
 from conftest import write_idx_set
 from test_recipes import newest
 
@@ -44,6 +45,7 @@ def test_every_learner_is_tested_both_ways(run):
     assert metrics["plain/accuracy"] == metrics["groups/dropout_cnn/plain/accuracy"] == metrics["test/accuracy"]
     assert metrics["classes/pixels/plain/accuracy"] > 0.8
     assert abs(metrics["classes/pixels/cost"]) < 0.15  # any order is as good, another draw of weights is not
+    recipe_checks.check(found)
     assert found.facts["data"]["name"] == "fashion_mnist in 3 groups"
     assert found.facts["classes"] == ["clothes", "shoes", "others"]
     assert all(isinstance(value, float) for value in metrics.values())
@@ -82,6 +84,7 @@ def test_seeds_are_repeats_with_their_spread(folder, tmp_path):
     with pytest.warns(UserWarning, match="taken as a subset"):
         metrics = fashion_groups.main(**options, seed=4, seeds=2)
     found = tfxfer.load(newest(tmp_path, "fashion_groups"))
+    recipe_checks.check(found)
     by_seed = found.facts["by_seed"]
     assert by_seed.keys() == {"4", "5"}
     for key in ("plain/accuracy", "cost", "classes/cnn/permuted/accuracy"):
@@ -91,7 +94,7 @@ def test_seeds_are_repeats_with_their_spread(folder, tmp_path):
     assert "cost_low" not in metrics
     assert metrics["test/accuracy"] == by_seed["4"]["plain/accuracy"]
     assert len(np.load(found.dir / "permutation.npy")) == 2
-    assert "± is the deviation over seeds" in (found.dir / "report.html").read_text()
+    assert "± is the standard deviation over seeds" in (found.dir / "report.html").read_text()
     with pytest.warns(UserWarning, match="taken as a subset"):
         whole = data.load("fashion_mnist", folder, seed=5)
     task = permutation_study.tasks(whole, fashion_groups.GROUPS, ["cnn"])[0]

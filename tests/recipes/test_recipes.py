@@ -7,6 +7,7 @@ import browser
 import keras
 import numpy as np
 import pytest
+import recipe_checks
 import tensorflow as tf
 from conftest import write_idx_set
 
@@ -52,6 +53,7 @@ def test_quickstart(tmp_path):
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     assert list((folder / "logs" / "train").glob("events*"))
     run = tfxfer.load(folder)
+    recipe_checks.check(run)
     assert run.facts["recipe"] == "quickstart"
     assert run.facts["data"]["sizes"] == {"train": 400, "validation": 100, "test": 100}
     assert len(run.history["val_loss"]) == 5
@@ -91,6 +93,7 @@ def test_pretrained_weights_go_into_mobilenet_mnist(tmp_path):
     assert tfxfer.load(source).facts["training"]["keep"] == "best"
     assert run.banks["explained"]["gradcam"].shape[0] > 0
     for folder in (source, run.dir):
+        recipe_checks.check(tfxfer.load(folder))
         browser.check(folder / "report.html")
 
 

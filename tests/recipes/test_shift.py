@@ -5,6 +5,7 @@ import html
 import browser
 import numpy as np
 import pytest
+import recipe_checks
 from cifar_files import write_cifar10, write_folder
 from conftest import write_idx_set
 from PIL import Image
@@ -16,7 +17,8 @@ from tfxfer.core.errors import InputError
 from tfxfer.data import corruptions
 from tfxfer.features import inference
 from tfxfer.recipes import cifar10c_shift
-from tfxfer.recipes.shared import shift_study
+from tfxfer.recipes.shared import corruption_grid, recipe_run, shift_study
+from tfxfer.runs.options import Options
 
 SMALL = {"backbone": "cnn", "weights": "none", "image_size": 28, "epochs": 3, "tune_epochs": 2, "batch_size": 32}
 
@@ -42,6 +44,7 @@ def test_both_protocols_stand_side_by_side(run):
     assert sizes["as_few"] == {"train": 96, "validation": 24, "test": 120}
     assert sizes["as_published"] == {"train": 96, "validation": 24, "test": 240}
     assert found.facts["data"]["sizes"]["test"] == 120
+    recipe_checks.check(found)
     browser.check(found.dir / "report.html")
     text = (found.dir / "report.html").read_text()
     assert "WARNING: as published, the network is tested on 240 corrupted images" in text
@@ -61,10 +64,10 @@ def test_what_was_trained_and_on_what_it_was_tested_is_said(run):
     )
     card = (found.dir / "model_card.md").read_text()
     assert f"{unfrozen} of the backbone's {len(body)} layers and the head were trained" in card
-    assert "on 240 test images under gaussian_noise of severity 5,4, made of 120." in card
+    assert "on 240 test images under gaussian_noise of severity 5,4, made from 120." in card
     text = (found.dir / "report.html").read_text()
-    assert "All of test images under gaussian_noise of severity 5,4." in text
-    assert f"Kept is cnn: its head and {unfrozen} of the backbone" in text
+    assert "For test images under gaussian_noise of severity 5,4." in text
+    assert f"The kept network is cnn: its head and {unfrozen} of the backbone" in text
     assert "published, CIFAR-10-C: leaks" in text
     with pytest.raises(InputError, match=r"the network, on test images under gaussian_noise .*, has test accuracy 0\."):
         export.bundle(found.dir, min_accuracy=1.01)
@@ -102,7 +105,7 @@ def test_the_grid_has_every_cell_and_its_means(run):
         assert (found.dir / "figures" / f"{figure}.png").exists()
     contact = found.banks["contact"]
     assert contact["image"].shape == (95, 28, 28, 1)
-    fog = shift_study.ALL.index(("fog", 5))
+    fog = corruption_grid.ALL.index(("fog", 5))
     whole = data.load(found.facts["arguments"]["dataset"], image_size=28)
     image, base = whole.rows["test"].images[:1], whole.ids["test"][:1]
     np.testing.assert_array_equal(contact["image"][fog], corruptions.corrupt(image, base, "fog", 5)[0])
@@ -113,6 +116,7 @@ def test_beside_the_means_it_says_what_frost_was_made_with(run):
     _, found = run
     about = found.facts["corruptions"]
     assert about["photographs"] is None
+    assert f"Corrupted images: {about['remark']}." in (found.dir / "model_card.md").read_text()
     assert about["remark"].startswith("frost uses generated textures, as bright and as coarse as the benchmark's")
     text = html.unescape((found.dir / "report.html").read_text())
     assert f"The means over 15, over 19 and of weather contain frost: {about['remark']}." in text
@@ -124,8 +128,11 @@ def test_photographs_of_ice_are_used_in_all_that_has_frost(pictures, monkeypatch
     Image.fromarray(np.full((200, 200, 3), 255, np.uint8)).save(tmp_path / "ice" / "white.png")
     monkeypatch.setattr(data, "load", lambda *_, **__: pictures)
     cells = (("frost", 1),)
-    clean, twin = shift_study.load("arrays", None, cells, None, 32, 0, frost_textures=str(tmp_path / "ice"))
-    about = shift_study.about(twin)
+    options = Options(dataset="arrays", image_size=32, out=str(tmp_path))
+    with recipe_run.Run("trial", {}, options) as run:
+        clean, twin = shift_study.load(run, cells, str(tmp_path / "ice"))
+        run.save({})
+    about = shift_study.about(twin, {})["corruptions"]
     assert about["photographs"]["names"] == ["white.png"]
     assert about["remark"] == f"frost uses the photographs in {tmp_path / 'ice'}, which are not the benchmark's"
     sides = shift_study.sides(clean, twin, cells, True, 0)
@@ -138,10 +145,10 @@ def test_photographs_of_ice_are_used_in_all_that_has_frost(pictures, monkeypatch
 def test_an_interrupted_grid_goes_on_from_the_cache(pictures, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
     for name in ("NAMES", "BENCHMARK"):
-        monkeypatch.setattr(shift_study.corruptions, name, ("fog", "contrast"))
+        monkeypatch.setattr(corruption_grid.corruptions, name, ("fog", "contrast"))
     net = model.build("cnn", pictures, weights="none")
     model.unfreeze_last(net, "dense")
-    grid, calls = shift_study.Grid(data.Twin.of(pictures), pictures.ids["test"][:5]), []
+    grid, calls = corruption_grid.Grid(data.Twin.of(pictures), pictures.ids["test"][:5]), []
     over = inference.Forward.over
 
     def counted(self, batches, what):
@@ -152,10 +159,10 @@ def test_an_interrupted_grid_goes_on_from_the_cache(pictures, monkeypatch, tmp_p
 
     monkeypatch.setattr(inference.Forward, "over", counted)
     with pytest.raises(KeyboardInterrupt):
-        grid(shift_study.Looker(net, 50, "auto", None))
-    first = grid(shift_study.Looker(net, 50, "auto", None))
+        grid(corruption_grid.CachedFeatures(net, 50, "auto", None))
+    first = grid(corruption_grid.CachedFeatures(net, 50, "auto", None))
     assert len(calls) == 4 + 7  # three of the ten cells were done
-    assert grid(shift_study.Looker(net, 50, "auto", None)) == first  # and now all are
+    assert grid(corruption_grid.CachedFeatures(net, 50, "auto", None)) == first  # and now all are
     mean = f"mean accuracy: {first['mean_15']:.4f} over the benchmark's 15, {first['mean_19']:.4f} over all 19"
     assert f"{mean} (frost uses generated textures" in capsys.readouterr().out
     assert set(first) == {f"{name}_{s}" for name in ("fog", "contrast") for s in range(1, 6)} | {"mean_15", "mean_19"}
@@ -165,14 +172,14 @@ def test_a_prefix_that_does_not_fit_is_computed_each_time(pictures, monkeypatch,
     monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
     net = model.build("cnn", pictures, weights="none")
     model.unfreeze_last(net, "dense")
-    kept = shift_study.Looker(net, 10**9, "auto", None)
+    kept = corruption_grid.CachedFeatures(net, 10**9, "auto", None)
     assert kept.cut is None
     given = kept(pictures.test)
-    other = shift_study.Looker(net, 100, "auto", None)(pictures.test)
+    other = corruption_grid.CachedFeatures(net, 100, "auto", None)(pictures.test)
     np.testing.assert_allclose(given["logits"][:], other["logits"], atol=1e-5)
     net.get_layer("logits").kernel.assign_add(np.ones((128, 10)) * np.arange(10))
     expected = features.extract(net, pictures.test, ("logits",))["logits"]
-    for look in (kept, shift_study.Looker(net, 100, "off", None)):
+    for look in (kept, corruption_grid.CachedFeatures(net, 100, "off", None)):
         np.testing.assert_allclose(look(pictures.test)["logits"][:], expected, rtol=1e-4, atol=1e-4)
 
 
@@ -195,6 +202,7 @@ def test_cifar10c_in_its_own_layout(tmp_path, monkeypatch):
     found = tfxfer.load(newest(tmp_path / "out", "cifar10c_shift"))
     assert found.facts["corrupted"]["tfxfer"]["sizes"] == {"train": 40, "validation": 10, "test": 50}
     assert found.facts["data"]["name"] == "cifar10"
+    recipe_checks.check(found)
     assert not any("grid" in key or "surgery" in key for key in metrics)
     test = found.banks["test"]
     assert len(test) == 50

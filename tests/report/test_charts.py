@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfxfer.report import charts
+from tfxfer.report import charts, plotly_charts
 from tfxfer.report.charts import Heat, Panel, Series
 
 PANEL = Panel(
@@ -32,7 +32,7 @@ def test_lines_on_paper():
 
 
 def test_lines_on_the_page():
-    figure = charts.on_page(PANEL)
+    figure = plotly_charts.on_page(PANEL)
     first, second, third = figure.data
     assert (list(first.x), list(first.y), first.mode) == ([1, 2, 3], [0.5, 0.75, 1.0], "lines+markers")
     assert (second.name, second.line.dash, second.line.color) == ("&lt;b&gt;$x$&lt;/b&gt;", "dot", "#ff0000")
@@ -50,7 +50,7 @@ def test_bars_stand_side_by_side_under_names():
     np.testing.assert_allclose(places, [-0.2, 0.8, 0.2, 1.2])
     assert [bar.get_height() for bar in ax.patches] == [3, 4, 5, 6]
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "2"]
-    figure = charts.on_page(panel)
+    figure = plotly_charts.on_page(panel)
     assert figure.layout.barmode == "group"
     assert figure.layout.xaxis.type == "category"  # names of digits are no numbers
 
@@ -60,26 +60,27 @@ def test_logarithmic_axes(axis):
     panel = Panel("", [Series("", [1, 10], [1, 10])], log=axis, marks={10: "ten"})
     (ax,) = charts.on_paper("", [panel]).axes
     assert (ax.get_xscale(), ax.get_yscale()) == (("log", "linear") if axis == "x" else ("linear", "log"))
-    figure = charts.on_page(panel)
+    figure = plotly_charts.on_page(panel)
     assert figure.layout[f"{axis}axis"].type == "log"
     assert figure.layout.shapes[0].x0 == 10
 
 
 def test_heat_maps():
     values = np.array([[0.0, 0.5], [1.0, 0.25]])
-    heat = Heat("change", values, ["a", "b"], ["1", "2"], np.char.mod("%.2f", values), -1, 1, "RdBu", "x", "y")
+    names = {"rows": ["a", "b"], "columns": ["1", "2"], "x": "x", "y": "y"}
+    heat = Heat("change", values, text=np.char.mod("%.2f", values), low=-1, high=1, scale="RdBu", **names)
     ax, bar = charts.on_paper("", [heat]).axes
     np.testing.assert_array_equal(ax.images[0].get_array(), values)
     assert [text.get_text() for text in ax.texts] == ["0.00", "0.50", "1.00", "0.25"]
     assert bar.get_ylim() == (-1, 1)
-    (trace,) = charts.on_page(heat).data
+    (trace,) = plotly_charts.on_page(heat).data
     np.testing.assert_array_equal(trace.z, values)
     assert (trace.zmin, trace.zmax) == (-1, 1)
     red = "rgb(103,0,31)"
     assert trace.colorscale[0][1] == red  # as matplotlib has it: low is red
-    assert charts.on_page(heat).layout.yaxis.autorange == "reversed"
+    assert plotly_charts.on_page(heat).layout.yaxis.autorange == "reversed"
 
 
 def test_undefined_values_are_gaps():
     panel = Panel("", [Series("", [1, 2], [float("nan"), 2.0])])
-    assert "NaN" not in charts.on_page(panel).to_json()
+    assert "NaN" not in plotly_charts.on_page(panel).to_json()

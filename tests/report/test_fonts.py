@@ -66,7 +66,7 @@ def test_names_that_the_usual_font_has_stay():
         "😀",
         "two\nlines",
     ]
-    fonts.say()
+    fonts.warn_of_missing()
 
 
 def test_what_no_font_has_is_its_code_and_said_once():
@@ -74,8 +74,8 @@ def test_what_no_font_has_is_its_code_and_said_once():
     assert [fonts.drawable(name) for name in NAMES] == shown
     assert fonts.drawable("\udcff") == "[U+DCFF]"  # of a file's name that is not UTF-8
     with pytest.warns(UserWarning, match=r"no installed font has U\+0007, ক \(U\+0995\).* and 2 other") as said:
-        fonts.say()
-    fonts.say()
+        fonts.warn_of_missing()
+    fonts.warn_of_missing()
     assert len(said) == 1
 
 
@@ -106,7 +106,8 @@ def test_every_figure_with_such_names_is_drawn_without_a_warning(tmp_path):
     images, labels = make_pictures(40, 4, 28)
     images, points = images[..., None], np.random.default_rng(0).normal(size=(40, 2))
     bank = features.Bank({"pca": points, "original": points, "tuned": points}, labels, np.arange(40))
-    heat = Heat("", np.eye(4), NAMES, NAMES, np.full((4, 4), "1"), 0, 1, "Blues", "predicted", "true")
+    names = {"rows": NAMES, "columns": NAMES, "x": "predicted", "y": "true"}
+    heat = Heat("", np.eye(4), text=np.full((4, 4), "1"), low=0, high=1, scale="Blues", **names)
     drawn = [
         charts.on_paper("", [heat]),
         charts.on_paper("", [Panel("", [Series(name, NAMES, [1.0] * 4, "bars") for name in NAMES])]),

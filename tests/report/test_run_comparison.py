@@ -91,7 +91,7 @@ def test_versions_of_an_image_are_one_cluster(tmp_path):
     assert line(text, "test images") == ["test", "images", *["200", "of", "40"] * 2]
     assert [f"({low:.4g}" for low, _ in map(intervals.accuracy, (first, second))] == line(text, "test/accuracy")[2::4]
     for said in (text, html.unescape(path.read_text())):
-        assert "p is of an exact sign-flip test over base images, in McNemar's place" in said
+        assert "p is from an exact sign-flip test over base images, not McNemar's" in said
     plain_runs = [finished(tmp_path, right, ids, seed=seed) for seed, right in enumerate((first, second), start=3)]
     _, text = compare(plain_runs, tmp_path)
     assert line(text, "1, 2")[-5:] == expected

@@ -12,7 +12,7 @@ from scipy import stats
 
 import tfxfer
 from tfxfer import features, report, runs
-from tfxfer.report import charts, figures
+from tfxfer.report import charts, figures, plotly_charts
 from tfxfer.report.sections import examples, predictions, training
 
 NASTY = '<script>alert("x")</script>'
@@ -168,7 +168,7 @@ def test_curves_mark_the_best_epoch():
     assert kept.marks == {2: "kept: lowest validation loss: overfitting from here"}
     last, _ = training.curves(history, kept=2)
     assert last.marks == {2: "lowest validation loss: overfitting from here", 3: "kept: epoch 3 (the last)"}
-    (said,) = [each.text for each in charts.on_page(last).layout.annotations]
+    (said,) = [each.text for each in plotly_charts.on_page(last).layout.annotations]
     assert said == "lowest validation loss: overfitting from here; kept: epoch 3 (the last)"
     falling = training.curves(history | {"val_loss": [3, 2, 1], "seconds": [4.0, 1.0, 1.0]})
     assert falling[0].marks == {3: "lowest validation loss"}

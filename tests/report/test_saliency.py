@@ -48,7 +48,7 @@ def test_the_chosen_method_is_shown_with_its_figures(tmp_path):
         page.locator("select.method").select_option("gradcam")
         assert page.locator("select.method option:checked").inner_text() == "Grad-CAM (no better than chance)"
         text = said.inner_text()
-        assert "1 of these 4 maps are empty." in text
+        assert "1 of these 4 maps is empty." in text
         assert text.endswith("these maps do not beat chance, so do not read reasons into them.")
         assert page.locator("p.empty:visible").count() == 1
         assert page.locator(".cam img:visible").count() == 4 * 3 - 2
@@ -69,6 +69,6 @@ def test_a_run_without_the_test_says_so(tmp_path, scheme):
     with browser.opened(report.write(run.dir), scheme=scheme) as page:
         assert page.locator("select.method").input_value() == "gradcam"
         text = page.locator("p[data-method]:not(.empty):visible").inner_text()
-        assert text.startswith("Grad-CAM of the layer old_layer (12 x 12). 1 of these 4 maps are empty.")
+        assert text.startswith("Grad-CAM of the layer old_layer (12 x 12). 1 of these 4 maps is empty.")
         assert text.endswith("whether the maps beat chance is not known.")
     assert not (run.dir / "figures" / "deletion.png").exists()

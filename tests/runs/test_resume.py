@@ -17,6 +17,7 @@ import tfxfer
 from tfxfer import runs
 from tfxfer.core.errors import InputError
 from tfxfer.recipes import RECIPES, mobilenet_mnist, pretrain
+from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import resume
 
 CODE = """
@@ -105,7 +106,9 @@ def test_no_such_run(partial, tmp_path):
 
 
 def test_a_run_of_another_recipe_is_refused_and_left(partial, tmp_path):
-    with pytest.raises(InputError, match="is a run of mobilenet_mnist, not of pretrain: continue it by tfxfer mobilen"):
+    with pytest.raises(
+        InputError, match="is a run of mobilenet_mnist, not of pretrain: continue it with tfxfer mobilen"
+    ):
         pretrain.main(resume=str(partial), out=str(tmp_path))
     assert {path.name for path in partial.iterdir()} == {"arguments.json", "half.txt", "checkpoints"}
 
@@ -113,27 +116,32 @@ def test_a_run_of_another_recipe_is_refused_and_left(partial, tmp_path):
 def test_its_own_options_count_and_others_are_refused(partial, tmp_path):
     seen = {}
 
-    def main(epochs: int = 5, dataset: str = "mnist", resume: str | None = None, out: str = "saved_models"):
-        seen.update(locals())
-        return {}
+    def main(run: Run) -> None:
+        seen.update(vars(run.options))
+        raise KeyboardInterrupt  # so that it stays unfinished
 
     main.__code__ = main.__code__.replace(co_filename="mobilenet_mnist.py")
-    page = resume.resumable(main)
-    page(resume="last", out=str(tmp_path))
+    page = recipe(dataset="mnist", image_size=28, epochs=5, batch_size=32)(main)
+
+    def start(**options):
+        with pytest.raises(KeyboardInterrupt):
+            page(**options, out=str(tmp_path))
+
+    start(resume="last")
     assert (seen["epochs"], seen["dataset"], seen["resume"]) == (7, "digits", str(partial))
-    page(resume="last", out=str(tmp_path), epochs=7)
+    start(resume="last", epochs=7)
     with pytest.raises(InputError, match="was started with epochs 7, not 5: leave the option out"):
-        page(5, resume="last", out=str(tmp_path))
-    page(5)
+        page(epochs=5, resume="last", out=str(tmp_path))
+    start(epochs=5)
     assert (seen["epochs"], seen["resume"]) == (5, None)
 
 
 def test_a_partial_run_is_cleared_but_for_what_resuming_needs_and_is_locked(partial, tmp_path):
-    with runs.Run("mobilenet_mnist", {"resume": str(partial)}, tmp_path) as run:
+    with runs.Run("mobilenet_mnist", {}, tmp_path, resumed=str(partial)) as run:
         assert {path.name for path in run.dir.iterdir()} == {"arguments.json", "checkpoints"}
         with (
             pytest.raises(InputError, match="is being worked on by another process"),
-            runs.Run("mobilenet_mnist", {"resume": str(partial)}, tmp_path),
+            runs.Run("mobilenet_mnist", {}, tmp_path, resumed=str(partial)),
         ):
             pass
     assert run.final.name == "20260101-000000"

@@ -13,8 +13,10 @@ from scipy import stats
 import tfxfer
 from tfxfer import data, runs
 from tfxfer.core.errors import InputError
-from tfxfer.recipes import RECIPES
-from tfxfer.runs import arguments, environment, loading
+from tfxfer.recipes import RECIPES, cifar10c_shift
+from tfxfer.recipes.shared import Run, recipe
+from tfxfer.runs import environment, loading, option
+from tfxfer.runs.options import SHARED, Options
 
 JSON = ("metrics.json", "run.json")
 
@@ -61,10 +63,14 @@ def test_what_is_not_finite_is_null_and_nan_again(tmp_path, pictures, small_cnn)
     ],
 )
 def test_which_epoch_is_kept_follows_from_the_protocol_unless_it_is_said(tmp_path, given, kept):
-    with runs.Run("trial", given | {"early_stopping": 3}, tmp_path) as run:
+    @recipe(dataset="digits", image_size=28, epochs=1, batch_size=32, protocol="tfxfer")
+    def main(run: Run) -> None:
         options = run.training()
         assert (options["keep"], options["early_stopping"]) == (kept, 3)
         assert run.facts["arguments"]["keep"] == kept
+        run.save({})
+
+    main(**given, early_stopping=3, out=str(tmp_path))
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -145,8 +151,8 @@ def test_any_name_of_a_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "saved_models" / "other" / ".partial-20990101-000000").mkdir(parents=True)
     made = []
-    for number, recipe in enumerate(("trial", "other", "trial")):
-        with runs.Run(recipe, {}) as run:
+    for number, name in enumerate(("trial", "other", "trial")):
+        with runs.Run(name, {}) as run:
             run.save({})
         os.utime(run.final / "run.json", (number, number))
         made.append((tmp_path / run.final).resolve())
@@ -208,10 +214,16 @@ def test_a_run_records_absolute_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     (tmp_path / "faces").mkdir()
-    given = {"dataset": "faces", "data_dir": "files", "weights": "~/w.h5", "out": "runs", "resume": None, "epochs": 1}
-    with runs.Run("trial", given, "runs") as run:
+
+    @recipe(dataset="digits", weights="imagenet", image_size=28, epochs=5, batch_size=32)
+    def main(run: Run) -> None:
         run.save({})
-    assert tfxfer.load(run.final).facts["arguments"] == {
+
+    given = {"dataset": "faces", "data_dir": "files", "weights": "~/w.h5", "out": "runs", "resume": None, "epochs": 1}
+    main(**given)
+    (folder,) = (tmp_path / "runs" / "test_run").iterdir()
+    recorded = tfxfer.load(folder).facts["arguments"]
+    assert {name: recorded[name] for name in given} == {
         "dataset": f"folder:{tmp_path}/faces",
         "data_dir": f"{tmp_path}/files",
         "weights": f"{tmp_path}/me/w.h5",
@@ -221,28 +233,34 @@ def test_a_run_records_absolute_paths(tmp_path, monkeypatch):
     }
     plain = {"dataset": "idx:a", "data_dir": None, "weights": "imagenet", "out": Path("runs")}
     found = {"dataset": f"idx:{tmp_path}/a", "data_dir": None, "weights": "imagenet", "out": f"{tmp_path}/runs"}
-    assert arguments.anywhere(plain) == found
-    assert arguments.anywhere({"frost_textures": "ice"}) == {"frost_textures": f"{tmp_path}/ice"}
-    assert arguments.anywhere({"dataset": "mnist", "weights": "none"}) == {"dataset": "mnist", "weights": "none"}
+    assert option.portable(plain, SHARED) == found
+    assert option.portable({"dataset": "mnist", "weights": "none"}, SHARED) == {"dataset": "mnist", "weights": "none"}
+    ice = cifar10c_shift.main.annotations
+    assert option.portable({"frost_textures": "ice"}, ice) == {"frost_textures": f"{tmp_path}/ice"}
 
 
 def test_a_run_can_be_made_again_from_its_record(tmp_path, monkeypatch):
     """In another folder, by what run.json has as arguments: the same data, below the same `out`."""
 
-    def page(dataset: str, data_dir: str | None, out: str, resume: str | None):
-        given = dict(locals())
-        with runs.Run("trial", given, out) as run:
-            run.describe(None, data.load(dataset, data_dir))
-            run.save({})
-        return run.final
+    @recipe(dataset="digits", image_size=28, epochs=1, batch_size=32)
+    def main(run: Run) -> None:
+        run.describe(None, run.load_data())
+        run.save({})
+        folders.append(run.final)
+
+    def page(**options):
+        main(**options)
+        return folders[-1]
+
+    folders = []
 
     write_idx_set(tmp_path / "here" / "images", suffix="")
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    first = tfxfer.load(page("images", None, "runs", None)).facts
+    first = tfxfer.load(page(dataset="images", out="runs")).facts
     monkeypatch.chdir(tmp_path / "there")
     again = page(**first["arguments"])
-    assert again.parent == tmp_path / "here" / "runs" / "trial"
+    assert again.parent == tmp_path / "here" / "runs" / "test_run"
     facts = tfxfer.load(again).facts
     assert facts["data"] == first["data"]
     assert facts["arguments"] == first["arguments"]
@@ -251,10 +269,11 @@ def test_a_run_can_be_made_again_from_its_record(tmp_path, monkeypatch):
 
 
 def test_protocols():
-    assert runs.as_published("as_published")
-    assert not runs.as_published("tfxfer")
-    with pytest.raises(InputError, match="protocol 'paper': expected tfxfer or as_published"):
-        runs.as_published("paper")
+    assert Options(protocol="as_published").published
+    assert not Options(protocol="tfxfer").published
+    assert not Options().published
+    with pytest.raises(InputError, match="protocol 'paper': expected one of tfxfer, as_published"):
+        option.check({"protocol": "paper"}, SHARED)
 
 
 def test_arguments_are_recorded_as_json(tmp_path, pictures, small_cnn):

@@ -6,7 +6,7 @@ from tfxfer import analysis, features, model, train
 from tfxfer.core.errors import InputError
 from tfxfer.data.splits import first_of_each
 from tfxfer.features import inference
-from tfxfer.recipes.shared import feature_sets
+from tfxfer.recipes.shared import feature_measures
 from tfxfer.train import depth_sweep
 
 
@@ -94,7 +94,7 @@ def test_among_equals_the_least_that_trains_is_best(pictures, net, monkeypatch):
 
 def test_collapse_joins_a_sweep(pictures, net):
     """Figures of each depth's own features and head: the last row's are those of the network as that fit left it."""
-    sweep = train.sweep(net, pictures, (0, "all"), epochs=1, measure=feature_sets.collapse_of(pictures, limit=100))
+    sweep = train.sweep(net, pictures, (0, "all"), epochs=1, measure=feature_measures.collapse_of(pictures, limit=100))
     assert all({"nc1", "nc3", "nc4", "val_accuracy"} <= row.keys() for row in sweep.rows)
     assert sweep.rows[0]["nc1"] != sweep.rows[1]["nc1"]
     some = first_of_each(pictures.rows["train"].labels, 100)

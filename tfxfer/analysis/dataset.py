@@ -10,10 +10,9 @@ from tfxfer.analysis.probes import fit
 from tfxfer.core.errors import InputError
 from tfxfer.data import channel_stats
 from tfxfer.data.duplicates import find
-from tfxfer.data.splits import SPLITS, Splits
+from tfxfer.data.splits import SPLITS, TRAINING_SPLITS, Splits
 
 DIMENSIONS = 128  # principal components used to find suspicious labels: with more, the fits take minutes
-LEARNED = ("train", "validation")  # test images are counted, and compared with these, but the figures leave them out
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def counts(splits: Splits) -> dict[str, list[int]]:
 
 def pixels(splits: Splits) -> Pixels:
     """Counts the values of all pixels, in one pass over training and validation images."""
-    return Pixels(channel_stats.histogram(splits, *LEARNED).sum(0))
+    return Pixels(channel_stats.histogram(splits, *TRAINING_SPLITS).sum(0))
 
 
 def duplicates(splits: Splits) -> list[list[dict[str, object]]]:

@@ -1,4 +1,4 @@
-"""One pass, every statistic: class means, covariances and normalisation from sums to which each batch adds."""
+"""One pass, every statistic: class means and covariances from sums to which each batch adds."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from tfxfer.analysis.feature_batches import blocks, centring, checked, precision, regroup
 from tfxfer.analysis.moment_sums import add_up, statistics
-from tfxfer.core import batching, memory
+from tfxfer.core import memory
 from tfxfer.core.errors import InputError
+from tfxfer.data.channel_stats import mean_and_std as normalisation
 
 __all__ = ["Moments", "blocks", "collect", "few_moments", "moments_bytes", "normalisation", "statistics"]
 
@@ -158,32 +159,6 @@ def few_moments(z: np.ndarray, labels: np.ndarray, classes: int, dtype: np.dtype
 def moments_bytes(d: int) -> int:
     """Bytes of memory that `collect` needs: about six (d, d) matrices in float64."""
     return 48 * d**2
-
-
-def normalisation(dataset: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (ddof 0) of each channel over all pixels, from exact integer sums.
-
-    Args:
-        dataset: single examples, dicts with "image", uint8 (height, width, channels) of one size, as `splits.train`.
-
-    Returns:
-        float64 (channels,) both, on the scale of 0 to 255.
-    """
-    spec = dataset.element_spec.get("image") if isinstance(dataset.element_spec, dict) else None
-    if spec is None or spec.dtype != tf.uint8 or spec.shape.rank != 3 or spec.shape[2] is None:
-        raise InputError(f"examples {dataset.element_spec}: expected dicts with image, uint8 (height, width, channels)")
-
-    def sums(batch):
-        pixels = tf.cast(tf.reshape(batch["image"], (-1, spec.shape[2])), tf.int64)
-        count = tf.fill([spec.shape[2]], tf.shape(pixels, tf.int64)[0])
-        return tf.stack([count, tf.reduce_sum(pixels, 0), tf.reduce_sum(pixels**2, 0)])
-
-    parts = batching.steady(dataset.batch(32).map(sums, tf.data.AUTOTUNE))
-    n, total, squares = parts.reduce(tf.zeros((3, spec.shape[2]), tf.int64), tf.add).numpy().astype(object)
-    if not n[0]:
-        raise InputError("no examples to normalise by: expected at least one image")
-    variance = (n * squares - total**2) / n**2  # Python's integers, then one division
-    return (total / n).astype(np.float64), np.sqrt(variance.astype(np.float64))
 
 
 def _moved(sums: Mapping[str, np.ndarray], step: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,1 +1,1 @@
-"""The command `tfxfer`: `main` gathers recipes and commands."""
+"""The command `tfxfer`; `main` gathers the recipes and the commands."""

@@ -1,14 +1,18 @@
-"""The command `tfxfer cache`: what the store of activations holds, and removing it."""
+"""The command `tfxfer cache`: lists the activations kept on disk, or removes them."""
 
 from tfxfer.core.cache import Store, amount
 from tfxfer.core.errors import InputError
 
 
 def manage(store: Store, clear: bool, remove: str | None) -> str:
-    """Removes all entries, or the one whose key starts with `remove`, or lists them; what to print.
+    """Removes all entries, or the one whose key starts with `remove`, or lists them.
+
+    Returns:
+        The text to print.
 
     Raises:
-        InputError: no entry's key starts so, or several do, or one cannot be removed.
+        InputError: the keys of no entry or of several entries start with `remove`, an entry cannot be removed, or both
+            options were given.
     """
     if clear and remove is not None:
         raise InputError("--clear and --remove came together: leave one of them out")
@@ -27,7 +31,7 @@ def manage(store: Store, clear: bool, remove: str | None) -> str:
 
 
 def listing(store: Store) -> str:
-    """The folder and its total against the limit, then a line for each entry, the last used first."""
+    """The folder with its total size and its limit, then one line per entry, the most recently used first."""
     known = store.entries()
     total = f"{amount(sum(one.bytes for one in known))} of {amount(store.limit)} (TFXFER_CACHE_GB)"
     rows = [("key", "MB", "last used", "model", "layer", "data")]

@@ -5,26 +5,31 @@ from typing import Annotated
 import typer
 
 from tfxfer.core.console import import_tensorflow
-from tfxfer.runs.options import HELP
+from tfxfer.runs.command import annotated
+from tfxfer.runs.option import parts
+from tfxfer.runs.options import DataDir, Dataset, FinishedRun, Seed, SkipBad, Weights
 
+RUN_HELP = parts(FinishedRun)[1].help
 SUMMARIES = {
     "cache": "list or remove the activations kept on disk",
-    "rank": "rank backbones for a data set, before any is trained",
-    "report": "make a run's report and figures anew",
-    "compare": "put runs side by side, with the significance of their differences",
+    "rank": "rank backbones for a data set before any of them is trained",
+    "report": "make a run's report and figures again",
+    "compare": "compare runs side by side, with the significance of their differences",
     "make-folder": "write a data set's images as a folder of PNG files, one folder per class",
 }
 
 
 def add(app: typer.Typer) -> None:
-    """Adds them to the command line."""
+    """Adds the commands to the command line."""
     for name, summary in SUMMARIES.items():
-        app.command(name, short_help=summary)(globals()[name.replace("-", "_")])
+        app.command(name, short_help=summary)(annotated(globals()[name.replace("-", "_")]))
 
 
 def cache(
-    clear: Annotated[bool, typer.Option("--clear", help="Remove all of them.")] = False,
-    remove: Annotated[str | None, typer.Option(metavar="KEY", help="Remove the one whose key starts so.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all entries.")] = False,
+    remove: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Remove the entry whose key starts with KEY.")
+    ] = None,
 ) -> None:
     """List the activations kept on disk for later runs, or remove them."""
     from tfxfer.cli.cache_command import manage
@@ -34,27 +39,31 @@ def cache(
 
 
 def rank(
-    dataset: Annotated[str, typer.Option(help=HELP["dataset"])] = "digits",
-    data_dir: Annotated[str | None, typer.Option(help=HELP["data_dir"])] = None,
+    dataset: Dataset = "digits",
+    data_dir: DataDir = None,
     backbones: Annotated[
         str | None,
         typer.Option(
             metavar="NAME,NAME,...",
-            help="By default all with ImageNet weights for any size, and those without parameters.",
+            help="Backbones to rank; by default all with ImageNet weights for any image size, and those without "
+            "parameters.",
         ),
     ] = None,
-    weights: Annotated[str, typer.Option(help=HELP["weights"])] = "imagenet",
+    weights: Weights = "imagenet",
     image_size: Annotated[
-        int, typer.Option(min=1, help="Pixels a side for networks that take RGB; others see their native size.")
+        int,
+        typer.Option(
+            min=1, help="Height and width, in pixels, for networks that take RGB images; others see the native size."
+        ),
     ] = 96,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many training images.")] = 2000,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help=HELP["skip_bad"])] = False,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of splits and random weights.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="Use at most this many training images.")] = 2000,
+    skip_bad: SkipBad = False,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed for splits and random weights.")] = 0,
 ) -> None:
     """Rank backbones for a data set by the cross-validated accuracy of a linear probe on their frozen features.
 
-    LogME, H-score and LEEP stand beside it. A few minutes for thousands of images: each backbone sees the training
-    images once and is not trained. The last line is the command to run next.
+    The table also gives LogME, H-score and LEEP. Ranking takes a few minutes for thousands of images: each backbone
+    sees the training images once and is not trained. The last line is the command to run next.
     """
     import_tensorflow()
     from tfxfer.analysis.ranking import next_command, rank, table
@@ -65,8 +74,8 @@ def rank(
     print("Next:", next_command(rows, dataset, data_dir, weights, seed, skip_bad), sep="\n")
 
 
-def report(run: Annotated[str, typer.Argument(help=HELP["run"])]) -> None:
-    """Make report.html, the figures and TensorBoard's projector anew from what a run wrote; nothing is computed."""
+def report(run: FinishedRun) -> None:
+    """Make report.html, the figures and TensorBoard's projector again from what a run wrote; nothing is recomputed."""
     import_tensorflow()
     from tfxfer.report import write
 
@@ -74,15 +83,15 @@ def report(run: Annotated[str, typer.Argument(help=HELP["run"])]) -> None:
 
 
 def compare(
-    runs: Annotated[list[str], typer.Argument(help=f"At least two. {HELP['run']}")],
+    runs: Annotated[list[str], typer.Argument(help=f"Two or more runs. {RUN_HELP}")],
     out: Annotated[
-        str, typer.Option(help="Folder of the runs, whose `comparisons` the report goes to.")
+        str, typer.Option(help="Folder of the runs; the report is written to `comparisons` in it.")
     ] = "saved_models",
 ) -> None:
     """Print runs side by side, and write a report with their curves.
 
-    Accuracy on the same test images is compared by McNemar's exact test, or where several of them are versions of one
-    image, by a sign-flip test over those images. The report's path is the last line.
+    Accuracies on the same test images are compared by McNemar's exact test or, where several test images are versions
+    of the same one, by a sign-flip test over the original images. The last line is the path of the report.
     """
     import_tensorflow()
     from tfxfer.report.run_comparison import compare
@@ -92,16 +101,18 @@ def compare(
 
 
 def make_folder(
-    dataset: Annotated[str, typer.Option(help=HELP["dataset"])] = "fashion_mnist",
-    data_dir: Annotated[str | None, typer.Option(help=HELP["data_dir"])] = None,
-    classes: Annotated[int, typer.Option(min=2, help="Only the first so many classes.")] = 7,
-    images: Annotated[int, typer.Option(min=1, help="At most so many images of each class.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help=HELP["seed"])] = 0,
-    folder: Annotated[str, typer.Option(help="Folder to write, which must not be there yet.")] = "pictures",
+    dataset: Dataset = "fashion_mnist",
+    data_dir: DataDir = None,
+    classes: Annotated[
+        int, typer.Option(min=2, help="Number of classes to write, the first ones of the data set.")
+    ] = 7,
+    images: Annotated[int, typer.Option(min=1, help="Largest number of images to write for each class.")] = 200,
+    seed: Seed = 0,
+    folder: Annotated[str, typer.Option(help="Folder to write, which must not exist yet.")] = "pictures",
 ) -> None:
-    """Write a data set's training images as PNG files, one folder per class: to look at, or to try --dataset on.
+    """Write a data set's training images as PNG files, one folder per class: to look at, or to try --dataset with.
 
-    The folder's path is the last line.
+    The last line is the path of the folder.
     """
     import_tensorflow()
     from tfxfer.data import loading, to_folder

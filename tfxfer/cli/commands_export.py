@@ -8,56 +8,67 @@ from typing import Annotated, Literal
 import typer
 
 from tfxfer.core.console import import_tensorflow
-from tfxfer.runs.options import HELP
+from tfxfer.runs.command import annotated
+from tfxfer.runs.option import parts
+from tfxfer.runs.options import FinishedRun
 
+RUN_HELP = parts(FinishedRun)[1].help
 SUMMARIES = {
-    "export": "write a run's network as SavedModel, LiteRT, ONNX or .keras, compared",
-    "predict": "classify picture files",
+    "export": "write a run's network as SavedModel, LiteRT, ONNX or .keras, and check each file",
+    "predict": "classify image files",
 }
 
 
 def add(app: typer.Typer) -> None:
-    """Adds both to the command line."""
+    """Adds both commands to the command line."""
     for name, summary in SUMMARIES.items():
-        app.command(name, short_help=summary)(globals()[name])
+        app.command(name, short_help=summary)(annotated(globals()[name]))
 
 
 def export(
-    run: Annotated[str, typer.Argument(help=HELP["run"])],
+    run: FinishedRun,
     formats: Annotated[
-        str, typer.Option(help="Some of saved_model, litert, litert_dynamic, litert_int8, onnx, keras.")
+        str,
+        typer.Option(help="Formats, comma-separated: saved_model, litert, litert_dynamic, litert_int8, onnx, keras."),
     ] = "saved_model,litert,litert_dynamic,litert_int8,keras",
     min_accuracy: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Export nothing whose test accuracy is below.")
+        float | None, typer.Option(min=0, max=1, help="Refuse to export a network whose test accuracy is lower.")
     ] = None,
-    out: Annotated[str | None, typer.Option(help="A new folder; by default RUN/export.")] = None,
+    out: Annotated[str | None, typer.Option(help="New folder to write to; by default RUN/export.")] = None,
     serving: Annotated[
-        str | None, typer.Option(help="Folder to which the SavedModel is added as TensorFlow Serving's next version.")
+        str | None, typer.Option(help="Folder to add the SavedModel to, as the next version for TensorFlow Serving.")
     ] = None,
 ) -> None:
-    """Write a run's network in forms that need no tfxfer, with model_card.md, labels.txt and parity.json.
+    """Write a run's network in formats that do not need tfxfer, with model_card.md, labels.txt and parity.json.
 
-    Each is reloaded in a fresh process and compared with the network on 200 test images. What is not quantized has to
-    agree to 1e-4; how far quantized ones differ is in parity.json and in the card.
+    Each file is reloaded in a fresh process and compared with the network on 200 test images. Formats that are not
+    quantized must agree to 1e-4; parity.json and the model card say how far the quantized ones differ.
     """
     import_tensorflow()
-    from tfxfer.export import run_export
+    from tfxfer.export import bundle
 
-    print(run_export(run, [name.strip() for name in formats.split(",")], out, min_accuracy, serving))
+    print(bundle(run, [name.strip() for name in formats.split(",")], out, min_accuracy, serving))
 
 
 def predict(
-    model: Annotated[str, typer.Argument(metavar="RUN|SAVED_MODEL", help=f"{HELP['run']} Or a SavedModel of one.")],
-    files: Annotated[list[str], typer.Argument(help="Pictures, folders of them, or - for names on standard input.")],
-    format: Annotated[Literal["jsonl", "table"], typer.Option(help="An object or a row on each line.")] = "jsonl",
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures that go through the network at once.")] = 32,
+    model: Annotated[
+        str,
+        typer.Argument(metavar="RUN|SAVED_MODEL", help=f"{RUN_HELP} Or an export, a SavedModel or a serving folder."),
+    ],
+    files: Annotated[
+        list[str], typer.Argument(help="Images, folders of images, or - to read file names from standard input.")
+    ],
+    format: Annotated[
+        Literal["jsonl", "table"], typer.Option(help="One JSON object or one table row per line.")
+    ] = "jsonl",
+    batch_size: Annotated[int, typer.Option(min=1, help="Number of images that go through the network at once.")] = 32,
 ) -> None:
-    """Classify JPEG, PNG, WebP, BMP, GIF and TIFF files: a line for each, as it is done.
+    """Classify JPEG, PNG, WebP, BMP, GIF and TIFF files; each line is printed as soon as it is ready.
 
-    Pictures are read as in training. Other files in a folder are left out, with a warning that names some.
+    Images are read as in training. Other files in a folder are left out, with a warning that names some of them.
 
-    A file that is no picture is a line with the reason, and the others go on. Exit code 0: all were classified; 1: some
-    were not; 2: the command itself was wrong.
+    For a file that is not an image, the line gives the reason, and the other files are still classified. Exit code 0:
+    all images were classified; 1: some were not; 2: the command itself was wrong.
     """
     import_tensorflow()
     from tfxfer.export import prediction

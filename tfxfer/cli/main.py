@@ -1,4 +1,4 @@
-"""The command `tfxfer`: every recipe and every other command, and what there is."""
+"""The command `tfxfer`: every recipe, every other command, and the list of what there is."""
 
 import importlib
 import inspect
@@ -13,10 +13,10 @@ from tfxfer.runs.command import command, new_app, run_app
 
 
 def main() -> None:
-    """The command `tfxfer`: without arguments it lists recipes, commands, backbones and data sets."""
+    """The command `tfxfer`. Without arguments it lists recipes, commands, backbones and data sets."""
     app = new_app(invoke_without_command=True)
 
-    @app.callback(help="Image transfer learning, and what it does to features. Without a command: what there is.")
+    @app.callback(help="Image transfer learning, and what it does to features. Without a command, lists what there is.")
     def overview(
         context: typer.Context,
         version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def listing() -> str:
-    """Recipes, commands, backbones and data sets, a line each."""
+    """Recipes, commands, backbones and data sets, one line each."""
     from tfxfer.data import catalog
     from tfxfer.model import backbones
 

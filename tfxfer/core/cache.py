@@ -84,7 +84,7 @@ class Store:
                 except OSError as error:
                     if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another process was faster
                         raise
-                cache_entry.sync(self.root)
+                atomic.sync(self.root)
 
     def fits(self, nbytes: int) -> bool:
         """Whether `write` would take arrays of so many bytes, by the limit, the disk and the right to write."""

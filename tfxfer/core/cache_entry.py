@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from tfxfer.core import atomic
+
 KEY = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"manifest\.json|\d+\.npy|\..*")  # the last: what Finder or NFS leave
 
@@ -113,16 +115,7 @@ def seal(folder: Path, key: str, arrays: dict[str, np.memmap], about: dict[str, 
     manifest = {"key": key, "about": about, "arrays": rows}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     for path in (*folder.iterdir(), folder):
-        sync(path)
-
-
-def sync(path: Path) -> None:
-    """Waits until a file, or the names in a folder, are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        atomic.sync(path)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

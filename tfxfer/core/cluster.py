@@ -1,4 +1,4 @@
-"""Several workers, described by TF_CONFIG, brought together; or a line that says why they are not."""
+"""Connects the workers that TF_CONFIG describes, or says in one line why that failed."""
 
 import itertools
 import json
@@ -10,16 +10,17 @@ import time
 
 import tensorflow as tf
 
+from tfxfer.core import private_names
 from tfxfer.core.errors import InputError
 
-START_SECONDS = 300  # that workers wait for each other at the start
+START_SECONDS = 300  # how long workers wait for each other at the start
 
 
 def start() -> tf.distribute.MultiWorkerMirroredStrategy:
-    """The strategy of this worker among the others of TF_CONFIG, once all are there.
+    """Creates the strategy of this worker, once all workers of TF_CONFIG are running.
 
     Raises:
-        InputError: no or a wrong TF_CONFIG, or workers that do not answer.
+        InputError: TF_CONFIG is missing or wrong, or workers do not answer.
     """
     _check(os.environ.get("TF_CONFIG"))
     try:
@@ -29,7 +30,7 @@ def start() -> tf.distribute.MultiWorkerMirroredStrategy:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"the cluster of TF_CONFIG did not come up ({reason}): start every worker") from None
     if threading.current_thread() is threading.main_thread():
-        # TensorFlow takes it for a notice that something else has to answer: without this SIGTERM would do nothing
+        # TensorFlow catches SIGTERM as a notice of preemption: without this line it would not end the process
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
     return strategy
 
@@ -46,32 +47,20 @@ def _check(config: str | None) -> None:
 
 
 def _await_workers() -> None:
-    """Bounds the wait for workers that never start: TensorFlow's leader waits for ever, the others an hour, all deaf
-    to signals."""
-    from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
-    from tensorflow.python.distribute import multi_worker_util
-    from tensorflow.python.eager import context
+    """Limits the wait for workers that never start.
 
+    TensorFlow's leader would wait for ever and the others for an hour, all without reacting to signals.
+    """
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     spec = resolver.cluster_spec()
-    leader = multi_worker_util.coordination_leader(spec)
+    leader = private_names.coordination_leader(spec)
     if leader == f"/job:{resolver.task_type}/replica:0/task:{resolver.task_id}":
         own = spec.task_address(resolver.task_type, resolver.task_id)
         deadline = time.monotonic() + START_SECONDS
         for address in itertools.chain(*spec.as_dict().values()):
             if address != own:
                 _await(address, deadline)
-    jobs = [
-        coordination_config_pb2.CoordinatedJob(name=name, num_tasks=spec.num_tasks(name))
-        for name in ("chief", "worker")
-        if name in spec.jobs
-    ]
-    context.context().configure_coordination_service(  # as the strategy would, but for the limit, which it has not
-        service_type="standalone",
-        service_leader=leader,
-        cluster_register_timeout_in_ms=START_SECONDS * 1000,
-        coordinated_jobs=jobs,
-    )
+    private_names.await_registration(spec, leader, START_SECONDS)
 
 
 def _await(address: str, deadline: float) -> None:

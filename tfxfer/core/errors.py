@@ -12,9 +12,11 @@ class InputError(ValueError):
 
 
 def shown(value: object) -> str:
-    """A value of a kind that was not expected, for an error's line: what it is and of which type, cut short."""
-    text = " ".join(repr(value).split())
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+    """An unexpected value as an error message shows it: texts and numbers as they are, cut short; else the class."""
+    if value is None or isinstance(value, str | int | float):
+        text = repr(value)
+        return text if len(text) <= 60 else f"{text[:59]}…"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"an object of class {type(value).__name__}"
 
 
 def met_by_tensorflow(error: BaseException | None) -> InputError | None:

@@ -20,7 +20,7 @@ _FLOORS = {
     "features": "inference activations=activation_cache banks=bank prefix=frozen_prefix",
     "train": "convolutions=fast_convolution precisions=precision",
     "analysis": "rank=ranking",
-    "runs": "arguments environment options resume loaded=loading",
+    "runs": "environment options arguments=option resume loaded=loading",
     "export": "predictions=prediction",
     "report": "published",
     "recipes.shared": "exhibits=run_artifacts robustness=shift_study spatial=permutation_study studies=feature_sets "

@@ -1,17 +1,19 @@
-"""Unpickling without trusting the file: closed names, no calls but theirs, no memory that the file does not fill."""
+"""Unpickling without trusting the file: only known names, only calls to these, no more memory than the file fills."""
 
 import io
 import pickle
 
+from tfxfer.core.private_names import PythonUnpickler
 
-class Unpickler(pickle._Unpickler):
-    """Reads one pickle after another from bytes; subclasses say which names there may be.
 
-    Python's own implementation, for the one in C allots what lengths and numbers in the file claim: it takes gigabytes
-    for a few bytes. So does BYTEARRAY8 here, which no file of ours has, and extension codes are found without a name.
+class Unpickler(PythonUnpickler):
+    """Reads one pickle after another from bytes; a subclass decides which names it admits.
+
+    This is Python's own implementation. The one in C allocates whatever lengths the file claims: gigabytes for a few
+    bytes. The opcodes removed here would do that too (BYTEARRAY8), or find objects without naming them (extensions).
     """
 
-    dispatch = pickle._Unpickler.dispatch.copy()
+    dispatch = PythonUnpickler.dispatch.copy()
     for _code in (pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.EXT1, pickle.EXT2, pickle.EXT4):
         del dispatch[_code[0]]
 
@@ -19,10 +21,11 @@ class Unpickler(pickle._Unpickler):
         super().__init__(file, encoding="bytes")
 
     def load(self):
-        """The next object.
+        """Reads the next object.
 
         Raises:
-            ValueError: the file ends before it does, or holds what is refused; anything else if it is no pickle.
+            ValueError: the file is truncated, or holds something that is refused. A file that is not a pickle may
+                raise any exception.
         """
         try:
             return super().load()
@@ -30,7 +33,7 @@ class Unpickler(pickle._Unpickler):
             raise ValueError("truncated") from None
 
     def find_class(self, module: str, name: str):
-        """What stands for a global name of the file.
+        """Returns what stands for a global name in the file.
 
         Raises:
             ValueError: the name is not admitted.
@@ -38,7 +41,7 @@ class Unpickler(pickle._Unpickler):
         raise ValueError(f"contains {module}.{name}, which no such file needs: refused")
 
     def build(self, item: object, state: object) -> None:
-        """Gives an object its state; else that would set attributes of whatever the file names."""
+        """Gives an object its state. Python would set attributes of any object that the file names."""
         raise ValueError(f"gives a state to {type(item).__name__}: refused")
 
     def _build(self) -> None:

@@ -8,6 +8,7 @@ from . import splits as splits
 from .class_groups import relabel as relabel
 from .corrupted import Twin as Twin
 from .corrupted import corrupt as corrupt
+from .examples import Examples as Examples
 from .loading import from_arrays as from_arrays
 from .loading import load as load
 from .pixel_permutation import permute_pixels as permute_pixels

@@ -12,9 +12,10 @@ from tfxfer.core.errors import InputError
 from tfxfer.data import cifar10c, corruptions
 from tfxfer.data.cifar10c import Cell
 from tfxfer.data.corruptions import Photographs, textures
+from tfxfer.data.examples import Batch
 from tfxfer.data.image_ids import ID_STEP
 from tfxfer.data.lazy_images import Files, Picked, Rows
-from tfxfer.data.splits import SPLITS, Examples, Splits, stratified
+from tfxfer.data.splits import SPLITS, Splits, stratified
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Corrupt:
         frost = any(name == "frost" for name, _ in cells)
         return cls(tuple(cells), seed, photographs=photographs if frost else None)
 
-    def __call__(self, examples: Examples) -> Examples:
+    def __call__(self, examples: Batch) -> Batch:
         images, ids = examples["image"], examples["base"]
         if len(self.cells) == 1:
             return examples | {"image": corruptions.corrupt(images, ids, *self.cells[0], self.seed, self.photographs)}

@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 import tensorflow as tf
 
-from tfxfer.data.splits import Examples, Splits
+from tfxfer.data.examples import Batch
+from tfxfer.data.splits import Splits
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Permute:
         """int64 (height x width,): pixel i, row by row, of a permuted image is pixel order[i] of the image."""
         return np.random.default_rng(self.seed).permutation(self.height * self.width)
 
-    def __call__(self, examples: Examples) -> Examples:
+    def __call__(self, examples: Batch) -> Batch:
         images = examples["image"]
         flat = tf.reshape(images, (-1, self.height * self.width, images.shape[-1]))
         moved = tf.reshape(tf.gather(flat, self.order, axis=1), tf.shape(images))

@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from tfxfer.core import batching
 from tfxfer.core.errors import InputError
+from tfxfer.data.examples import Batch, Examples
 from tfxfer.data.lazy_images import Files, Picked, Rows, fingerprint
 
 SPLITS = ("train", "validation", "test")
+TRAINING_SPLITS = SPLITS[:2]  # what a training sees
 CHUNK = 64  # single examples are read so many at once
-
-Examples = dict[str, tf.Tensor]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Splits:
     seed: int
     rows: dict[str, Rows] = field(repr=False)
     ids: dict[str, np.ndarray] = field(repr=False)
-    transforms: tuple[Callable[[Examples], Examples], ...] = ()
+    transforms: tuple[Callable[[Batch], Batch], ...] = ()
     leaky: bool = False
     notes: dict[str, object] = field(default_factory=dict, repr=False)
 
@@ -59,9 +59,24 @@ class Splits:
         """Ids of the images that examples were made of: int64, sorted, each once."""
         return np.unique(np.concatenate([self.rows[split].facts.get("base", self.ids[split]) for split in splits]))
 
-    train = property(lambda self: self._examples("train"))
-    validation = property(lambda self: self._examples("validation"))
-    test = property(lambda self: self._examples("test"))
+    @property
+    def train(self) -> tf.data.Dataset:
+        """The training examples, one by one."""
+        return self.batches("train", None)
+
+    @property
+    def validation(self) -> tf.data.Dataset:
+        """The validation examples, one by one."""
+        return self.batches("validation", None)
+
+    @property
+    def test(self) -> tf.data.Dataset:
+        """The test examples, one by one."""
+        return self.batches("test", None)
+
+    def examples(self, split: str) -> Examples:
+        """The examples of a split, one by one, with the fingerprint by which stored features are found again."""
+        return Examples(self.batches(split, None), self.fingerprint, self.name, split)
 
     def only(self, **index: np.ndarray | slice) -> "Splits":
         """Some examples, by row, of the splits that are named; the others stay whole."""
@@ -99,13 +114,7 @@ class Splits:
         rows = batching.batches(self.size(split), batch_size, seed, epochs=epochs)
         return batching.steady(rows.map(self.reader(split), tf.data.AUTOTUNE).prefetch(2))
 
-    def _examples(self, split: str) -> tf.data.Dataset:
-        examples = self.batches(split, None)
-        # for features.extract, which may know them already
-        examples.identity = lambda: (self.fingerprint, self.name, split)
-        return examples
-
-    def reader(self, split: str) -> Callable[[tf.Tensor], Examples]:
+    def reader(self, split: str) -> Callable[[tf.Tensor], Batch]:
         """A function for tf.data from rows of a split, int64 (batch,), to those examples."""
         rows = self.rows[split]
         columns = {"label": rows.labels, "id": self.ids[split]} | rows.facts

@@ -1,6 +1,6 @@
-"""Trained networks in the forms in which they leave: SavedModel, LiteRT, ONNX, `.keras`; each reloaded and compared.
+"""Trained networks as files for others: SavedModel, LiteRT, ONNX, `.keras`; each is reloaded and compared.
 
-`bundle` exports a finished run; `prediction` classifies picture files with what was exported.
+`bundle` exports a finished run; `prediction` classifies image files with an exported SavedModel.
 """
 
 from tfxfer.core.lazy_face import lazy_face

@@ -12,24 +12,28 @@ from tfxfer.core.errors import InputError
 
 
 def litert(net: keras.Model, path: Path, quantized: str = "", representative: np.ndarray | None = None) -> None:
-    """Writes a LiteRT file, signature `serving_default`, which refuses pixels of another size.
+    """Writes a LiteRT file with the signature `serving_default`, which refuses pixels of another size.
 
     Args:
-        quantized: "" for float32 throughout; "dynamic" stores weights as 8-bit integers; "int8" computes with them too.
+        net: from `model.build`.
+        quantized: "" for float32 throughout; "dynamic" stores weights as 8-bit integers; "int8" also computes with
+            8-bit integers.
         representative: uint8 (n, height, width, channels), from which "int8" takes the ranges of activations.
 
     Raises:
-        InputError: the network has operations that LiteRT has not.
+        InputError: the network has operations that LiteRT does not have, or "int8" has no representative images.
     """
     module = _module(net, _refusing)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([module.serve.get_concrete_function()], module)
     if quantized:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantized == "int8":
+        if representative is None:
+            raise InputError("int8: expected representative images, got none: give some that are not compared")
         converter.representative_dataset = lambda: ([image[None]] for image in representative)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     try:
-        with console.native_stderr(), console.loggers():  # the converter reports what it was told, and where it works
+        with console.native_stderr(), console.loggers():  # the converter repeats its settings, and says where it works
             content = converter.convert()
     except Exception as error:  # the converter's own class is private
         raise _refused(net, "LiteRT", "litert", error) from None
@@ -37,7 +41,10 @@ def litert(net: keras.Model, path: Path, quantized: str = "", representative: np
 
 
 def onnx(net: keras.Model, path: Path) -> None:
-    """Writes an ONNX file, by tf2onnx.
+    """Writes an ONNX file with tf2onnx.
+
+    Args:
+        net: from `model.build`.
 
     Raises:
         InputError: tf2onnx is not installed, or the network has operations that it does not know.
@@ -50,7 +57,7 @@ def onnx(net: keras.Model, path: Path) -> None:
     try:
         with console.native_stderr(), console.loggers():
             tf2onnx.convert.from_function(module.serve, module.serve.input_signature, output_path=str(path))
-    except Exception as error:  # of whatever kind its rewriters raise
+    except Exception as error:  # its rewriters raise errors of any class
         raise _refused(net, "ONNX", "onnx", error) from None
 
 
@@ -66,9 +73,9 @@ def _module(net: keras.Model, checked: Callable[[tf.Tensor], tf.Tensor] = tf.ide
 
 
 def _refusing(image: tf.Tensor) -> tf.Tensor:
-    """The same pixels, by a way that LiteRT takes with those of the declared size alone: it has no assertions.
+    """The same pixels, by operations that LiteRT runs only on pixels of the declared size: it has no assertions.
 
-    Without it an interpreter fits itself to what it is given, and answers; ONNX Runtime refuses by itself.
+    Without them an interpreter adapts to any size and answers. ONNX Runtime refuses other sizes by itself.
     """
     one = tf.zeros((1, *image.shape[1:]), image.dtype)
     return tf.ensure_shape(tf.concat([image, one], 0)[:-1], image.shape)

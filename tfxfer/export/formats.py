@@ -1,33 +1,35 @@
-"""The formats, and each as a function that writes a file beside its place, reloads and compares it, then names it.
+"""The formats, rows of `FORMATS`, and for each a function that writes a file, reloads it and compares it.
 
-A format is a row of `FORMATS`.
+A file is written under a temporary name and gets its own once it agrees with the network.
 """
 
-import contextlib
-import errno
 import functools
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from keras import Model
 
+from tfxfer.core import atomic
 from tfxfer.core.errors import InputError
 from tfxfer.export import converters, parity, savedmodel
 
 Figures = dict[str, float]
-_TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
+ELSEWHERE = "export into another folder"
 
 
 @dataclass(frozen=True)
 class Format:
-    """What is written: the file's name, a function (net, path), what it is, and whether it must agree exactly.
+    """One format.
 
-    Where `represented`, the function takes representative images as well.
+    Attributes:
+        file: name of the file or folder.
+        write: a function (net, path) that writes it.
+        summary: what it is.
+        exact: whether it must agree with the network to `parity.TOLERANCE`.
+        represented: whether `write` takes the argument `representative`.
     """
 
     file: str
@@ -54,12 +56,12 @@ FORMATS = {
 
 
 def saved_model(net: Model, run_dir: str | Path, images: np.ndarray | None = None) -> Figures:
-    """Writes `run_dir/saved_model`, see `saved.write` for its signatures, and compares it within this process.
+    """Writes `run_dir/saved_model` and compares it within this process; see `savedmodel.write` for its signatures.
 
     Args:
         net: from `model.build`.
-        run_dir: a folder without a `saved_model` in it; made if it is not there.
-        images: uint8 (n, height, width, channels) to compare on; random noise if not given.
+        run_dir: a folder without a `saved_model` in it; made if it does not exist.
+        images: uint8 (n, height, width, channels) to compare on; random noise by default.
 
     Returns:
         What `parity.compare` returns.
@@ -67,69 +69,77 @@ def saved_model(net: Model, run_dir: str | Path, images: np.ndarray | None = Non
     Raises:
         InputError: there is a `saved_model` already.
         RuntimeError: the reloaded model differs by more than `parity.TOLERANCE`.
+
+    Example:
+        >>> import tempfile
+        >>> from tfxfer import data, export, model
+        >>> net = model.build("cnn", data.load("digits", limit=80), image_size=28, weights="none")
+        >>> figures = export.saved_model(net, tempfile.mkdtemp())
+        >>> figures["images"], figures["agreement"], figures["max_difference"] < export.TOLERANCE
+        (8, 1.0, True)
     """
     return put(net, "saved_model", Path(run_dir) / "saved_model", images, fresh=False)
 
 
 def litert(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Figures:
-    """Writes `folder/model.tflite`, float32; as `saved_model`, but reloaded in a fresh process, as are the others."""
+    """Writes `folder/model.tflite`, float32. As `saved_model`, but reloaded in a fresh process, like all below."""
     return _into(net, "litert", folder, images)
 
 
 def litert_dynamic(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Figures:
-    """Writes `folder/model_dynamic.tflite`, weights stored in 8 bits; how far it differs is returned and no error."""
+    """Writes `folder/model_dynamic.tflite`, weights stored in 8 bits. It may differ; how far is returned."""
     return _into(net, "litert_dynamic", folder, images)
 
 
 def litert_int8(
     net: Model, folder: str | Path, representative: np.ndarray, images: np.ndarray | None = None
 ) -> Figures:
-    """Writes `folder/model_int8.tflite`, computed in 8 bits; how far it differs is returned and no error.
+    """Writes `folder/model_int8.tflite`, computed in 8 bits. It may differ; how far is returned.
 
     Args:
-        representative: uint8 (n, height, width, channels), a few hundred images such as it will see: the ranges of
-            activations are theirs. Not the ones to compare on.
+        representative: uint8 (n, height, width, channels), a few hundred images like those it will see, from which the
+            ranges of activations are taken; not the images to compare on.
     """
     return _into(net, "litert_int8", folder, images, representative)
 
 
 def onnx(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Figures:
-    """Writes `folder/model.onnx`, which needs the extra `onnx`; compared with ONNX Runtime."""
+    """Writes `folder/model.onnx`, which needs the extra `onnx`, and compares it with ONNX Runtime."""
     return _into(net, "onnx", folder, images)
 
 
 def keras(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Figures:
-    """Writes `folder/model.keras`, to train on."""
+    """Writes `folder/model.keras`, which can be trained further."""
     return _into(net, "keras", folder, images)
 
 
 def serving(net: Model, folder: str | Path, images: np.ndarray | None = None) -> Path:
-    """Writes a SavedModel as TensorFlow Serving wants it: `folder/1`, or the number after the highest that is there.
+    """Writes a SavedModel as TensorFlow Serving expects it: `folder/1`, or the number after the highest there.
 
     Returns:
         The version's folder.
     """
     folder = Path(folder)
-    with draft(next_version(folder)) as home:
+    with atomic.workspace(next_version(folder), ELSEWHERE) as home:
         put(net, "saved_model", home / "saved_model", images)
         return as_version(home / "saved_model", folder)
 
 
 def as_version(made: Path, folder: Path) -> Path:
-    """Gives a finished SavedModel its name as the next version; another export may be doing so at the same time."""
+    """Moves a finished SavedModel to the next version; another export may do so at the same time."""
     while True:
         target = next_version(folder)
         try:
             os.replace(made, target)
         except OSError as error:
-            if error.errno not in _TAKEN:
+            if error.errno not in atomic.TAKEN:
                 raise
         else:
             return target
 
 
 def next_version(folder: Path) -> Path:
-    """`folder/<n>`, n the number after the highest version there."""
+    """`folder/<n>`, where n is the number after the highest version there."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file, expected a folder for versions 1, 2, ... of a model: give another name")
     versions = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
@@ -145,10 +155,10 @@ def put(
     fresh: bool = True,
     labels: np.ndarray | None = None,
 ) -> Figures:
-    """Writes one file, compares it and gives it its name; arguments as `parity.compare` takes them."""
+    """Writes one file, compares it and gives it its name; the other arguments are those of `parity.compare`."""
     row = FORMATS[format]
     images = _noise(net) if images is None else images
-    with beside(target) as path:
+    with atomic.new(target, ELSEWHERE) as path:
         row.write(net, path, **({"representative": representative} if row.represented else {}))
         figures = parity.compare(net, format, path, images, fresh, labels)
         if row.exact:
@@ -156,47 +166,9 @@ def put(
     return figures
 
 
-@contextlib.contextmanager
-def beside(target: Path) -> Iterator[Path]:
-    """A path to make a file or folder at; it gets its own name when the block ends without an error, or is removed.
-
-    Raises:
-        InputError: the name is taken, now or when the block ends, or the folder cannot be written.
-    """
-    taken = InputError(f"{target} exists: export into another folder, or move it away")
-    if target.exists():
-        raise taken
-    with draft(target) as home:
-        yield home / target.name
-        try:
-            os.replace(home / target.name, target)
-        except OSError as error:
-            raise taken if error.errno in _TAKEN else error from None
-
-
-@contextlib.contextmanager
-def draft(target: Path) -> Iterator[Path]:
-    """A folder beside a place, whose parents are made if need be; it is removed, with those that stayed empty.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    made = [folder for folder in target.parents if not folder.exists()]
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        home = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
-    except OSError as error:
-        raise InputError(f"cannot write {target} ({error.strerror}): export into another folder") from None
-    try:
-        yield home
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-        for folder in made:  # those that hold nothing
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-
-
-def _into(net, format, folder, images, representative=None) -> Figures:
+def _into(
+    net: Model, format: str, folder: str | Path, images: np.ndarray | None, representative: np.ndarray | None = None
+) -> Figures:
     return put(net, format, Path(folder) / FORMATS[format].file, images, representative)
 
 

@@ -1,15 +1,17 @@
-"""Encoded pictures to pixels in TensorFlow operations alone, so that a SavedModel can hold them.
+"""Encoded images to pixels in TensorFlow operations only, so that a SavedModel can hold them.
 
-What `decoding` makes of the same files, to one level of rounding. JPEG and PNG alone: of BMP TensorFlow looks up no
-palettes, of GIF it shows what is transparent, and TIFF it does not know.
+The pixels are those of `image_decoding`, to one level of rounding. Only JPEG and PNG are decoded: TensorFlow ignores
+palettes of BMP files, shows the transparent parts of GIF files, and does not know TIFF.
 """
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from tfxfer.data.image_decoding import LARGE
 
 _HEAD = 1 << 18  # bytes searched for the orientation: Exif is among the first segments, of at most 64 KB each
-_SEGMENTS = 64  # and so many of them
+_SEGMENTS = 64  # segments searched
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TAG = 0x0112
 _PLACES = (1 << 24, 1 << 16, 1 << 8, 1)
@@ -18,8 +20,8 @@ _PLACES = (1 << 24, 1 << 16, 1 << 8, 1)
 def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
     """Decodes one JPEG or PNG, turns it upright as its Exif says, and resizes it (bilinear, antialiased).
 
-    Grey becomes RGB and RGB grey as `shape` has it, what is transparent lies on white, 16 bits become 8. A JPEG of more
-    than `decoding.LARGE` pixels is reduced while it is decoded.
+    Grey becomes RGB and RGB becomes grey as `shape` requires, transparency is laid on white, 16 bits become 8. A JPEG
+    of more than `image_decoding.LARGE` pixels is reduced while it is decoded.
 
     Args:
         content: string (), the file's bytes.
@@ -29,7 +31,8 @@ def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
         uint8 (height, width, channels).
 
     Raises:
-        tf.errors.InvalidArgumentError: neither JPEG nor PNG, a damaged one, or one of 2^29 or more bytes of pixels.
+        tf.errors.InvalidArgumentError: the file is neither JPEG nor PNG, is damaged, or has 2^29 or more bytes of
+            pixels.
     """
     known = tf.io.is_jpeg(content) | (tf.strings.substr(content, 0, len(_PNG)) == _PNG)
     with tf.control_dependencies([tf.debugging.Assert(known, ["image_bytes: expected a JPEG or PNG file"])]):
@@ -43,8 +46,8 @@ def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
 
 
 def _jpeg(content: tf.Tensor) -> tf.Tensor:
-    def at(ratio):
-        # the transform that Pillow uses; TensorFlow's default is faster and off by some levels
+    def at(ratio: int) -> Callable[[], tf.Tensor]:
+        # the transform that Pillow uses; TensorFlow's default is faster, but off by some levels
         return lambda: tf.io.decode_jpeg(content, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
 
     whole = tf.reduce_prod(tf.cast(tf.io.extract_jpeg_shape(content)[:2], tf.int64))
@@ -55,7 +58,7 @@ def _jpeg(content: tf.Tensor) -> tf.Tensor:
 def _png(content: tf.Tensor) -> tf.Tensor:
     image = tf.cast(tf.io.decode_png(content, channels=4), tf.float32)
     depth = tf.io.decode_raw(tf.strings.substr(tf.strings.substr(content, 0, 25) + b"\0" * 25, 24, 1), tf.uint8)[0]
-    # where a value has less than 8 bits, TensorFlow takes its largest, 1, 3 or 15, for opaque
+    # of values with fewer than 8 bits TensorFlow takes the largest, 1, 3 or 15, for opaque
     opaque = tf.where(depth < 8, tf.bitwise.left_shift(1, tf.cast(depth, tf.int32)) - 1, 255)
     alpha = image[..., 3:]
     alpha = tf.where(tf.reduce_all(alpha == tf.cast(opaque, tf.float32)), 1.0, alpha / 255)
@@ -63,37 +66,40 @@ def _png(content: tf.Tensor) -> tf.Tensor:
 
 
 def orientation(content: tf.Tensor) -> tf.Tensor:
-    """The orientation that a file's Exif gives: int32 (), 1 to 8; 1, upright, where there is none or nonsense.
+    """The orientation in a file's Exif, int32 () from 1 to 8; 1, upright, where there is none or it is invalid.
 
-    Exif 2.3 (CIPA DC-008), 4.5 and 4.6.4, in a JPEG's segment APP1 or a PNG's chunk eXIf. Nothing outside of the bytes
-    is read, whatever lengths they claim.
+    See Exif 2.3 (CIPA DC-008), 4.5 and 4.6.4: a JPEG's segment APP1, or a PNG's chunk eXIf. Nothing outside of the
+    bytes is read, whatever lengths they claim.
+
+    Args:
+        content: string (), the file's bytes.
     """
     head = tf.cast(tf.io.decode_raw(tf.strings.substr(content, 0, _HEAD), tf.uint8), tf.int32)
     head = tf.concat([head, [0]], 0)  # what lies outside reads as 0
     end = tf.size(head) - 1
 
-    def byte(place):
+    def byte(place: tf.Tensor) -> tf.Tensor:
         return tf.gather(head, tf.where((place >= 0) & (place < end), place, end))
 
-    def number(place, size, little=False):
-        """`size` bytes as a number, cut at 2^24: more is outside in any case."""
-        found = byte(tf.expand_dims(place, -1) + tf.range(size))
-        found = tf.where(little, found[..., ::-1], found)
-        return tf.where(tf.reduce_any(found[..., :-3] > 0, -1), 1 << 24, tf.reduce_sum(found * _PLACES[-size:], -1))
+    def number(place: tf.Tensor, size: int, little: tf.Tensor | bool = False) -> tf.Tensor:
+        """`size` bytes as a number, at most 2^24: larger places are outside in any case."""
+        digits = byte(tf.expand_dims(place, -1) + tf.range(size))
+        digits = tf.where(little, digits[..., ::-1], digits)
+        return tf.where(tf.reduce_any(digits[..., :-3] > 0, -1), 1 << 24, tf.reduce_sum(digits * _PLACES[-size:], -1))
 
-    def reads(place, text):
+    def reads(place: tf.Tensor | int, text: bytes) -> tf.Tensor:
         return tf.reduce_all(byte(place + tf.range(len(text))) == list(text))
 
     png = reads(0, _PNG)
 
-    def exif(place):
+    def exif(place: tf.Tensor) -> tf.Tensor:
         return tf.where(png, reads(place + 4, b"eXIf"), reads(place, b"\xff\xe1") & reads(place + 4, b"Exif\0\0"))
 
-    def searching(place):  # before the picture's own data
+    def searching(place: tf.Tensor) -> tf.Tensor:  # until the data of the image itself
         own = tf.where(png, reads(place + 4, b"IDAT"), reads(place, b"\xff\xda") | ~reads(place, b"\xff"))
         return (place < end) & ~own & ~exif(place)
 
-    def following(place):
+    def following(place: tf.Tensor) -> list[tf.Tensor]:
         return [place + tf.where(png, 12 + number(place, 4), 2 + number(place + 2, 2))]
 
     start = tf.where(png, 8, tf.where(reads(0, b"\xff\xd8"), 2, end))
@@ -103,14 +109,15 @@ def orientation(content: tf.Tensor) -> tf.Tensor:
     directory = tiff + number(tiff + 4, 4, little)
     entries = directory + 2 + 12 * tf.range(tf.minimum(number(directory, 2, little), 512))
     values = tf.where(number(entries, 2, little) == _TAG, number(entries + 8, 2, little), 0)
-    found = tf.reduce_max(tf.concat([values, [0]], 0))
-    return tf.where(exif(place) & (found >= 1) & (found <= 8), found, 1)
+    value = tf.reduce_max(tf.concat([values, [0]], 0))
+    return tf.where(exif(place) & (value >= 1) & (value <= 8), value, 1)
 
 
 def _upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Undoes one of Exif's eight orientations of pixels (height, width, channels)."""
+    """Pixels (height, width, channels) with one of Exif's eight orientations undone."""
     image = tf.cond(orientation >= 5, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
-    # of the transposed picture for 5 to 8: as stored, mirrored, turned by 180 degrees, upside down
+    # the flips of each orientation, for 5 to 8 of the transposed image: none, mirrored, rotated by 180 degrees, upside
+    # down
     flips = tf.gather([0, 0, 1, 3, 2, 0, 1, 3, 2], orientation)
     image = tf.cond(flips % 2 > 0, lambda: tf.reverse(image, [1]), lambda: image)
     return tf.cond(flips >= 2, lambda: tf.reverse(image, [0]), lambda: image)

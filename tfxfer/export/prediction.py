@@ -1,4 +1,4 @@
-"""The command `tfxfer predict`: the classes of picture files, by a SavedModel that tfxfer exported."""
+"""The command `tfxfer predict`: classes of image files, by a SavedModel that tfxfer exported."""
 
 import contextlib
 import errno
@@ -21,22 +21,29 @@ from tfxfer.runs import loading
 
 OUTPUTS = {"probabilities", "class_index", "class_name"}
 
-WORKERS = os.cpu_count() or 1  # pictures decoded at once
-_ALONE = re.compile("[\ud800-\udfff]")  # what Python makes of a name's bytes that are no UTF-8
+WORKERS = os.cpu_count() or 1  # threads that decode images
+_SURROGATES = re.compile("[\ud800-\udfff]")  # stand for the bytes of a file name that are not UTF-8
 
 Row = dict[str, Any]
+Shape = tuple[int, int, int]  # height, width, channels
 
 
 def saved_model(path: str | Path) -> Path:
-    """The SavedModel that a path means: itself, an export's, the latest version of a serving folder, or a run's, named
-    as `tfxfer.load` takes it.
+    """Finds a SavedModel.
+
+    Args:
+        path: a SavedModel, an export's folder, a serving folder (its latest version is taken), or a run as
+            `tfxfer.load` takes it.
+
+    Returns:
+        The SavedModel's folder.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no SavedModel.
     """
     folder = Path(path).expanduser()
-    versions = [each for each in folder.glob("*") if each.name.isdecimal()]
-    for candidate in (folder, folder / "saved_model", *sorted(versions, key=lambda each: -int(each.name))):
+    versions = [version for version in folder.glob("*") if version.name.isdecimal()]
+    for candidate in (folder, folder / "saved_model", *sorted(versions, key=lambda version: -int(version.name))):
         if (candidate / "saved_model.pb").is_file():
             return candidate
     folder = loading.find(path)
@@ -46,37 +53,42 @@ def saved_model(path: str | Path) -> Path:
 
 
 def expand(words: Iterable[str], stdin: BinaryIO) -> list[str]:
-    """Files that are meant: a folder's pictures, those of its folders too, in order; `-` for names on lines of stdin.
+    """Names of the files to classify.
 
-    Pictures are files named as `SUFFIXES`; a warning for each folder names others that are in it. A folder without
-    pictures, or one that may not be listed, stays as it is, and so becomes a line that says so.
+    Args:
+        words: files; folders, which stand for all images in them and in their subfolders, in order; or `-` for names
+            on the lines of standard input. Images are files whose names end in one of `SUFFIXES`; for each folder a
+            warning names others in it. A folder without images, or one that may not be listed, is returned itself, and
+            so becomes a line of output that says so.
+        stdin: standard input.
 
     Raises:
-        InputError: no name came.
+        InputError: there is no name.
     """
     names = []
     for word in words:
         names += [os.fsdecode(line.rstrip(b"\r\n")) for line in stdin if line.strip()] if word == "-" else [word]
-    found = [file for name in names for file in _inside(name)]
-    if not found:
-        raise InputError("no files came: name pictures, folders, or - to read names from standard input")
-    return found
+    files = [file for name in names for file in _inside(name)]
+    if not files:
+        raise InputError("expected files to classify, got none: give images, folders, or - to read names from stdin")
+    return files
 
 
 def predict(path: str | Path, files: Iterable[str], batch_size: int = 32) -> Iterator[Row]:
-    """Classes of picture files, read as in training, by `decoding.pixels`.
+    """Classifies image files, which are read as in training, by `image_decoding.pixels`.
 
     Args:
-        path: as `saved_model` takes it. A SavedModel is a program: run those alone whose makers you trust.
+        path: as `saved_model` takes it. A SavedModel is a program: run only those of people you trust.
         files: paths.
-        batch_size: how many go through the network at once.
+        batch_size: images that go through the network at once.
 
     Yields:
-        For each file, in order, `file` with `class_name`, `class_index`, `probability` of that class and
-        `probabilities`, float by class name in the network's order; or with `error`, the reason, if it cannot be read.
+        For each file, in order, a dict with `file`, `class_name`, `class_index`, `probability` of that class and
+        `probabilities`, float by class name in the network's order; or with `file` and `error`, the reason why it
+        cannot be read.
 
     Raises:
-        InputError: no SavedModel, or one with other signatures; a batch size below 1.
+        InputError: there is no SavedModel, it has other signatures, or the batch size is below 1.
     """
     if batch_size < 1:
         raise InputError(f"batch_size {batch_size}: expected at least 1")
@@ -84,19 +96,19 @@ def predict(path: str | Path, files: Iterable[str], batch_size: int = 32) -> Ite
     files = list(files)
     with ThreadPoolExecutor(WORKERS) as threads:
         for first in range(0, len(files), batch_size):
-            some = files[first : first + batch_size]
-            images = list(threads.map(lambda file: _read(file, shape), some))
-            good = [image for image in images if not isinstance(image, str)]
-            answers = iter(_answers(serve, names, np.stack(good)) if good else ())
-            for file, image in zip(some, images):
-                yield {"file": file} | ({"error": image} if isinstance(image, str) else next(answers))
+            batch = files[first : first + batch_size]
+            images = list(threads.map(lambda file: _read(file, shape), batch))
+            readable = [image for image in images if not isinstance(image, str)]
+            rows = iter(_classified(serve, names, np.stack(readable)) if readable else ())
+            for file, image in zip(batch, images):
+                yield {"file": file} | ({"error": image} if isinstance(image, str) else next(rows))
 
 
 def text(row: Row, format: str, width: int = 0) -> str:
     """A line of output: "jsonl", or "table" with file names padded to `width`."""
     if format == "jsonl":
-        # UTF-8 as it is, but for what a name has that is none
-        return _ALONE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(row, ensure_ascii=False))
+        # UTF-8 as it is, except for surrogates, which it cannot encode
+        return _SURROGATES.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(row, ensure_ascii=False))
     name = _printable(row["file"]).ljust(width)
     if "error" in row:
         return f"{'-':6}  {name}  error: {_printable(row['error'])}"
@@ -104,49 +116,51 @@ def text(row: Row, format: str, width: int = 0) -> str:
 
 
 def _inside(name: str) -> list[str]:
-    """A folder's pictures, with folders in it that cannot be listed; what is no folder is itself.
+    """Images in a folder, with those of its subfolders that cannot be listed; what is not a folder is returned itself.
 
-    Links to folders are followed, but for those to a folder on the way to them.
+    Links to folders are followed, except those to a folder that they are in.
     """
-    found, others, above = [], [], {name: ()}
+    images: list[str] = []
+    others: list[str] = []
+    parents: dict[str, tuple[str, ...]] = {name: ()}  # folder -> folders that it is in
     with contextlib.suppress(ValueError):  # a name with a null byte
-        walk = os.walk(name, onerror=lambda error: found.append(error.filename), followlinks=True)
+        walk = os.walk(name, onerror=lambda error: images.append(error.filename), followlinks=True)
         for folder, folders, files in walk:
-            way = (*above.pop(folder), os.path.realpath(folder))
-            inside = {each: os.path.join(folder, each) for each in folders if not each.startswith(".")}
-            folders[:] = [each for each, path in inside.items() if os.path.realpath(path) not in way]
-            above |= {inside[each]: way for each in folders}
+            above = (*parents.pop(folder), os.path.realpath(folder))
+            paths = {inner: os.path.join(folder, inner) for inner in folders if not inner.startswith(".")}
+            folders[:] = [inner for inner, path in paths.items() if os.path.realpath(path) not in above]
+            parents |= {paths[inner]: above for inner in folders}
             for file in files:
                 if not file.startswith("."):
-                    (found if file.lower().endswith(SUFFIXES) else others).append(os.path.join(folder, file))
+                    (images if file.lower().endswith(SUFFIXES) else others).append(os.path.join(folder, file))
     if others:
         warnings.warn(left_out(name, others), stacklevel=4)
-    return sorted(found, key=lambda path: path.split(os.sep)) or [name]
+    return sorted(images, key=lambda path: path.split(os.sep)) or [name]
 
 
-def _signature(folder: Path) -> tuple[Callable, tuple[int, int, int], list[str]]:
-    """What classifies pixels, their shape, and the classes' names, which are among the constants of the graph."""
+def _signature(folder: Path) -> tuple[Callable, Shape, list[str]]:
+    """The signature that classifies pixels, their shape, and the names of the classes, constants of its graph."""
     try:
         loaded = tf.saved_model.load(str(folder))
         serve = loaded.signatures["serving_default"]
-        given = serve.structured_input_signature[1]["image"]
-        fits = given.dtype == tf.uint8 and given.shape.rank == 4 and set(serve.structured_outputs) >= OUTPUTS
-        names = next((each for each in serve.captured_inputs if each.dtype == tf.string), None)
-        fits &= names is not None and names.shape == serve.structured_outputs["probabilities"].shape[1:]
+        pixels, outputs = serve.structured_input_signature[1]["image"], serve.structured_outputs
+        fits = pixels.dtype == tf.uint8 and pixels.shape.rank == 4 and set(outputs) >= OUTPUTS
+        names = [tensor for tensor in serve.captured_inputs if tensor.dtype == tf.string][:1]
+        fits = fits and bool(names) and names[0].shape == outputs["probabilities"].shape[1:]
     except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder} cannot be loaded ({reason}): export the run again") from None
     if not fits:
         raise InputError(
-            f"{folder}: {given.dtype.name} {given.shape} to {', '.join(serve.structured_outputs)}, expected uint8 "
-            f"images to {', '.join(sorted(OUTPUTS))}: export it by tfxfer"
+            f"{folder}: {pixels.dtype.name} {pixels.shape} to {', '.join(outputs)}, expected uint8 "
+            f"images to {', '.join(sorted(OUTPUTS))}: export it with tfxfer"
         )
-    serve.keep = loaded  # a SavedModel's variables go with it
-    return serve, tuple(given.shape[1:]), [name.decode(errors="replace") for name in names.numpy()]
+    serve.keep = loaded  # without the SavedModel its variables are gone
+    return serve, tuple(pixels.shape[1:]), [name.decode(errors="replace") for name in names[0].numpy()]
 
 
-def _read(file: str, shape: tuple[int, int, int]) -> np.ndarray | str:
-    """Pixels, or why there are none."""
+def _read(file: str, shape: Shape) -> np.ndarray | str:
+    """Pixels, or the reason why there are none."""
     if not file:
         return "has no name"
     if os.path.isdir(file):
@@ -158,8 +172,9 @@ def _read(file: str, shape: tuple[int, int, int]) -> np.ndarray | str:
         return str(error).removeprefix(f"{file}: ")
 
 
-def _answers(serve: Callable, names: list[str], images: np.ndarray) -> list[Row]:
-    found = {name: value.numpy() for name, value in serve(image=tf.constant(images)).items()}
+def _classified(serve: Callable, names: list[str], images: np.ndarray) -> list[Row]:
+    """A row without `file` for each image."""
+    outputs = {name: value.numpy() for name, value in serve(image=tf.constant(images)).items()}
     return [
         {
             "class_name": name.decode(errors="replace"),
@@ -167,7 +182,7 @@ def _answers(serve: Callable, names: list[str], images: np.ndarray) -> list[Row]
             "probability": float(row[index]),
             "probabilities": dict(zip(names, row.tolist())),
         }
-        for name, index, row in zip(found["class_name"], found["class_index"], found["probabilities"])
+        for name, index, row in zip(outputs["class_name"], outputs["class_index"], outputs["probabilities"])
     ]
 
 

@@ -1,10 +1,12 @@
-"""What an exported file computes, as its user would run it: `python -P reload.py FORMAT FILE IMAGES.npy RESULT.npz`.
+"""What an exported file computes, run as its user would run it.
 
-Run as a script it stands alone: neither tfxfer nor Keras can be imported, but for a .keras file.
+As a script, `python -P reload_script.py FORMAT FILE IMAGES.npy RESULT.npz`, it stands alone: neither tfxfer nor Keras
+can be imported, except for a .keras file.
 """
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +14,15 @@ BATCH = 32
 
 
 def outputs(format: str, path: str, images: np.ndarray) -> dict[str, np.ndarray]:
-    """What the file gives for uint8 images (n, height, width, channels).
+    """What a file computes for images.
+
+    Args:
+        format: a key of `formats.FORMATS`.
+        path: the file.
+        images: uint8 (n, height, width, channels).
 
     Returns:
-        `probabilities` float32 (n, classes); of a SavedModel also `class_index` and `embedding`.
+        `probabilities` float32 (n, classes); of a SavedModel also `class_index` int64 (n,) and `embedding` (n, d).
     """
     run = {"saved_model": _saved_model, "onnx": _onnx, "keras": _keras}.get(format, _litert)(path)
     parts = [run(images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
@@ -28,15 +35,14 @@ Function = Callable[[np.ndarray], dict[str, np.ndarray]]
 def _saved_model(path: str) -> Function:
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(path)
+    loaded = tf.saved_model.load(path)  # `run` holds on to it: without it the variables are gone
 
-    def run(images):
-        found = {}
+    def run(images: np.ndarray) -> dict[str, np.ndarray]:
+        results: dict[str, Any] = {}
         for name in ("serving_default", "embed"):
-            found |= loaded.signatures[name](image=tf.constant(images))
-        return {name: value.numpy() for name, value in found.items() if name != "class_name"}  # which .npz would pickle
+            results |= loaded.signatures[name](image=tf.constant(images))
+        return {name: value.numpy() for name, value in results.items() if name != "class_name"}  # .npz would pickle it
 
-    run.keep = loaded  # a SavedModel's variables go with it
     return run
 
 
@@ -45,7 +51,7 @@ def _litert(path: str) -> Function:
 
     import tensorflow as tf
 
-    with warnings.catch_warnings():  # that LiteRT's interpreter will be a package of its own
+    with warnings.catch_warnings():  # which say that the interpreter will move to a package of its own
         warnings.simplefilter("ignore", UserWarning)
         interpreter = tf.lite.Interpreter(model_path=path)
     runner = interpreter.get_signature_runner("serving_default")
@@ -72,11 +78,11 @@ def _keras(path: str) -> Function:
 
 def main(format: str, path: str, images: str, result: str) -> None:
     """Saves the outputs as .npz."""
-    if format != "keras":
-        sys.modules["keras"] = sys.modules["tfxfer"] = None
-    if format == "onnx":
-        sys.modules["tensorflow"] = None
-    np.savez(result, **outputs(format, path, np.load(images)))
+    blocked = [] if format == "keras" else ["keras", "tfxfer"]
+    for name in [*blocked, *(["tensorflow"] if format == "onnx" else [])]:
+        sys.modules[name] = None  # type: ignore[assignment]  # makes its import fail
+    arrays: dict[str, Any] = outputs(format, path, np.load(images))
+    np.savez(result, **arrays)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,16 @@ from tfxfer.export import image_ops
 def write(net: keras.Model, path: Path) -> None:
     """Writes a SavedModel with three signatures; augmentation and dropout are off.
 
-    `serving_default` takes `image`, uint8 (batch, height, width, channels) as the data set has them, and gives
+    `serving_default` takes `image`, uint8 (batch, height, width, channels) as in the data set, and returns
     `probabilities` float32 (batch, classes), `class_index` int64 (batch,) and `class_name` string (batch,).
-    `serving_bytes` takes `image_bytes`, string (batch,) of JPEG or PNG files as `encoded.decode` takes them, and gives
-    the same. `embed` takes `image` and gives `embedding` float32 (batch, d). A batch may be empty. Pixels of another
-    height, width or number of channels are an InvalidArgumentError that says what was expected: to be resized as the
-    network learned from them, pictures go to `serving_bytes`.
+    `serving_bytes` takes `image_bytes`, string (batch,) of JPEG or PNG files as `image_ops.decode` takes them, and
+    returns the same. `embed` takes `image` and returns `embedding` float32 (batch, d). A batch may be empty. For pixels
+    of another height, width or number of channels TensorFlow raises an InvalidArgumentError that says what was
+    expected; `serving_bytes` resizes images as training did.
+
+    Args:
+        net: from `model.build`.
+        path: the SavedModel's folder.
     """
     shape = net.input_shape[1:]
     pixels = [tf.TensorSpec((None, *shape), tf.uint8, name="image")]
@@ -25,40 +29,40 @@ def write(net: keras.Model, path: Path) -> None:
     names = tf.constant(list(net.classes))
     both = keras.Model(net.input, [net.output, net.get_layer("embedding").output])
 
-    def outputs(image):
+    def outputs(image: tf.Tensor) -> list[tf.Tensor]:
         image = _checked(image, shape)
         n = tf.shape(image)[0]
-        # oneDNN's convolutions refuse an empty batch: it gets one row, which is cut off again
+        # oneDNN's convolutions refuse an empty batch: it gets one row, which is removed again
         padded = tf.pad(image, [[tf.cast(n == 0, tf.int32), 0], [0, 0], [0, 0], [0, 0]])
         return [output[:n] for output in both(tf.ensure_shape(padded, (None, *shape)), training=False)]
 
-    forward = tf.function(outputs, input_signature=pixels)  # traced once for all
+    forward = tf.function(outputs, input_signature=pixels)  # traced once for all signatures
 
-    def serve(image):
+    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = tf.nn.softmax(forward(image)[0])
         index = tf.argmax(probabilities, axis=-1)
         return {"probabilities": probabilities, "class_index": index, "class_name": tf.gather(names, index)}
 
-    def serve_bytes(image_bytes):
+    def serve_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = tf.TensorSpec(shape, tf.uint8)
-        return serve(tf.map_fn(lambda one: image_ops.decode(one, shape), image_bytes, fn_output_signature=spec))
+        return serve(tf.map_fn(lambda content: image_ops.decode(content, shape), image_bytes, fn_output_signature=spec))
 
     archive = keras.export.ExportArchive()
     archive.track(both)
     archive.add_endpoint("serving_default", serve, pixels)
     archive.add_endpoint("serving_bytes", serve_bytes, files)
     archive.add_endpoint("embed", lambda image: {"embedding": forward(image)[1]}, pixels)
-    with console.loggers():  # where the assets are
+    with console.loggers():  # which say where the assets are
         archive.write_out(str(path), verbose=False)
 
 
 def _checked(image: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
-    """The pixels, once it is sure that they have the shape declared: called by name, TensorFlow takes any other."""
-    # without this the declared shape is believed, and the check optimized away
+    """The pixels, once they are known to have the declared shape: TensorFlow does not check what is passed by name."""
+    # without this TensorFlow relies on the declared shape and optimizes the check away
     image = tf.raw_ops.PlaceholderWithDefault(input=image, shape=None)
-    given = tf.shape(image)
-    fits = tf.reduce_all(tf.raw_ops.Equal(x=given[1:], y=list(shape), incompatible_shape_error=False))
+    actual = tf.shape(image)
+    fits = tf.reduce_all(tf.raw_ops.Equal(x=actual[1:], y=list(shape), incompatible_shape_error=False))
     expected = f"image: expected uint8 (batch, {', '.join(map(str, shape))}), got"
-    advice = "resize the pixels, or give the picture files to serving_bytes, which resizes them"
-    with tf.control_dependencies([tf.debugging.Assert(fits, [expected, given, advice], summarize=4)]):
+    advice = "resize the pixels, or give the image files to serving_bytes, which resizes them"
+    with tf.control_dependencies([tf.debugging.Assert(fits, [expected, actual, advice], summarize=4)]):
         return tf.identity(image)

@@ -15,10 +15,10 @@ from tfxfer.core.cache import Store, amount
 from tfxfer.core.concatenated import Concatenated
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
+from tfxfer.data.splits import TRAINING_SPLITS
 from tfxfer.features import frozen_prefix, inference
 
 MODES = ("auto", "memory", "disk", "off")
-SPLITS = ("train", "validation")
 
 
 @dataclass
@@ -105,12 +105,12 @@ def compute(
     if mode == "memory":  # one by one: the copies should not be there together
         with tf.device("CPU:0"):
             filled = {job: tf.constant(filled.pop(job)) for job in list(filled)}
-    arrays = {split: {name: (found | filled)[name, split] for name in tensors} for split in SPLITS}
+    arrays = {split: {name: (found | filled)[name, split] for name in tensors} for split in TRAINING_SPLITS}
     megabytes = sum(math.prod(shape) * kind.itemsize for shape, kind in plan.specs.values()) / 1e6
     where = f"{megabytes:,.0f} MB " + (
         "found on disk" if not missing else "in memory" if mode == "memory" else "on disk"
     )
-    return Activations(arrays, where, {split: splits.rows[split].labels for split in SPLITS})
+    return Activations(arrays, where, {split: splits.rows[split].labels for split in TRAINING_SPLITS})
 
 
 class _Plan:
@@ -124,7 +124,7 @@ class _Plan:
         for name, tensor in tensors.items():
             graph = frozen_prefix.identity(net, tensor)
             kind = tf.as_dtype(dtype if dtype and given[name].dtype.is_floating else given[name].dtype)
-            for split in SPLITS:
+            for split in TRAINING_SPLITS:
                 times = max(1, views) if split == "train" else 1
                 drawn = (views, seed) if views and split == "train" else None
                 facts = [graph, splits.fingerprint, split, kind.name, drawn]
@@ -137,7 +137,7 @@ class _Plan:
 
     def fill(self, filled: dict[tuple[str, str], np.ndarray], strategy) -> None:
         """Runs each split through the prefix, once for each view, and writes into the arrays."""
-        missing = {split: [name for name in self.tensors if (name, split) in filled] for split in SPLITS}
+        missing = {split: [name for name in self.tensors if (name, split) in filled] for split in TRAINING_SPLITS}
         names = {*missing["train"], *missing["validation"]}
         if not names:
             return
@@ -146,7 +146,7 @@ class _Plan:
         fixed = inference.Forward(part, strategy, batch_size=batch_size)
         # random states count calls, which sharing out would change
         drawn = inference.Forward(part, training=True, batch_size=batch_size) if self.views else None
-        for split in filter(missing.get, SPLITS):
+        for split in filter(missing.get, TRAINING_SPLITS):
             random, n = bool(self.views) and split == "train", self.splits.size(split)
             for view in range(self.views if random else 1):
                 row = view * n

@@ -1,9 +1,10 @@
 """Features of many images with their labels and ids: in memory, in one file, or in memory-mapped shards on disk."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
@@ -24,9 +25,15 @@ class Bank:
     memory.
     """
 
-    values: dict[str, np.ndarray | Concatenated]
+    values: Mapping[str, np.ndarray | Concatenated]
     labels: np.ndarray
     ids: np.ndarray
+
+    @overload
+    def __getitem__(self, key: str) -> np.ndarray: ...  # or `Concatenated`, which reads like one
+
+    @overload
+    def __getitem__(self, key: slice) -> "Bank": ...
 
     def __getitem__(self, key: str | slice) -> "np.ndarray | Concatenated | Bank":
         if isinstance(key, str):
@@ -53,7 +60,12 @@ class Bank:
     def save(self, path: str | Path) -> None:
         """Writes one .npz, beside and renamed."""
         with atomic.file(Path(path)) as beside:
-            np.savez(beside, labels=self.labels, ids=self.ids, **{f"value/{k}": v for k, v in self.values.items()})
+            np.savez(
+                beside,
+                labels=self.labels,
+                ids=self.ids,
+                **{f"value/{k}": np.asarray(v) for k, v in self.values.items()},
+            )
 
     @classmethod
     def load(cls, path: str | Path) -> "Bank":

@@ -1,4 +1,4 @@
-"""What a network's layers say about images: one pass, several layers, in memory or in shards on disk."""
+"""Feature extraction: one pass over the images, several layers, into memory or into shards on disk."""
 
 import functools
 import hashlib
@@ -6,8 +6,8 @@ import itertools
 import json
 import math
 import sys
-import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -17,6 +17,7 @@ import tensorflow as tf
 from tfxfer.core import atomic, batching, distribute, memory
 from tfxfer.core.cache import Store, amount
 from tfxfer.core.errors import InputError
+from tfxfer.data.examples import Examples
 from tfxfer.features import frozen_prefix, inference
 from tfxfer.features.bank import MANIFEST, Bank, stack
 
@@ -27,7 +28,7 @@ SHARD_BYTES = 256e6  # of one shard's features, about
 
 def extract(
     net: keras.Model,
-    dataset: tf.data.Dataset,
+    dataset: tf.data.Dataset | Examples,
     layers: Sequence[str] = ("embedding",),
     limit: int | None = None,
     *,
@@ -35,30 +36,47 @@ def extract(
     strategy: tf.distribute.Strategy | None = None,
     out: str | Path | Store | None = None,
 ) -> Bank:
-    """Runs images through a network in inference mode and keeps what the named layers give.
+    """Runs images through a network in inference mode and collects the outputs of the named layers.
 
-    Features that would take more than half of the memory free go to memory-mapped shards in the cache. In `out` or in
-    the cache, shards of `splits.train` and the like are known by network, pixels, labels and ids: an extraction that
-    was interrupted continues, and one that is there already is not computed again.
+    The features are in memory, unless they would take more than half of the free memory, or `out` is given: then they
+    are in memory-mapped shards on disk. Shards are known by the network's layers and weights, and by the images with
+    their labels and ids: an extraction that was interrupted continues, and shards that exist are not computed again.
+    To recognise a plain data set takes one more pass over its images, but not through the network; `Examples`, such
+    as `splits.examples("test")`, have their fingerprint with them.
 
     Args:
-        net: from `model.build`.
-        dataset: single examples, dicts {image: uint8, label, id}, such as `splits.test`.
+        net: a network from `model.build`.
+        dataset: single examples, dicts {image: uint8 (height, width, channels), label, id}, such as `splits.test`; or
+            `Examples`.
         layers: names of layers of `net`; "logits" gives class scores, "image" the pixels themselves (uint8).
-        limit: only the first so many images (of `Splits`, a stratified subset).
-        batch_size: images at a time; by default what suits the network and the device.
-        strategy: shares each batch out among its replicas; every worker gets the whole bank, in the data set's order.
-        out: a folder for shards, which `Bank.load` reads again, or a `Store`, such as the cache, `Store()`.
+        limit: take only this many images, the first ones (in a split, a stratified subset); None takes all.
+        batch_size: images per batch; by default what suits the network and the device.
+        strategy: distributes each batch over its replicas; every worker gets the whole bank, in the data set's order.
+        out: a folder for the shards, which `Bank.load` reads again, or a `Store`, such as the cache, `Store()`.
+
+    Returns:
+        A bank with, for each layer, float32 (n, ...) features (uint8 for "image"), and labels and ids, int64 (n,).
 
     Raises:
-        InputError: an unknown layer, images that are not uint8 (floats in [0, 1] would silently become 0), or no room.
+        InputError: a layer is unknown, the images are not uint8 (floats in [0, 1] would silently become 0) or have
+            another shape than the network takes, there are none, or the disk has no room.
+
+    Example:
+        >>> from tfxfer import data, features, model
+        >>> splits = data.load("digits", limit=40)
+        >>> net = model.build("cnn", splits, weights="none")
+        >>> bank = features.extract(net, splits.test, ("embedding", "logits"))
+        >>> bank["embedding"].shape, bank["logits"].shape, bank.labels.shape
+        ((10, 128), (10, 10), (10,))
     """
     return Extractor(net, layers, batch_size=batch_size, strategy=strategy)(dataset, limit, out)
 
 
 class Extractor:
-    """`extract` for many data sets, one after another: the network is traced once, its weights are those of the time
-    of each call."""
+    """`extract` for several data sets, one after another: the network is traced once.
+
+    The weights are those that the network has when the extractor is called. Arguments as of `extract`.
+    """
 
     def __init__(
         self,
@@ -72,7 +90,8 @@ class Extractor:
             raise InputError(
                 f"{net.name} has no layer {', '.join(unknown)}; the last are {[x.name for x in net.layers[-5:]]}"
             )
-        self.net, self.layers, self.strategy, self._traced = net, list(layers), strategy, None
+        self.net, self.layers, self.strategy = net, list(layers), strategy
+        self._traced: inference.Forward | None = None
         self.tapped = keras.Model(net.input, {name: net.get_layer(name).output for name in layers})
         self.batch_size = batch_size or inference.images_per_batch(self.tapped)
         self.specs = {
@@ -83,9 +102,11 @@ class Extractor:
         self.row_bytes = sum(math.prod(shape) * kind.itemsize for shape, kind in self.specs.values())
 
     def __call__(
-        self, dataset: tf.data.Dataset, limit: int | None = None, out: str | Path | Store | None = None
+        self, dataset: tf.data.Dataset | Examples, limit: int | None = None, out: str | Path | Store | None = None
     ) -> Bank:
-        """As `extract`."""
+        """Extracts features of one data set; arguments, result and errors are those of `extract`."""
+        known = dataset if isinstance(dataset, Examples) else None
+        dataset = dataset.dataset if isinstance(dataset, Examples) else dataset
         spec, shape = dataset.element_spec, self.net.input_shape[1:]
         fits = isinstance(spec, dict) and not {"image", "label", "id"} - set(spec)
         if not fits or spec["image"].dtype != tf.uint8 or not spec["image"].shape.is_compatible_with(shape):
@@ -102,10 +123,10 @@ class Extractor:
             )
         if out is None and memory.fits(n * self.row_bytes):
             return _in_memory(self._compute(examples, 0, None))
-        what = dataset.identity() if hasattr(dataset, "identity") else (uuid.uuid4().hex, "unknown", "")
-        return self._to_disk(examples, n, what, out)
+        known = known or Examples.of(examples)
+        return self._to_disk(replace(known, dataset=examples), n, out)
 
-    def _to_disk(self, examples: tf.data.Dataset, n: int, what: tuple[str, str, str], out) -> Bank:
+    def _to_disk(self, examples: Examples, n: int, out: str | Path | Store | None) -> Bank:
         own = not isinstance(out, Store) and out is not None
         store = Store(out, sys.maxsize, "choose another out") if own else out or Store()
         if out is None:
@@ -114,10 +135,11 @@ class Extractor:
         rows = self.batch_size * per_shard
         sizes = [min(rows, n - first) for first in range(0, n, rows)]
         graphs = [frozen_prefix.identity(self.net, self.net.get_layer(name).output) for name in self.layers]
-        facts = [what, self.layers, graphs, rows]
+        facts = [(examples.fingerprint, examples.name, examples.split), self.layers, graphs, rows]
         keys = [hashlib.sha256(repr([*facts, i, size]).encode()).hexdigest() for i, size in enumerate(sizes)]
-        about = {"model": self.net.name, "layer": ", ".join(self.layers), "data": what[1], "split": what[2]}
-        compute = functools.partial(self._compute, examples)
+        about = {"model": self.net.name, "layer": ", ".join(self.layers), "data": examples.name}
+        about["split"] = examples.split
+        compute = functools.partial(self._compute, examples.dataset)
         shards = _in_shards(store, keys, sizes, self.specs, about, compute, per_shard)
         if own:
             with atomic.file(store.root / MANIFEST) as beside:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import keras
 
 from tfxfer import model
+from tfxfer.core import private_names
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,7 @@ def frontier(net: keras.Model, views: int = 0) -> Frontier:
     body = {layer.name for layer in model.backbone_layers(net)}
     changing: set[int] = set()
     tensors, frozen, reasons = {}, 0, []
-    by_depth = net._nodes_by_depth  # Keras has no public order of calls
-    nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+    nodes = private_names.calls(net)
     for node in nodes:
         operation = node.operation
         why = _moves(operation, operation.name in augmentation)
@@ -51,7 +51,7 @@ def frontier(net: keras.Model, views: int = 0) -> Frontier:
             frozen += operation.name in body
     calls = Counter(node.operation.name for node in nodes)
     for tensor in tensors.values():
-        if calls[name := tensor._keras_history.operation.name] > 1:  # Keras cuts at layers, not at their calls
+        if calls[name := private_names.origin(tensor)[0].name] > 1:  # Keras cuts at layers, not at their calls
             return Frontier({}, 0, name, "is called more than once")
     return Frontier(tensors, frozen, *reasons[0])
 
@@ -74,7 +74,7 @@ def random_states(layer: keras.Layer) -> list[keras.Variable]:
 
 
 def _name(tensor: keras.KerasTensor) -> str:
-    operation, _, index = tensor._keras_history
+    operation, index = private_names.origin(tensor)
     return f"{operation.name}:{index}" if index else operation.name
 
 

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -80,3 +80,25 @@ def images_per_batch(model: keras.Model, most: int = BATCH_SIZE) -> int:
     shapes = [layer.output.shape[1:] for layer in model.layers if isinstance(layer.output, keras.KerasTensor)]
     largest = max(math.prod(size or 1 for size in shape) for shape in shapes)
     return max(1, min(most, int(room / (4 * largest))))
+
+
+def predictor(
+    model: keras.Model, activation: Callable[[tf.Tensor], tf.Tensor] = tf.nn.softmax
+) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from images to what a model gives for them in inference mode, batch by batch.
+
+    Args:
+        model: uint8 images (batch, height, width, channels) -> one tensor (batch, ...), such as logits.
+        activation: applied to the model's output; by default logits become probabilities.
+
+    Returns:
+        A function, uint8 (n, height, width, channels) -> (n, ...).
+    """
+    forward = tf.function(lambda images: activation(model(images, training=False)), reduce_retracing=True)
+    size = images_per_batch(model)
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        batches = [images[first : first + size] for first in range(0, len(images), size)]
+        return np.concatenate([forward(tf.constant(batch)).numpy() for batch in batches])
+
+    return predict

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 from keras import layers
-from keras.src.models.functional import Functional
 
+from tfxfer.core import private_names
 from tfxfer.core.errors import InputError, shown
 from tfxfer.model import backbones
 
@@ -73,7 +73,7 @@ def describe(backbone, image_size: int | None, weights: str, scaling: Scaling | 
 def _functional(own: keras.Model) -> keras.Model:
     """A user's model as one functional graph of plain layers, or the reason why it cannot be one."""
     reserved = {"image", "to_float", "resize", "to_rgb", "scale", "scaled", "embedding", "head_dropout", "logits"}
-    if not isinstance(own, Functional) and not (isinstance(own, keras.Sequential) and own.built):
+    if not private_names.is_functional(own) and not (isinstance(own, keras.Sequential) and own.built):
         raise InputError(
             f"model {own.name} is no functional graph: build it with keras.Input, or as a built Sequential"
         )

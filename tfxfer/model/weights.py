@@ -2,11 +2,13 @@
 
 import contextlib
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py  # Keras's own requirement
 
+from tfxfer.core import private_names
 from tfxfer.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,33 +18,32 @@ BUNDLED = "efficientnet_lite0"  # the backbone that needs no file
 
 
 @contextlib.contextmanager
-def keras_downloads(name: str):
+def keras_downloads(name: str) -> Iterator[None]:
     """Around the building of a Keras application: its own download, but for two things.
 
     Keras deletes a file in its cache whose checksum differs, to download it again; here that is an error, and the file
     stays. And what goes wrong becomes one line.
     """
-    from keras.src.backend.config import keras_home  # where get_file looks: $KERAS_HOME, else ~/.keras
-    from keras.src.utils import file_utils
-
     ways = f"use --backbone {BUNDLED}, whose weights are bundled, or --weights PATH, or --weights none"
-    fetch, paths = file_utils.get_file, []
+    paths: list[Path] = []
 
-    def get_file(fname, origin, *args, cache_subdir="datasets", file_hash=None, **options):
-        paths.append(path := Path(keras_home()) / cache_subdir / fname)
-        if path.exists() and file_hash and not file_utils.validate_file(path, file_hash):
-            raise InputError(f"{path} is not the file Keras expects, its checksum differs: move it away, or {ways}")
-        try:
-            return fetch(fname, origin, *args, cache_subdir=cache_subdir, file_hash=file_hash, **options)
-        except Exception as error:  # Keras raises a bare Exception
-            raise InputError(
-                f"{name} needs {path.name}, which is not in {path.parent} and could not be downloaded "
-                f"({type(error).__name__}): put it into that folder, or {ways}"
-            ) from None
+    def checked(fetch: Callable[..., str]) -> Callable[..., str]:
+        def get_file(fname, origin, *args, cache_subdir="datasets", file_hash=None, **options) -> str:
+            paths.append(path := private_names.keras_folder(cache_subdir) / fname)
+            if path.exists() and file_hash and not private_names.has_checksum(path, file_hash):
+                raise InputError(f"{path} is not the file Keras expects, its checksum differs: move it away, or {ways}")
+            try:
+                return fetch(fname, origin, *args, cache_subdir=cache_subdir, file_hash=file_hash, **options)
+            except Exception as error:  # Keras raises a bare Exception
+                raise InputError(
+                    f"{name} needs {path.name}, which is not in {path.parent} and could not be downloaded "
+                    f"({type(error).__name__}): put it into that folder, or {ways}"
+                ) from None
 
-    file_utils.get_file = get_file
+        return get_file
+
     try:
-        with warnings.catch_warnings():
+        with private_names.downloading_by(checked), warnings.catch_warnings():
             # Keras loads MobileNetV2's 224 weights at other sizes, as intended here, and warns of it.
             warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square", UserWarning)
             yield
@@ -52,8 +53,6 @@ def keras_downloads(name: str):
         if paths:
             raise InputError(f"{paths[-1]} does not hold {name}'s weights ({error}): move it away, or {ways}") from None
         raise InputError(f"{name} cannot be built for these images: {error}") from None  # too small for it
-    finally:
-        file_utils.get_file = fetch
 
 
 def saved_by_keras_3(path: Path) -> bool:

@@ -1,93 +1,76 @@
-"""What do pixels, scattering and ImageNet networks know of clothes, and what does fine-tuning change?
+"""What do pixels, scattering and ImageNet networks know about clothes, and what does fine-tuning change?
 
-Five feature sets of Fashion-MNIST, three classifiers on each, the head alone, the last stage fine-tuned, and how far
-classes have collapsed; PCA and t-SNE of 2,000 test images. What to see: scattering, which has learned nothing, carries
-a linear classifier past networks trained on a million photographs; fine-tuning draws classes together (nc1 falls).
+Five feature sets of Fashion-MNIST: three classifiers on each, the head trained alone, the last stage fine-tuned, and
+how far the classes have collapsed; PCA and t-SNE of 2,000 test images. What to see: with scattering, which has learned
+nothing, a linear classifier beats networks trained on a million photographs; fine-tuning draws each class together (nc1
+falls).
 
 python -m tfxfer.recipes.fashion_features --backbones pixels,scattering,efficientnet_lite0
 """
 
-from tfxfer.runs import command, resume
+from typing import Annotated
+
+from tfxfer.recipes.shared import Run, recipe
+from tfxfer.runs import command
+from tfxfer.runs.option import Option
+from tfxfer.runs.options import Backbones, Classifiers, Depth, TuneEpochs
 
 
-@resume.resumable
+@recipe(dataset="fashion_mnist", weights="imagenet", image_size=96, epochs=5, batch_size=64, cache="auto")
 def main(
-    dataset: str = "fashion_mnist",
-    data_dir: str | None = None,
-    backbones: str = "pixels,scattering,vgg19_fc2,resnet18,efficientnet_lite0",
-    weights: str = "imagenet",
-    image_size: int = 96,
-    classifiers: str = "lda,logistic,random_forest",
-    tune: str = "resnet18,efficientnet_lite0",
-    unfreeze: int | str = "last",
-    epochs: int = 5,
-    tune_epochs: int = 3,
-    keep: str = "best",
-    early_stopping: int | None = None,
-    batch_size: int = 64,
-    learning_rate: float = 1e-3,
-    seed: int = 0,
-    validation: float | None = None,
-    test: float | None = None,
-    limit: int | None = None,
-    skip_bad: bool = False,
-    strict: bool = False,
-    cache: str = "auto",
-    strategy: str = "none",
-    precision: str = "float32",
-    resume: str | None = None,
-    out: str = "saved_models",
-) -> dict[str, float]:
+    run: Run,
+    backbones: Backbones = "pixels,scattering,vgg19_fc2,resnet18,efficientnet_lite0",
+    classifiers: Classifiers = "lda,logistic,random_forest",
+    tune: Annotated[
+        str, Option("Which of the backbones to fine-tune, comma-separated; empty for none.")
+    ] = "resnet18,efficientnet_lite0",
+    unfreeze: Depth = "last",
+    tune_epochs: TuneEpochs = 3,
+) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
-    arguments = dict(locals())
-    from tfxfer import data, export, model, report, runs, train
-    from tfxfer.recipes.shared import feature_sets, run_artifacts
+    from tfxfer import train
+    from tfxfer.recipes.shared import feature_measures, feature_sets
+    from tfxfer.recipes.shared.histories import joined
 
-    with runs.Run("fashion_features", arguments, out) as run:
-        run.seed(seed)
-        which = {"validation": validation, "test": test, "skip_bad": skip_bad, "strict": strict}
-        splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **which)
-        run.describe(None, splits)
-        sets, methods = backbones.split(","), classifiers.split(",")
-        tunes = [name for name in tune.split(",") if name]
-        nets, run.facts["left_out"] = feature_sets.networks(
-            sets, splits, image_size, weights, tunes, seed, unfreeze=unfreeze
-        )
-        feature_sets.check_memory(nets, splits, methods)
-        panels, histories, best = {}, {}, None
-        for name, net in nets.items():
-            depths = {"last_layer": (0, epochs)} if feature_sets.learned(net) else {}
-            depths |= {"tuned": (unfreeze, tune_epochs)} if name in tunes else {}
-            with run.phase(f"features_{name}"):
-                banks = feature_sets.gather(net, splits, unfreeze if name in tunes else 0, cache, run.strategy)
-            with run.phase(f"classifiers_{name}"):
-                run.note(name, feature_sets.classify(banks, methods, seed))
-            if not depths:
-                with run.phase(f"study_{name}"):
-                    run.note(name, feature_sets.collapse(banks))
-                    panels[name] = feature_sets.panel(banks, seed)
-            for part, (depth, passes) in depths.items():
-                model.unfreeze_last(net, depth, train_batch_norm=True)
-                with run.phase(f"{part}_{name}"):
-                    options = run.training(f"{name}-{part}") | {"cache": feature_sets.activations(net, banks)}
-                    history = histories[f"{name} {part}"] = train.fit(net, splits, passes, learning_rate, **options)
-                    after = feature_sets.onwards(net, banks, ("embedding", "logits"))
-                    known_as = f"{name}_tuned" if part == "tuned" else name
-                    run.note(known_as, feature_sets.collapse(after, net))
-                    panels |= {known_as: feature_sets.panel(after, seed)}
-                run.note(f"{name}/{part}", feature_sets.accuracies(after))
-            if depths and (best is None or history.kept("val_accuracy") > best[0]):
-                best = history.kept("val_accuracy"), net, after["test"]
-        if best:
-            _, net, tested = best
-            run.save_model(net, feature_sets.joined(histories))
-            panels |= {"test": tested.only("logits"), "pictures": run_artifacts.pictures(splits, tested["logits"])}
-            with run.phase("explanations"):
-                panels |= run_artifacts.network(run, net, splits, panels["pictures"])
-            export.saved_model(net, run.dir, panels["pictures"]["image"][:200])
-        run.save(panels)
-        report.write(run.dir)
-    return run.metrics
+    chosen, methods = run.options, classifiers.split(",")
+    tuned = [name for name in tune.split(",") if name]
+    splits = run.load_data()
+    run.describe(None, splits)
+    nets, run.facts["left_out"] = feature_sets.networks(
+        backbones.split(","), splits, chosen.image_size, chosen.weights, tuned, chosen.seed, unfreeze=unfreeze
+    )
+    feature_sets.check_memory(nets, splits, methods)
+    histories, best = {}, None
+    for name, net in nets.items():
+        depths: dict[str, tuple[int | str, int]] = {}
+        depths |= {"last_layer": (0, chosen.epochs)} if feature_sets.learned(net) else {}
+        depths |= {"tuned": (unfreeze, tune_epochs)} if name in tuned else {}
+        with run.phase(f"features_{name}"):
+            banks = feature_sets.gather(net, splits, unfreeze if name in tuned else 0, chosen.cache, run.strategy)
+        with run.phase(f"classifiers_{name}"):
+            run.note(name, feature_measures.classify(banks, methods, chosen.seed))
+        if not depths:
+            with run.phase(f"study_{name}"):
+                run.note(name, feature_measures.collapse(banks))
+                run.banks[name] = feature_measures.panel(banks, chosen.seed)
+        for part, (depth, epochs) in depths.items():
+            feature_sets.unfreeze(net, depth)
+            with run.phase(f"{part}_{name}"):
+                options = run.training(f"{name}-{part}") | {"cache": feature_sets.activations(net, banks)}
+                history = histories[f"{name} {part}"] = train.fit(net, splits, epochs, chosen.learning_rate, **options)
+                after = feature_sets.forward_tails(net, banks, ("embedding", "logits"))
+                title = f"{name}_tuned" if part == "tuned" else name
+                run.note(title, feature_measures.collapse(after, net))
+                run.banks[title] = feature_measures.panel(after, chosen.seed)
+            run.note(f"{name}/{part}", feature_measures.accuracies(after))
+        if depths and (best is None or history.kept("val_accuracy") > best[0]):
+            best = history.kept("val_accuracy"), net, after["test"].only("logits")
+    run.facts["sections"] = ["feature_sets", "projections", "training", "predictions", "saliency"]
+    run.facts["subjects"] = {"feature_sets": list(run.banks)}
+    _, net, tested = best or (None, None, None)
+    if net is not None:
+        run.save_model(net, joined(histories))
+    run.finish(net, splits, tested, project=False)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,32 @@
-"""Figures of images and projections on paper, by matplotlib: a function each, arrays in, a Figure out."""
+"""Figures of images and projections on paper, by matplotlib: one function each, arrays in, a Figure out."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tfxfer.analysis.attribution import empty
 from tfxfer.analysis.projection import METHODS
 from tfxfer.data.corruptions import NAMES
+from tfxfer.features.bank import Bank
 from tfxfer.report.charts import class_colors, plain
 
 _TITLES = {"pca": "PCA", "tsne": "t-SNE (after PCA to 50)", "lle": "LLE"}
 
 
 def frame(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest place to show of points (n, 2): one stray point must not squeeze the rest."""
+    """Lowest and highest place to show of points (n, 2), each (2,): one stray point must not squeeze the rest."""
     low, high = np.percentile(points, [0.5, 99.5], axis=0)
     margin = 0.08 * np.maximum(high - low, 1e-9)
     return low - margin, high + margin
 
 
-def projections(banks: dict, classes: list[str], captions: dict[str, str]) -> Figure:
-    """One row per bank, one column per projection found in it, classes by colour.
+def projections(banks: Mapping[str, Bank], classes: Sequence[str], captions: Mapping[str, str]) -> Figure:
+    """One row for each bank, one column for each projection that all of them have, one colour for each class.
 
     Args:
-        banks: name -> mapping with `labels` (n,) and projections (n, 2) under their method's name.
+        banks: with projections (n, 2) under the names of their methods.
         classes: names, in the labels' order.
         captions: bank name -> what its row shows.
     """
@@ -30,74 +34,87 @@ def projections(banks: dict, classes: list[str], captions: dict[str, str]) -> Fi
     shape = (len(banks), len(methods))
     figure = Figure(figsize=(4.2 * shape[1] + 1.6, 4.1 * shape[0]), layout="constrained")
     axes = figure.subplots(*shape, squeeze=False)
-    colors = class_colors(len(classes))
-    names = plain(classes)
     for row, (name, bank) in zip(axes, banks.items(), strict=True):
         row[0].set_ylabel(captions[name], fontsize=11)
         for ax, method in zip(row, methods, strict=True):
-            for label, color in enumerate(colors):
-                points = bank[method][bank.labels == label]
-                ax.scatter(*points.T, s=9, color=color, linewidths=0, alpha=0.75)
-            low, high = frame(bank[method])
-            outside = int(((bank[method] < low) | (bank[method] > high)).any(1).sum())
-            ax.set(xticks=[], yticks=[], title=_TITLES[method] + (f" ({outside} outside)" if outside else ""))
+            points = np.asarray(bank[method])
+            _scatter(ax, points, bank.labels, len(classes))
+            low, high = frame(points)
+            outside = int(((points < low) | (points > high)).any(1).sum())
+            ax.set(title=_TITLES[method] + (f" ({outside} outside)" if outside else ""))
             ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-    columns = -(-len(names) // 30)
-    style = {"loc": "outside right upper", "markerscale": 2.5, "frameon": False, "title": "class", "ncols": columns}
-    figure.legend(axes[0, 0].collections, names, **style)
+    _legend(figure, axes[0, 0], classes)
     figure.suptitle("Do classes separate? Each panel is fitted to its own features: compare clusters, not positions")
     return figure
 
 
-def mistakes(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> Figure:
+def _scatter(ax: Axes, points: np.ndarray, labels: np.ndarray, classes: int) -> None:
+    """Points (n, 2) in the colours of their classes."""
+    for label, color in enumerate(class_colors(classes)):
+        x, y = points[labels == label].T
+        ax.scatter(x, y, s=9, color=color, linewidths=0, alpha=0.75)
+    ax.set(xticks=[], yticks=[])
+
+
+def _legend(figure: Figure, ax: Axes, classes: Sequence[str]) -> None:
+    """Which colour is which class, beside the panels, in columns of 30."""
+    figure.legend(
+        ax.collections,
+        plain(classes),
+        loc="outside right upper",
+        markerscale=2.5,
+        frameon=False,
+        title="class",
+        ncols=-(-len(classes) // 30),
+    )
+
+
+def mistakes(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> Figure:
     """The most confident wrong predictions, at most 16.
 
     Args:
         images: uint8 (n, height, width, 1 or 3); labels (n,); probabilities (n, classes).
     """
-    classes = plain(classes)
-    predicted, sure = probabilities.argmax(1), probabilities.max(1)
+    names, predicted, confidence = plain(classes), probabilities.argmax(1), probabilities.max(1)
     wrong = np.flatnonzero(predicted != labels)
-    wrong = wrong[np.argsort(-sure[wrong])][:16]
+    wrong = wrong[np.argsort(-confidence[wrong])][:16]
     rows = max(1, -(-len(wrong) // 8))
     figure = Figure(figsize=(12, 1.95 * rows + 0.5), layout="constrained")
     for ax in (axes := figure.subplots(rows, 8, squeeze=False).ravel()):
         ax.axis("off")
     for ax, i in zip(axes, wrong, strict=False):
         ax.imshow(images[i].squeeze(), cmap="gray", vmin=0, vmax=255)
-        ax.set_title(f"{classes[labels[i]]}\ntaken for {classes[predicted[i]]}\np = {sure[i]:.2f}", fontsize=9)
+        ax.set_title(f"{names[labels[i]]}\ntaken for {names[predicted[i]]}\np = {confidence[i]:.2f}", fontsize=9)
     figure.suptitle("Most confident mistakes" if len(wrong) else "No mistakes among these test images")
     return figure
 
 
-def planes(banks: dict, classes: list[str], corruption: str) -> Figure:
-    """2 x 2: above the corrupted images, below the clean ones; left the original network, right the tuned one.
+def planes(banks: Mapping[str, Bank], classes: Sequence[str], corruption: str) -> Figure:
+    """2 x 2: corrupted images above, clean ones below; the original network on the left, the tuned one on the right.
 
     Each network has one PCA, fitted to both of its sides, so the panels of a column share their axes.
 
     Args:
-        banks: "corrupted" and "clean" -> mapping with `labels` (n,), "original" and "tuned" (n, 2).
+        banks: "corrupted" and "clean", each with "original" and "tuned" (n, 2).
     """
     figure = Figure(figsize=(10.5, 8.4), layout="constrained")
     axes = figure.subplots(2, 2)
     for column, network in enumerate(("original", "tuned")):
-        low, high = frame(np.concatenate([bank[network] for bank in banks.values()]))
+        low, high = frame(np.concatenate([np.asarray(bank[network]) for bank in banks.values()]))
         for ax, (side, bank) in zip(axes[:, column], banks.items(), strict=True):
-            for label, color in enumerate(class_colors(len(classes))):
-                ax.scatter(*bank[network][bank.labels == label].T, s=9, color=color, linewidths=0, alpha=0.75)
-            ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xticks=[], yticks=[])
+            _scatter(ax, np.asarray(bank[network]), bank.labels, len(classes))
+            ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
             ax.set(title=f"{side} images, {network} network")
-    style = {"loc": "outside right upper", "markerscale": 2.5, "frameon": False, "title": "class"}
-    figure.legend(axes[0, 0].collections, plain(classes), **style)
+    _legend(figure, axes[0, 0], classes)
     figure.suptitle(f"What does {corruption} do to features? PCA; above and below share their axes")
     return figure
 
 
 def contact_sheet(images: np.ndarray) -> Figure:
-    """One image under 19 corruptions (across) and five severities (down).
+    """One image under 19 corruptions (columns) at five severities (rows).
 
     Args:
-        images: uint8 (95, height, width, 1 or 3), severities within corruptions.
+        images: uint8 (95, height, width, 1 or 3), by corruption and then by severity.
     """
     figure = Figure(figsize=(19, 5.6), layout="constrained")
     for number, (ax, image) in enumerate(zip(figure.subplots(5, len(NAMES)).T.ravel(), images, strict=True)):
@@ -109,38 +126,38 @@ def contact_sheet(images: np.ndarray) -> Figure:
     return figure
 
 
-def explained(images: np.ndarray, maps: dict[str, np.ndarray], captions: list[str], title: str) -> Figure:
-    """Original, heat map and overlay of each image, a row of pairs for each method.
+def explained(images: np.ndarray, maps: Mapping[str, np.ndarray], captions: Sequence[str], title: str) -> Figure:
+    """Each image, and below it for each method the heat map and the overlay.
 
     Args:
         images: uint8 (n, height, width, 1 or 3).
-        maps: method -> float (n, height, width) in [0, 1]; one that is empty says so.
+        maps: method -> float (n, height, width) in [0, 1]; an empty one is marked as such.
         captions: n of them.
     """
-    captions, rows = plain(captions), 1 + 2 * len(maps)
+    rows = 1 + 2 * len(maps)
     figure = Figure(figsize=(1.35 * len(images) + 0.8, 1.35 * rows + 0.9), layout="constrained")
     axes = figure.subplots(rows, len(images), squeeze=False)
     for ax in axes.ravel():
         ax.set(xticks=[], yticks=[])
-    for column, (image, caption) in enumerate(zip(images, captions, strict=True)):
+    for column, (image, caption) in enumerate(zip(images, plain(captions), strict=True)):
         axes[0, column].set_title(caption, fontsize=8)
         for row in (0, *range(2, rows, 2)):
             axes[row, column].imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
-        for number, found in enumerate(maps.values()):
+        for number, method in enumerate(maps.values()):
             heat, overlay = axes[1 + 2 * number : 3 + 2 * number, column]
-            if empty(found[column][None])[0]:
+            if empty(method[column][None])[0]:
                 heat.text(0.5, 0.5, "empty", ha="center", va="center", fontsize=8, transform=heat.transAxes)
                 continue
-            heat.imshow(found[column], cmap="inferno", vmin=0, vmax=1)
-            overlay.imshow(found[column], cmap="inferno", vmin=0, vmax=1, alpha=0.5)
+            heat.imshow(method[column], cmap="inferno", vmin=0, vmax=1)
+            overlay.imshow(method[column], cmap="inferno", vmin=0, vmax=1, alpha=0.5)
     for number, name in enumerate(maps):
         axes[1 + 2 * number, 0].set_ylabel(name, fontsize=8)
     figure.suptitle(title)
     return figure
 
 
-def samples(images: np.ndarray, labels: np.ndarray, classes: list[str]) -> Figure:
-    """Some images of each class, a column for each.
+def samples(images: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Some images of each class, one column for each.
 
     Args:
         images: uint8 (n, height, width, 1 or 3); labels (n,).

@@ -1,7 +1,8 @@
-"""Characters that matplotlib's font lacks, Chinese or emoji: drawn by another installed font, or spelled out."""
+"""Characters that matplotlib's font lacks, such as Chinese: drawn by another installed font, or spelled out."""
 
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from matplotlib import font_manager
@@ -11,23 +12,23 @@ from matplotlib.text import Text
 
 _PLACEHOLDERS = ("last resort", ".lastresort", "adobe blank")  # fonts with a box, or nothing, for every character
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # joiners, variation selectors
-_family: dict[str, str | None] = {}  # character -> a family of fonts that draws it: "" is the usual one, None is none
-_spelled: set[str] = set()  # spelled out since `say` last said so
+_family: dict[str, str | None] = {}  # character -> font family that draws it; "" is the usual one, None means no font
+_spelled: set[str] = set()  # characters spelled out since `warn_of_missing` was last called
 
 
 def drawable(name: str) -> str:
-    """A name in which each character that no installed font draws is its code point, as [U+732B]."""
+    """A name in which each character that no installed font draws is replaced by its code point, such as [U+732B]."""
     if name.isascii() and name.isprintable():
         return name
     _look_up(set(name) - {"\n"} - _family.keys())
-    lost = {each for each in name if each != "\n" and _family[each] is None}
-    seen = {each for each in lost if not _INVISIBLE.match(each)}
-    _spelled.update(seen)
-    return "".join(f"[U+{ord(c):04X}]" if c in seen else "" if c in lost else c for c in name)
+    missing = {character for character in name if character != "\n" and _family[character] is None}
+    visible = {character for character in missing if not _INVISIBLE.match(character)}
+    _spelled.update(visible)
+    return "".join(f"[U+{ord(c):04X}]" if c in visible else "" if c in missing else c for c in name)
 
 
 def fall_back(figure: Figure) -> None:
-    """Lets a figure's texts, also those of ticks not yet made, take the other fonts that names were found to need."""
+    """Lets a figure's texts, including those of ticks not made yet, use the other fonts that its names need."""
     if others := sorted({family for family in _family.values() if family}):
         for text in figure.findobj(Text):
             text.set_fontfamily([*text.get_fontfamily(), *others])
@@ -35,11 +36,11 @@ def fall_back(figure: Figure) -> None:
             ax.tick_params(labelfontfamily=[*FontProperties().get_family(), *others])
 
 
-def say() -> None:
-    """Warns, in one line, of what was spelled out since it last did."""
+def warn_of_missing() -> None:
+    """Warns, in one line, of the characters that were spelled out since the last call."""
     if _spelled:
-        codes = {each: f"U+{ord(each):04X}" for each in sorted(_spelled)[:5]}
-        shown = ", ".join(f"{each} ({code})" if each.isprintable() else code for each, code in codes.items())
+        codes = {character: f"U+{ord(character):04X}" for character in sorted(_spelled)[:5]}
+        shown = ", ".join(f"{c} ({code})" if c.isprintable() else code for c, code in codes.items())
         more = f" and {len(_spelled) - 5} other characters" if len(_spelled) > 5 else ""
         warnings.warn(
             f"no installed font has {shown}{more}: PNG figures show these codes instead; charts and tables of "
@@ -51,34 +52,35 @@ def say() -> None:
 
 
 def _look_up(characters: set[str]) -> None:
-    """Notes for each character which family of fonts draws it."""
-    for place in (_usual, _installed, _new):
-        for family, path in place() if characters else ():
-            for each in [each for each in characters if _draws(path, each)]:
-                _family[each] = family
-                characters = characters - {each}
+    """Records for each character which font family draws it."""
+    for fonts in (_usual, _installed, _new):
+        for family, path in fonts() if characters else ():
+            for character in [character for character in characters if _draws(path, character)]:
+                _family[character] = family
+                characters = characters - {character}
             if not characters:
                 break
     _family.update(dict.fromkeys(characters))
 
 
-def _usual():
+def _usual() -> Iterator[tuple[str, str]]:
+    """The family that matplotlib uses, as "", with the file of its font."""
     for family in FontProperties().get_family():
         yield "", font_manager.findfont(FontProperties(family=[family]))
 
 
-def _installed():
-    """Families with an upright font of usual weight, those without serifs first, each with that font."""
-    names = {each.name for each in font_manager.fontManager.ttflist if (each.style, each.weight) == ("normal", 400)}
+def _installed() -> Iterator[tuple[str, str]]:
+    """Families with an upright font of normal weight, those without serifs first, each with that font's file."""
+    names = {font.name for font in font_manager.fontManager.ttflist if (font.style, font.weight) == ("normal", 400)}
     for name in sorted(names, key=lambda name: ("sans" not in name.lower(), name)):
         if not name.lower().startswith(_PLACEHOLDERS):
             yield name, font_manager.findfont(FontProperties(family=[name]))
 
 
-def _new():
+def _new() -> Iterator[tuple[str, str]]:
     """Families installed since matplotlib made its list of fonts, which it keeps for good."""
-    known = {Path(each.fname) for each in font_manager.fontManager.ttflist}
-    for path in {Path(each) for each in font_manager.findSystemFonts()} - known:
+    known = {Path(font.fname) for font in font_manager.fontManager.ttflist}
+    for path in {Path(name) for name in font_manager.findSystemFonts()} - known:
         try:
             font_manager.fontManager.addfont(path)
         except (OSError, RuntimeError, NotImplementedError):  # bitmaps, broken files
@@ -87,14 +89,14 @@ def _new():
 
 
 def _draws(path: str, character: str) -> bool:
-    """Whether a font has a shape for it: fonts of colour emoji have pictures, which matplotlib leaves blank."""
-    if "\ud800" <= character <= "\udfff":  # half a character: a byte of a name that is not UTF-8
+    """Whether a font has a shape for a character: colour emoji fonts have pictures, which matplotlib leaves blank."""
+    if "\ud800" <= character <= "\udfff":  # a surrogate: a byte of a name that is not UTF-8
         return False
     try:
         font = font_manager.get_font(path)
         if not font.get_char_index(ord(character)):
             return False
         font.load_char(ord(character))
-    except (OSError, RuntimeError):  # a font that was removed, or is broken
+    except (OSError, RuntimeError):  # the font was removed or is broken
         return False
     return len(font.get_path()[0]) > 0 or character.isspace() or bool(_INVISIBLE.match(character))

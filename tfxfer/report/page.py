@@ -1,10 +1,10 @@
-"""Pieces of a report's page, and the page: one HTML file that asks for nothing outside of itself."""
+"""Pieces of a report's page, and the page: one HTML file that requests nothing from outside."""
 
 import base64
 import html
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -12,18 +12,18 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from tfxfer.report import charts, fonts
-from tfxfer.report.charts import Heat, Panel
+from tfxfer.report import charts, fonts, plotly_charts
+from tfxfer.report.charts import Heat, Panel, Panels
 
 _ASSETS = resources.files("tfxfer.report") / "assets"
-# The browser itself sees to it that the page fetches nothing and sends nothing.
+# With this policy the browser itself makes sure that the page fetches nothing and sends nothing.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; form-action 'none'"
 )
 
 
 def page(title: str, sections: list[str]) -> str:
-    """A whole HTML document."""
+    """The whole HTML document; `sections` are pieces of HTML."""
     names = "report.css", "plotly.min.js", "report.js"
     style, plotly, script = ((_ASSETS / name).read_text(encoding="utf-8") for name in names)
     title = html.escape(title)
@@ -33,12 +33,13 @@ def page(title: str, sections: list[str]) -> str:
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head><body>'
         '<button id="theme" type="button" title="dark or light">◐</button>'
         f"<h1>{title}</h1>{''.join(sections)}"
-        "<noscript><p>The charts need JavaScript; they are in figures/ too, as PNG.</p></noscript>"
+        "<noscript><p>The charts need JavaScript; figures/ has them as PNG files too.</p></noscript>"
         f"<script>{plotly}</script><script>{script}</script></body></html>\n"
     )
 
 
 def heading(text: str) -> str:
+    """The heading of a section."""
     return f"<h2>{html.escape(text)}</h2>"
 
 
@@ -48,9 +49,9 @@ def note(text: str) -> str:
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple]) -> str:
-    """A table; columns headed "published" are set apart."""
+    """A table; columns whose head begins with "published" are set apart."""
 
-    def line(cells, tag):
+    def line(cells: Iterable[object], tag: str) -> str:
         kinds = [' class="published"' if name.startswith("published") else "" for name in head]
         return "<tr>" + "".join(f"<{tag}{k}>{html.escape(str(c))}</{tag}>" for c, k in zip(cells, kinds)) + "</tr>"
 
@@ -58,25 +59,23 @@ def table(head: tuple[str, ...], rows: Sequence[tuple]) -> str:
     return f'<div class="table"><table><thead>{line(head, "th")}</thead><tbody>{body}</tbody></table></div>'
 
 
-def figure(folder: Path, name: str, drawn: Figure) -> str:
-    """Saves a figure as <folder>/<name>.png and returns it with the picture inside."""
-    encoded = base64.b64encode(save(folder, name, drawn)).decode()
-    alt = html.escape(drawn.get_suptitle() or drawn.axes[0].get_title())
+def figure(folder: Path, name: str, figure: Figure) -> str:
+    """Saves a figure as <folder>/<name>.png and returns HTML that contains the picture."""
+    encoded = base64.b64encode(save(folder, name, figure)).decode()
+    alt = html.escape(figure.get_suptitle() or figure.axes[0].get_title())
     return f'<figure class="{html.escape(name)}"><img alt="{alt}" src="data:image/png;base64,{encoded}"></figure>'
 
 
-def chart(folder: Path, name: str, title: str, panels: Sequence[Panel | Heat]) -> str:
-    """Saves a chart as <folder>/<name>.png and returns it to be drawn by the page, a plot for each panel."""
+def chart(folder: Path, name: str, title: str, panels: Panels) -> str:
+    """Saves a chart as <folder>/<name>.png and returns HTML from which the page draws one plot for each panel."""
     save(folder, name, charts.on_paper(title, panels))
-    drawn = [json.loads(charts.on_page(panel).to_json()) for panel in panels]
-    kept = [{"data": each["data"], "layout": _without_template(each["layout"])} for each in drawn]
-    plots = "".join(f'<div class="plot">{data(each)}</div>' for each in kept)
+    plots = "".join(f'<div class="plot">{data(_plot(panel))}</div>' for panel in panels)
     caption = f"<figcaption>{html.escape(title)}</figcaption>"
     return f'<figure class="chart" data-name="{html.escape(name)}">{caption}<div class="plots">{plots}</div></figure>'
 
 
 def data(value: object, name: str = "") -> str:
-    """Something for the page's script to read; it cannot end the element that it stands in."""
+    """A value for the page's script to read, as JSON that cannot end the element it stands in."""
     text = json.dumps(value, allow_nan=False).replace("<", "\\u003c")
     return f'<script type="application/json"{f" id={name!r}" if name else ""}>{text}</script>'
 
@@ -87,21 +86,24 @@ def packed(values: np.ndarray) -> str:
 
 
 def picture(pixels: np.ndarray, quality: int = 80) -> str:
-    """uint8 (height, width, 1 or 3) as the address of a WebP picture inside the page."""
+    """uint8 (height, width, 1 or 3) as the data URL of a WebP picture."""
     file = io.BytesIO()
     Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(file, "WEBP", quality=quality)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def save(folder: Path, name: str, drawn: Figure) -> bytes:
+def save(folder: Path, name: str, figure: Figure) -> bytes:
     """Saves a figure as <folder>/<name>.png and returns the file's content."""
     file = io.BytesIO()
-    fonts.fall_back(drawn)
-    drawn.savefig(file, format="png", dpi=130)
+    fonts.fall_back(figure)
+    figure.savefig(file, format="png", dpi=130)
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.png").write_bytes(file.getvalue())
     return file.getvalue()
 
 
-def _without_template(layout: dict) -> dict:
-    return {key: value for key, value in layout.items() if key != "template"}  # 7 KB each; the page has its own
+def _plot(panel: Panel | Heat) -> dict:
+    """A plotly figure without its template of 7 KB: the page has its own."""
+    figure = json.loads(plotly_charts.on_page(panel).to_json())
+    layout = {key: value for key, value in figure["layout"].items() if key != "template"}
+    return {"data": figure["data"], "layout": layout}

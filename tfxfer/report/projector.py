@@ -10,11 +10,14 @@ from tensorboard.plugins.projector import ProjectorConfig, visualize_embeddings
 from tfxfer.features.bank import Bank
 from tfxfer.runs.loading import Loaded
 
-_MOST = 8192  # pixels a side of a sprite that TensorBoard shows
+_LARGEST_SPRITE = 8192  # pixels a side that TensorBoard shows
 
 
 def write(run: Loaded) -> None:
-    """Writes what `tensorboard --logdir RUN/logs` needs to show every bank that has an embedding, replacing it."""
+    """Writes what `tensorboard --logdir RUN/logs` needs to show every bank with an embedding, replacing what is there.
+
+    A run without such banks gets nothing.
+    """
     banks = {name: bank for name, bank in run.banks.items() if "embedding" in bank.values}
     if not banks:
         return
@@ -35,16 +38,16 @@ def write(run: Loaded) -> None:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split())  # tabs and line ends would be other cells
+    return " ".join(text.split())  # tabs and line ends would start other cells
 
 
 def _sprite(pictures: Bank | None, bank: Bank, path: Path) -> tuple[int, int] | None:
-    """A square grid of the bank's images, black where there is none; returns width and height of one."""
+    """Writes a square grid of the bank's images, black where there is none; returns width and height of one image."""
     if pictures is None:
         return None
     known = {number: row for row, number in enumerate(pictures.ids.tolist())}
-    images, across = pictures["image"], math.ceil(math.sqrt(len(bank)))
-    scale = min(1, _MOST / across / max(images.shape[1:3]), 64 / max(images.shape[1:3]))
+    images, across = np.asarray(pictures["image"]), math.ceil(math.sqrt(len(bank)))
+    scale = min(1, _LARGEST_SPRITE / across / max(images.shape[1:3]), 64 / max(images.shape[1:3]))
     height, width = (max(1, int(pixels * scale)) for pixels in images.shape[1:3])
     sheet = Image.new("RGB", (across * width, across * height))
     for place, number in enumerate(bank.ids.tolist()):

@@ -1,34 +1,46 @@
-"""Figures that the reports the recipes follow have published, and why ours differ: shown beside ours, never used."""
+"""Values published by the reports that the recipes follow, and why ours differ: shown beside ours, never used."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tfxfer.runs.loading import Loaded
+
 
 @dataclass(frozen=True)
 class Published:
-    """Figures under the keys of our metrics (a set's name may differ), the data they are of, why ours differ."""
+    """What one report has published.
+
+    Attributes:
+        figures: values under the keys of our metrics.
+        data: the data set that they belong to.
+        remark: how they came about, and why ours differ.
+        classes: how the names of its classes begin, in lower case; empty if the classes do not matter.
+    """
 
     figures: dict[str, float]
-    of: str
+    data: str
     remark: str
-    classes: tuple[str, ...] = ()  # how their names begin, in lower case; empty: any
+    classes: tuple[str, ...] = ()
 
     @property
     def head(self) -> str:
-        """What a column of them is called: a recipe runs on other data too."""
-        return f"published, {self.of}" if self.of else "published"
+        """The head of a column of them. It names the data set, for a recipe runs on other data too."""
+        return f"published, {self.data}" if self.data else "published"
 
     def fits(self, classes: Sequence[str]) -> bool:
-        """Whether data of these classes are of the same kind: none is another. Numbers are names not known."""
+        """Whether data with these classes are of the same kind: no class is of another kind.
+
+        A class that is called by a number may be any.
+        """
         return not self.classes or all(name.isdecimal() or name.lower().startswith(self.classes) for name in classes)
 
 
 def _table(sets: str, names: str, *rows: str) -> dict[str, float]:
-    """Rows of figures, one for each set, under "<set>/<name>"."""
+    """Rows of values, one for each feature set, under "<set>/<name>"."""
     columns = names.split()
     return {
-        f"{each}/{name}": float(value)
-        for each, row in zip(sets.split(), rows, strict=True)
+        f"{subject}/{name}": float(value)
+        for subject, row in zip(sets.split(), rows, strict=True)
         for name, value in zip(columns, row.split(), strict=True)
     }
 
@@ -69,8 +81,8 @@ FASHION_FEATURES = Published(
     ),
     "Fashion-MNIST",
     "The published table does not state image sizes, nor the settings of scattering and of the classifiers. Its NC1 "
-    "cannot be of the definition used here, by which it is never negative: the pseudo-inverse of the covariance "
-    "between classes, of rank 9, was probably taken at full rank, where rounding decides. Logistic regression "
+    "cannot follow the definition used here, by which it is never negative: the pseudo-inverse of the between-class "
+    "covariance, of rank 9, was probably taken at full rank, where rounding errors decide. Logistic regression "
     "converges here, on standardised features.",
     _CLOTHES,
 )
@@ -93,7 +105,7 @@ FASHION_MODELS = Published(
     "Fashion-MNIST",
     "The report trained its ResNet for 20 epochs and its CNN for 18, with augmentation; it gives about 0.83 for "
     "logistic regression and 0.87 to 0.89 for SVM and forest, shown as 0.88. Its recalls are "
-    "of one of its networks; it counts 156 shirts taken for T-shirts. It does not say how many blocks its ResNet has.",
+    "those of one of its networks, which takes 156 shirts for T-shirts. How many blocks its ResNet has is not said.",
     _CLOTHES,
 )
 
@@ -108,22 +120,22 @@ CIFAR10C_SHIFT = Published(
     },
     "CIFAR-10-C",
     "ResNet50 at 224, all of CIFAR-10, gaussian_blur at five severities. The report tunes on 20,000 random rows of the "
-    "50,000 that it then tests on, and CIFAR-10-C is made of CIFAR-10's test images: most of what it tests it has "
-    "learned from, in this version or in another.",
+    "50,000 that it then tests on, and CIFAR-10-C is made from CIFAR-10's test images: it has learned from most of "
+    "what it tests on, in the same version or in another.",
 )
 
 FASHION_GROUPS = Published(
     {"plain/accuracy": 0.9951, "permuted/accuracy": 0.9917},
     "Fashion-MNIST",
-    "The report says that the pixels were shuffled, not how; here one permutation is drawn for all images. It tried "
-    "one network, on three groups.",
+    "The report says that the pixels were shuffled, but not how; here one permutation is drawn for all images. It "
+    "tried one network, on three groups.",
 )
 
 EMOTION_RESNET18 = Published(
     {"scratch/accuracy": 0.6048, "tuned/accuracy": 0.6510, "scale/mean": 0.51, "scale/std": 0.20},
     "faces of seven emotions",
     "ResNet-18 at 224 on a data set of seven emotions that the report does not name; nor does it say how many layers "
-    "it froze, and what learning rates it took.",
+    "it froze, or which learning rates it used.",
     _EMOTIONS,
 )
 
@@ -137,6 +149,11 @@ RECIPES = {
 
 
 def known(recipe: str, classes: Sequence[str]) -> Published:
-    """What is published of a recipe's experiment, empty where nothing is, or where it is of another kind of data."""
-    found = RECIPES.get(recipe)
-    return found if found and found.fits(classes) else Published({}, "", "")
+    """What is published on a recipe's experiment; empty if nothing is, or if it concerns another kind of data."""
+    report = RECIPES.get(recipe)
+    return report if report and report.fits(classes) else Published({}, "", "")
+
+
+def for_run(run: Loaded) -> Published:
+    """What is published on a run's experiment; empty if nothing is."""
+    return known(run.facts["recipe"], run.facts["classes"])

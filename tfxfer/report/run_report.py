@@ -8,100 +8,107 @@ import numpy as np
 from tfxfer.analysis import intervals
 from tfxfer.core import atomic
 from tfxfer.report import fonts, page, projector
-from tfxfer.report.sections import (
-    dataset,
-    examples,
-    models,
-    permutation,
-    predictions,
-    projections,
-    saliency,
-    shift,
-    training,
-)
-from tfxfer.runs import loading, model_card
+from tfxfer.report.sections import examples, registry
+from tfxfer.runs import corruption_facts, loading, metric_names, model_card, tested_scores
 
-_MEASURES = {
-    "probe_accuracy": "accuracy of a logistic-regression probe on the features",
-    "silhouette": "silhouette of the classes, -1 to 1",
-    "knn_purity": "share of the 10 nearest neighbours of the same class",
-}
+_CHANGES = ("probe_accuracy", "silhouette", "knn_purity")  # metrics before and after fine-tuning, in the summary
+_ELSEWHERE = ("classes", "timings", "dataset", "sections", "subjects")  # facts that the details need not repeat
 
 
 def write(run_dir: str | Path) -> Path:
-    """Writes `figures/*.png`, `report.html` and the embedding projector's files in `logs/` into a run's directory,
-    replacing what is there.
+    """Writes a run's report into its directory, replacing what is there.
+
+    That is `report.html`, `figures/*.png`, and the files of TensorBoard's embedding projector in `logs/`. The sections
+    are those that the run names in run.json (fact `sections`, names of `report.sections.registry.SECTIONS`); for a
+    run that names none they are deduced from its metrics.
 
     Args:
-        run_dir: a run as `tfxfer.load` takes it: holds run.json, metrics.json, history.csv and banks/.
+        run_dir: a run as `tfxfer.load` takes it. It holds run.json, metrics.json, history.csv and banks/.
 
     Returns:
         Path of report.html. It opens without a network: everything is inside.
 
     Raises:
-        InputError: no finished run, or one that says nothing of its data.
+        InputError: it is not a finished run, its data is not described, or it names an unknown section.
+
+    Example:
+        >>> import tempfile
+        >>> from tfxfer import data, features, model, report, runs
+        >>> splits = data.load("digits", limit=80)
+        >>> net = model.build("cnn", splits, image_size=28, weights="none")
+        >>> with runs.Run("example", {}, tempfile.mkdtemp()) as run:  # doctest: +ELLIPSIS
+        ...     run.describe(net, splits)
+        ...     run.facts["sections"] = ["predictions"]
+        ...     run.save({"test": features.extract(net, splits.test, ("logits",))})
+        digits from scikit-learn: 80 train, 20 validation, 20 test
+        ...example...
+        >>> report.write(run.final).name
+        'report.html'
     """
     run = loading.described(run_dir)
-    parts = (models.feature_sets, models.models, shift.sections, permutation.sections, projections.sections)
-    parts += (training.sections, predictions.sections, saliency.sections, dataset.sections)
-    sections = [
-        examples.table(run),
-        _summary(run),
-        *(section for part in parts for section in part(run)),
-        _details(run),
-    ]
-    subject = run.facts["arguments"].get("backbone")
-    title = f"{run.facts['recipe']}: {f'{subject} on ' if subject else ''}{run.facts['data']['name']}"
+    sections = [examples.table(run), _summary(run), *registry.write(run), _details(run)]
+    backbone, data = run.facts["arguments"].get("backbone"), run.facts["data"]["name"]
+    title = f"{run.facts['recipe']}: {f'{backbone} on ' if backbone else ''}{data}"
     projector.write(run)
-    fonts.say()
+    fonts.warn_of_missing()
     return save(run.dir / "report.html", page.page(title, sections))
 
 
 def save(path: Path, content: str) -> Path:
-    """Writes a file beside its place and renames it."""
+    """Writes a file under a temporary name and renames it, so that it is never incomplete."""
     with atomic.file(path) as beside:
         beside.write_text(content, encoding="utf-8")
     return path
 
 
 def _summary(run: loading.Loaded) -> str:
-    facts = run.facts
-    sizes = ", ".join(f"{n:,} {split}" for split, n in facts["data"]["sizes"].items())
-    data, net = facts["data"], facts.get("model")
-    lead = f"{data['name']} from {data['origin']} ({sizes}). "
-    if "duplicates" in data:
-        lead += f"{model_card.copies(data)} "
-    if run.history and net:
-        trained = f"{net['unfrozen']} of the backbone's {net['layers']} layers"
-        if "loss" in run.history:
-            lead += f"The head and {trained} trained for {len(run.history['loss'])} epochs. "
-            lead += f"{model_card.kept(facts.get('training', {}))} ".lstrip()
-        else:  # several networks, or one in several ways
-            lead += f"Kept is {net['name']}: its head and {trained} were trained. "
-    if "test/accuracy" in run.metrics and (bank := run.banks.get("test")) is not None:
-        lead += f"Accuracy {model_card.measured(bank, model_card.tested(facts))}."
+    """The data, what was trained, the accuracy, and what fine-tuning changes in the features."""
     rows = [
-        (f"{what} ({name})", *(_measure(run, when, name) for when in ("before", "after")))
-        for name, what in _MEASURES.items()
+        (f"{metric.text} ({name})", *(_value(run, when, name) for when in ("before", "after")))
+        for name in _CHANGES
         if f"before/{name}" in run.metrics and f"after/{name}" in run.metrics
+        if (metric := metric_names.meaning(f"before/{name}"))
     ]
-    table = (
-        page.table(("what fine-tuning changes in the features of test images", "before", "after"), rows) if rows else ""
-    )
-    return f'<p class="lead">{html.escape(lead)}</p>{table}'
+    head = ("what fine-tuning changes in the features of test images", "before", "after")
+    table = page.table(head, rows) if rows else ""
+    return f'<p class="lead">{html.escape(_lead(run))}</p>{table}'
 
 
-def _measure(run: loading.Loaded, when: str, name: str) -> str:
-    """A figure of the features before or after; of an accuracy its 95% interval too."""
+def _lead(run: loading.Loaded) -> str:
+    facts = run.facts
+    data, net = facts["data"], facts.get("model")
+    sizes = ", ".join(f"{n:,} {split}" for split, n in data["sizes"].items())
+    sentences = [f"{data['name']} from {data['origin']} ({sizes})."]
+    if "duplicates" in data:
+        sentences.append(model_card.copies(data))
+    if run.history and net:
+        layers = f"{net['unfrozen']} of the backbone's {net['layers']} layers"
+        if "loss" in run.history:
+            epochs = len(run.history["loss"])
+            sentences.append(f"The head and {layers} were trained for {epochs} epoch{'s' if epochs != 1 else ''}.")
+            sentences.append(model_card.kept(facts.get("training", {})))
+        else:  # several networks, or one trained in several ways
+            sentences.append(f"The kept network is {net['name']}: its head and {layers} were trained.")
+    if "test/accuracy" in run.metrics and (bank := run.banks.get("test")) is not None:
+        sentences.append(f"Accuracy {tested_scores.accuracy(bank, corruption_facts.tested(facts))}.")
+    return " ".join(filter(None, sentences))
+
+
+def _value(run: loading.Loaded, when: str, name: str) -> str:
+    """A metric of the features before or after fine-tuning; an accuracy has its 95% interval."""
     value = run.metrics[f"{when}/{name}"]
-    if not name.endswith("accuracy") or when not in run.banks:
+    if name != "probe_accuracy" or when not in run.banks:
         return f"{value:.4f}"
     return intervals.text(value, intervals.wilson(value, len(np.unique(run.banks[when].bases))))
 
 
 def _details(run: loading.Loaded) -> str:
-    seconds = [(k.removeprefix("seconds/"), f"{v:.1f}") for k, v in run.metrics.items() if k.startswith("seconds/")]
-    facts = _flat({k: v for k, v in run.facts.items() if k not in ("classes", "timings", "dataset")})
+    seconds = [
+        (key.removeprefix("seconds/"), f"{value:.1f}")
+        for key, value in run.metrics.items()
+        if key.startswith("seconds/")
+    ]
+    facts = _flat({name: value for name, value in run.facts.items() if name not in _ELSEWHERE})
     return (
         f"<h2>How it was made</h2><p><code>{html.escape(run.facts['command'])}</code></p>"
         f"{page.table(('phase', 'seconds'), seconds)}"
@@ -110,8 +117,9 @@ def _details(run: loading.Loaded) -> str:
     )
 
 
-def _flat(value: dict, prefix: str = "") -> list[tuple[str, str]]:
-    rows = []
-    for key, item in value.items():
-        rows += _flat(item, f"{prefix}{key}/") if isinstance(item, dict) else [(prefix + key, str(item))]
+def _flat(facts: dict, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested facts as rows of path and value."""
+    rows: list[tuple[str, str]] = []
+    for key, value in facts.items():
+        rows += _flat(value, f"{prefix}{key}/") if isinstance(value, dict) else [(prefix + key, str(value))]
     return rows

@@ -5,4 +5,4 @@
 
 from tfxfer.core.lazy_face import lazy_face
 
-__getattr__, __dir__, __all__ = lazy_face(__name__, __file__, light=("command", "environment", "options", "resume"))
+__getattr__, __dir__, __all__ = lazy_face(__name__, __file__, light=("Run", "command", "resume"))

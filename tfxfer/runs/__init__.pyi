@@ -5,4 +5,3 @@ from .loading import Loaded as Loaded
 from .loading import latest as latest
 from .loading import load as load
 from .run import Run as Run
-from .run import as_published as as_published

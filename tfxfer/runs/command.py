@@ -1,4 +1,4 @@
-"""Functions to command lines: a recipe's signature gives its options, a bad input one line and exit code 2."""
+"""Command lines from functions: options come from the signature; bad input is one line and exit code 2."""
 
 import functools
 import inspect
@@ -6,14 +6,14 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from tfxfer.core.console import import_tensorflow
 from tfxfer.core.errors import InputError, met_by_machine
-from tfxfer.runs.options import HELP, LEAST
+from tfxfer.runs.option import parts
 
 
 def layer_count(text: str | int) -> int | str:
@@ -21,33 +21,60 @@ def layer_count(text: str | int) -> int | str:
     if isinstance(text, int) or text.isidentifier():
         return text
     if not text.isdecimal():
-        raise typer.BadParameter(f"{text!r} came, expected a whole number, a stage's name, or all")
+        raise typer.BadParameter(f"expected a whole number, a stage's name, or all, got {text!r}")
     return int(text)
 
 
+def annotated(function: Callable[..., Any], annotations: Mapping[str, Any] | None = None) -> Callable[..., Any]:
+    """A function whose parameters typer can read: of each with an `Option` the command line's; others stay.
+
+    Args:
+        annotations: of its parameters by name; by default those it has.
+    """
+    signature = inspect.signature(function)
+    hints = get_type_hints(function, include_extras=True) if annotations is None else annotations
+
+    def translate(parameter: inspect.Parameter) -> inspect.Parameter:
+        annotation = hints[parameter.name]
+        try:
+            kind, option = parts(annotation)
+        except TypeError:  # typer's own
+            return parameter.replace(annotation=annotation)
+        if parameter.default is inspect.Parameter.empty:
+            return parameter.replace(annotation=Annotated[kind, typer.Argument(help=option.help)])
+        parser: dict[str, Any] = {"parser": layer_count, "metavar": "INTEGER|STAGE|all"} if option.depth else {}
+        words = typer.Option(help=option.help, min=option.least, **parser)
+        return parameter.replace(annotation=Annotated[str if parser else kind, words])
+
+    parameters = [translate(parameter) for parameter in signature.parameters.values()]
+
+    @functools.wraps(function)
+    def run(*args: Any, **options: Any) -> Any:
+        return function(*args, **options)
+
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by typer
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
 def command(main: Callable[..., dict[str, float]]) -> Callable[..., None]:
-    """Gives a recipe's `main` the annotations typer reads; types and defaults stay its own."""
-    signature = inspect.signature(main)
+    """The command of a recipe's `main`, as typer takes it: its options, and what --resume leaves out."""
 
-    def annotate(parameter: inspect.Parameter) -> inspect.Parameter:
-        parser = {"parser": layer_count, "metavar": "INTEGER|STAGE|all"} if parameter.name == "unfreeze" else {}
-        kind = str if parser else parameter.annotation
-        option = typer.Option(help=HELP[parameter.name], min=LEAST.get(parameter.name), **parser)
-        return parameter.replace(annotation=Annotated[kind, option], kind=inspect.Parameter.KEYWORD_ONLY)
-
-    @functools.wraps(main)
-    def run(context: typer.Context, **options) -> None:
+    def run(context: typer.Context, **options: Any) -> None:
         import_tensorflow()
         if options.get("resume"):  # what was not typed comes from the run that is resumed
-            options = {k: v for k, v in options.items() if context.get_parameter_source(k).name != "DEFAULT"}
+            typed = {name for name in options if getattr(context.get_parameter_source(name), "name", "") != "DEFAULT"}
+            options = {name: value for name, value in options.items() if name in typed}
         main(**options)
 
-    # `recipe` names the run's folder for a recipe that is another one's page: not the user's to set
-    parameters = [annotate(p) for p in signature.parameters.values() if p.name != "recipe"]
-    parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
-    run.__signature__ = signature.replace(parameters=parameters, return_annotation=None)
-    run.__annotations__ = {p.name: p.annotation for p in parameters}
-    return run
+    hints = getattr(main, "annotations", {})
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    signature = inspect.signature(main)
+    options = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in signature.parameters.values()]
+    run.__signature__ = signature.replace(  # type: ignore[attr-defined]  # read by `annotated`
+        parameters=[context, *options], return_annotation=None
+    )
+    return annotated(run, {**hints, "context": typer.Context})
 
 
 def run(main: Callable[..., dict[str, float]]) -> None:
@@ -63,13 +90,13 @@ def new_app(**options) -> typer.Typer:
 
 
 def run_app(app: typer.Typer) -> None:
-    """Runs it and ends the process: 0, 2 after a bad input, 130 or 143 when interrupted."""
+    """Runs a command line and ends the process with 0, with 2 after bad input, or with 130 or 143 when interrupted."""
     warnings.showwarning = lambda message, *_, **__: _say("warning", message)
     received = []
 
     def terminate(number, _) -> None:
         received.append(number)
-        raise KeyboardInterrupt  # so that a run is left as by Ctrl-C
+        raise KeyboardInterrupt  # so that a run ends as it does with Ctrl-C
 
     signal.signal(signal.SIGTERM, terminate)
     try:
@@ -79,10 +106,10 @@ def run_app(app: typer.Typer) -> None:
     except typer.TyperException as error:
         status = _complain(f"{error.format_message()} (--help lists the options)")
     except Exception as error:
-        known = met_by_machine(error)
-        if known is None:
+        reason = met_by_machine(error)
+        if reason is None:
             raise
-        status = _complain(known)
+        status = _complain(reason)
     if status == 130:  # typer's word for KeyboardInterrupt
         print("terminated" if received else "interrupted", file=sys.stderr)
         status = 143 if received else 130

@@ -1,4 +1,4 @@
-"""What a run has to say of where it was made, so that it can be made again: machine, packages, and which tfxfer."""
+"""Where a run was made, recorded so that it can be repeated: machine, packages, and which tfxfer."""
 
 import contextlib
 import importlib.metadata
@@ -13,30 +13,32 @@ MAIN = ("tfxfer", "tensorflow", "keras", "numpy", "scikit-learn")
 
 
 def describe() -> dict[str, Any]:
-    """The facts `machine`, `versions` of the packages that matter most and, of a checkout of tfxfer, `commit`."""
+    """The facts `machine`, `versions` of the most important packages and, for a checkout of tfxfer, `commit`."""
     facts = {
         "machine": {"system": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()},
         "versions": {name: importlib.metadata.version(name) for name in MAIN},
     }
-    found = commit()
-    return facts | ({"commit": found} if found else {})
+    checkout = commit()
+    return facts | ({"commit": checkout} if checkout else {})
 
 
 def requirements() -> str:
-    """Every installed package, a line each as `pip install -r` takes it, but for tfxfer, which is a comment."""
-    found = {}
+    """Every installed package, one per line as `pip install -r` reads them; tfxfer itself is a comment."""
+    versions: dict[str, str] = {}
     for package in importlib.metadata.distributions():
-        if name := package.metadata["Name"]:  # what is installed by halves has none
-            found.setdefault(name, package.version)  # the first one on the path is the one that is imported
-    own = f"# Python {platform.python_version()}, tfxfer {found.pop('tfxfer', '')}"
-    known = commit()
-    lines = [f"{name}=={found[name]}" for name in sorted(found, key=str.lower)]
-    return "\n".join([f"{own}{f', commit {known}' if known else ''}", *lines]) + "\n"
+        if name := package.metadata["Name"]:  # a half-removed package has none
+            versions.setdefault(name, package.version)  # the first one on the path is the one that is imported
+    own = f"# Python {platform.python_version()}, tfxfer {versions.pop('tfxfer', '')}"
+    checkout = commit()
+    lines = [f"{name}=={versions[name]}" for name in sorted(versions, key=str.lower)]
+    return "\n".join([f"{own}{f', commit {checkout}' if checkout else ''}", *lines]) + "\n"
 
 
 def commit(folder: Path = Path(__file__).parent) -> str | None:
-    """The commit that a folder's files are of, with "-dirty" behind it if any were changed since; None where git does
-    not know them: it is not there, or the folder is not part of a checkout, only inside one."""
+    """The commit that a folder's files belong to, with "-dirty" appended if any has changed since.
+
+    None where git cannot tell: it is not installed, or the folder is not part of a checkout but only inside one.
+    """
     git = shutil.which("git")
     if git is None:
         return None

@@ -1,4 +1,4 @@
-"""A finished run read back: `tfxfer.load`."""
+"""Reading a finished run back: `tfxfer.load`."""
 
 import contextlib
 import csv
@@ -57,40 +57,44 @@ def latest(recipe: str, out: str | Path = "saved_models") -> Path:
     """The folder of a recipe's last finished run.
 
     Raises:
-        InputError: there is none.
+        InputError: no run of the recipe has finished.
     """
     home = Path(out).expanduser() / recipe
-    if found := _newest(home, "[0-9]*"):
-        return found
+    if newest := _newest(home, "[0-9]*"):
+        return newest
     raise InputError(f"{home} holds no finished run of {recipe}: run the recipe first, or give another out")
 
 
 def find(run: str | Path, out: str | Path = "saved_models") -> Path:
-    """The folder of a run: `run` is its path, its name, a recipe's name or folder for the last one of that recipe, or
-    "last" for the last of all. Names are looked for in `out`; what is none of these comes back as the path that it is.
+    """Finds the folder of a run.
+
+    Args:
+        run: its path, its name, a recipe's name or folder for the last run of that recipe, or "last" for the last run
+            of all. Anything else is returned as a path.
+        out: where names are looked up.
 
     Raises:
-        InputError: "last", and there is no finished run; or something else than text or a path.
+        InputError: "last" where no run has finished, or something other than text or a path.
     """
     if not isinstance(run, str | os.PathLike) or not os.fspath(run):
         raise InputError(f"run {shown(run)}: expected {NAMES}")
     path, home, word = Path(os.path.expanduser(run)), Path(os.path.expanduser(out)), os.fspath(run)
     if word == "last":
-        if found := _newest(home, "*/[0-9]*"):
-            return found
+        if newest := _newest(home, "*/[0-9]*"):
+            return newest
         raise InputError(f"{home} holds no finished run: run a recipe first, or give a run's folder")
     if os.path.exists(path / FILES[0]):
         return path
     named = word if os.sep not in word and word not in ("", ".", "..") else None
     places = [(path, "[0-9]*"), *([(home / named, "[0-9]*"), (home, f"*/{glob.escape(named)}")] if named else [])]
-    return next((found for place in places if (found := _newest(*place))), path)
+    return next((newest for place in places if (newest := _newest(*place))), path)
 
 
 def _newest(folder: Path, pattern: str) -> Path | None:
     """The run finished last among the folders that fit."""
     with contextlib.suppress(OSError, ValueError):  # a name that cannot be a file's
-        found = [path for path in folder.glob(pattern) if (path / FILES[0]).exists()]
-        return max(found, key=lambda path: (path / FILES[0]).stat().st_mtime, default=None)
+        finished = [path for path in folder.glob(pattern) if (path / FILES[0]).exists()]
+        return max(finished, key=lambda path: (path / FILES[0]).stat().st_mtime, default=None)
     return None
 
 
@@ -98,7 +102,7 @@ def network(path: str | Path) -> "keras.Model":
     """A network from `model.build` that was saved as `.keras`; its attribute `classes` is not in the file.
 
     Raises:
-        InputError: it is none, or holds code (a Lambda layer), which is not run.
+        InputError: it is not such a network, or it holds code (a Lambda layer), which is never run.
     """
     import_tensorflow()
     import keras
@@ -107,13 +111,13 @@ def network(path: str | Path) -> "keras.Model":
 
     try:
         return keras.models.load_model(path, safe_mode=True)
-    except Exception as error:  # of zipfile, h5py, json and Keras, which has no kind of its own
+    except Exception as error:  # from zipfile, h5py, json or Keras, which has no exception class of its own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path} cannot be loaded ({reason[:300]}): train or export the network again") from None
 
 
 def divide(facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A run's facts as its `FILES` have them: what is read by people, and what is long, which may be nothing."""
+    """A run's facts, divided between its `FILES`: what people read, and what is long, which may be empty."""
     short = {name: value for name, value in facts.items() if name != "dataset"}
     long = dict(facts.get("dataset", {}))
     if unreadable := facts.get("data", {}).get("unreadable"):
@@ -123,7 +127,7 @@ def divide(facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _joined(short: dict[str, Any], long: dict[str, Any]) -> dict[str, Any]:
-    """What `divide` divided."""
+    """Facts put together again, the reverse of `divide`."""
     unreadable = {"unreadable": long["unreadable"]} if "unreadable" in long else {}
     dataset = {name: value for name, value in long.items() if name != "unreadable"}
     facts = short | ({"dataset": dataset} if dataset else {})
@@ -137,14 +141,14 @@ def load(run_dir: str | Path, out: str | Path = "saved_models") -> Loaded:
         run_dir, out: as `find` takes them: a path, a name, a recipe's name, or "last".
 
     Raises:
-        InputError: it is no finished run.
+        InputError: it is not a finished run.
     """
     folder = find(run_dir, out)
     try:
         facts, metrics = (json.loads((folder / name).read_text()) for name in ("run.json", "metrics.json"))
         if missing := [name for name in _FACTS if name not in facts]:
             raise ValueError(f"run.json lacks {', '.join(missing)}")
-        if (folder / FILES[1]).exists():  # in the first runs, all was in run.json
+        if (folder / FILES[1]).exists():  # the first runs had everything in run.json
             facts = _joined(facts, json.loads((folder / FILES[1]).read_text()))
         metrics = {name: math.nan if value is None else float(value) for name, value in metrics.items()}
         with (folder / "history.csv").open(newline="") as file:
@@ -156,14 +160,12 @@ def load(run_dir: str | Path, out: str | Path = "saved_models") -> Loaded:
 
 
 def described(run_dir: str | Path, out: str | Path = "saved_models") -> Loaded:
-    """As `load`, of a run whose data and classes are known.
+    """Reads a run's folder as `load` does, if it names its data and classes.
 
     Raises:
-        InputError: it is no finished run, or says nothing of its data.
+        InputError: it is not a finished run, or it does not name its data.
     """
-    found = load(run_dir, out)
-    if missing := [name for name in ("data", "classes") if name not in found.facts]:
-        raise InputError(
-            f"{found.dir} is not a finished run (run.json lacks {', '.join(missing)}): give a recipe's run"
-        )
-    return found
+    run = load(run_dir, out)
+    if missing := [name for name in ("data", "classes") if name not in run.facts]:
+        raise InputError(f"{run.dir} is not a finished run (run.json lacks {', '.join(missing)}): give a recipe's run")
+    return run

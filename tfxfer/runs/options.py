@@ -1,61 +1,196 @@
-"""What the options of recipes and commands mean: a row for each."""
+"""The options that recipes and commands share, each written down once: its type, bounds, help text and check."""
 
-HELP = {
-    "run": "A finished run: its folder, its name, a recipe's name for the last of that recipe, or last.",
-    "dataset": "digits, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH, folder:PATH, or a folder's path.",
-    "data_dir": "Folder that holds the data set's files.",
-    "backbone": "A backbone by name; `tfxfer` lists them.",
-    "backbones": "Feature sets to compare: backbones, comma-separated.",
-    "classifiers": "Classifiers on each feature set, comma-separated.",
-    "sweep": "Choose C and k of the classifiers by the validation images.",
-    "tune": "Which of the backbones are fine-tuned, comma-separated; empty for none.",
-    "weights": "imagenet, none, or a weights file.",
-    "image_size": "Pixels a side that the backbone sees.",
-    "unfreeze": "How many of the backbone's last layers train, or from which stage on, or last, or all.",
-    "tune_epochs": "Passes over the training images when fine-tuning.",
-    "epochs": "Passes over the training images.",
-    "keep": "Epoch whose weights are kept: best (lowest validation loss; the default) or last (that of as_published).",
-    "early_stopping": "Stop training after so many epochs without a lower validation loss.",
-    "batch_size": "Images a step.",
-    "learning_rate": "Highest rate of the schedule.",
-    "augment": "Random small shifts, rotations and zooms while training.",
-    "seed": "Of splits, initial weights, order and projections.",
-    "seeds": "Repeat with so many seeds, from --seed on, and give means and deviations.",
-    "skip_bad": "Leave out files of a folder that cannot be read.",
-    "strict": "Refuse data with equal images in two of training, validation and test, instead of warning of them.",
-    "validation": "Share of the training images set aside for validation where the data set has none; by default 0.1.",
-    "test": "Share of the images set aside for the test where the data set has none; by default 0.25.",
-    "limit": "Use this many training images, and at most a quarter of it each to validate and test.",
-    "out": "Folder for runs.",
-    "corruption": "One of CIFAR-10-C's 19, such as gaussian_blur.",
-    "severities": "Of the corruption, comma-separated, 1 to 5.",
-    "grid_images": "Test images for the grid of all corruptions and severities; 0 leaves it out.",
-    "surgery": "Corruptions for which each stage is tuned alone, comma-separated; empty leaves it out.",
-    "surgery_images": "Images that a single stage learns from, and as many to validate by.",
-    "depths": "Numbers of layers, or stages, that the sweep unfreezes, comma-separated; by default 0,10,20,40, as far "
-    "as the backbone has them.",
-    "frost_textures": "Folder of photographs of ice for frost, such as the benchmark's; else textures are generated.",
-    "sweep_epochs": "Passes over the training images at each of the depths.",
-    "class_weights": "balanced lets all classes count the same in training, however many images they have; or none.",
-    "cache": "Activations of frozen layers: auto, memory, disk (kept for later runs) or off.",
-    "views": "With --augment, cache so many fixed random views of each image; 0 augments anew in each epoch.",
-    "strategy": "none, mirrored (all devices of this machine), multiworker (TF_CONFIG) or tpu.",
-    "precision": "float32, bfloat16, or auto, which times both.",
-    "explain_size": "Pixels a side at which class activation maps are made; by default those the network sees.",
-    "resume": "An unfinished run to continue with its own options: its name, its path, or last.",
-    "protocol": "tfxfer, or as_published to repeat the report's choices exactly.",
-}
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Annotated, Any, get_type_hints
+
+from tfxfer.core.errors import InputError
+from tfxfer.core.numbers import check_share
+from tfxfer.runs.option import Option, absolute, one_of, positive
 
 
-LEAST = {
-    "image_size": 1,
-    "epochs": 1,
-    "tune_epochs": 1,
-    "early_stopping": 1,
-    "batch_size": 1,
-    "explain_size": 1,
-    "limit": 1,
-    "seed": 0,
-    "views": 0,
-}
-LEAST |= {"grid_images": 0, "surgery_images": 1, "seeds": 1, "sweep_epochs": 1}
+def _dataset(name: Any) -> str:
+    from tfxfer.data import sources
+
+    return sources.full_name(name)
+
+
+def _weights(weights: Any) -> str:
+    return weights if weights in ("imagenet", "none") else absolute(weights)
+
+
+def _folder(name: str, value: object) -> None:
+    if not str(value):
+        raise InputError(f"{name} '': expected a folder, such as saved_models; is a shell variable empty?")
+
+
+def _cache(name: str, value: str) -> None:
+    from tfxfer.features import activation_cache
+
+    activation_cache.check_mode(value, 0)
+
+
+def _precision(name: str, value: str) -> None:
+    from tfxfer.train import precision
+
+    precision.check(value)
+
+
+def _classifiers(name: str, value: str) -> None:
+    from tfxfer.analysis import classifiers
+
+    for method in value.split(","):
+        classifiers.method_of(method)
+
+
+FinishedRun = Annotated[
+    str, Option("A finished run: its folder, its name, the name of a recipe (for its last run), or last.")
+]
+Dataset = Annotated[
+    str,
+    Option(
+        "digits, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH, folder:PATH, or the path of a folder.",
+        portable=_dataset,
+    ),
+]
+DataDir = Annotated[str | None, Option("Folder with the data set's files.", portable=absolute)]
+Backbone = Annotated[str, Option("Name of a backbone; `tfxfer` lists them.")]
+Backbones = Annotated[str, Option("Feature sets to compare: names of backbones, comma-separated.")]
+Classifiers = Annotated[str, Option("Classifiers to fit on each feature set, comma-separated.", check=_classifiers)]
+Weights = Annotated[
+    str, Option("imagenet, none (random initial weights), or the path of a weights file.", portable=_weights)
+]
+ImageSize = Annotated[int | None, Option("Height and width, in pixels, of the images that the backbone sees.", least=1)]
+Depth = Annotated[
+    int | str,
+    Option(
+        "Number of the backbone's last layers to train, the stage to start from, last (the last stage), or all.",
+        depth=True,
+    ),
+]
+Epochs = Annotated[int, Option("Passes over the training images.", least=1)]
+TuneEpochs = Annotated[int, Option("Passes over the training images when fine-tuning.", least=1)]
+Keep = Annotated[
+    str | None,
+    Option(
+        "Epoch whose weights are kept: best (lowest validation loss) or last. The default is best, or last with "
+        "--protocol as_published.",
+        check=one_of("best", "last"),
+    ),
+]
+EarlyStopping = Annotated[
+    int | None, Option("Stop training after this many epochs without a lower validation loss.", least=1)
+]
+BatchSize = Annotated[int, Option("Batch size.", least=1)]
+LearningRate = Annotated[float, Option("Highest learning rate of the schedule.", check=positive)]
+Augment = Annotated[bool, Option("Apply small random shifts, rotations and zooms while training.")]
+Seed = Annotated[int, Option("Random seed for splits, initial weights, batch order and projections.", least=0)]
+Validation = Annotated[
+    float | None,
+    Option(
+        "Share of the training images to set aside for validation if the data set has no validation set; 0.1 by "
+        "default.",
+        check=check_share,
+    ),
+]
+Test = Annotated[
+    float | None,
+    Option(
+        "Share of the images to set aside for the test if the data set has no test set; 0.25 by default.",
+        check=check_share,
+    ),
+]
+Limit = Annotated[
+    int | None,
+    Option("Use this many training images, and at most a quarter as many for validation and for the test.", least=1),
+]
+SkipBad = Annotated[bool, Option("Leave out image files that cannot be read.")]
+Strict = Annotated[bool, Option("Refuse data that has equal images in two splits, instead of only warning.")]
+Protocol = Annotated[
+    str,
+    Option("tfxfer, or as_published to repeat the report's choices exactly.", check=one_of("tfxfer", "as_published")),
+]
+Cache = Annotated[
+    str,
+    Option("Where to keep activations of frozen layers: auto, memory, disk (for later runs too) or off.", check=_cache),
+]
+Views = Annotated[
+    int,
+    Option(
+        "With --augment, cache this many fixed random views of each image; 0 draws new ones in each epoch.", least=0
+    ),
+]
+Strategy = Annotated[
+    str, Option("Distribution: none, mirrored (all devices of this machine), multiworker (TF_CONFIG) or tpu.")
+]
+Precision = Annotated[
+    str, Option("Precision of the backbone: float32, bfloat16, or auto, which times both.", check=_precision)
+]
+ExplainSize = Annotated[
+    int | None,
+    Option("Height and width, in pixels, at which class activation maps are made; by default the network's.", least=1),
+]
+Resume = Annotated[
+    str | None, Option("An unfinished run to continue with its own options: its name, its path, or last.")
+]
+Out = Annotated[str, Option("Folder to write runs to.", check=_folder, portable=absolute)]
+
+_NOT_OFFERED: Any = object()  # a page says whether it has the option, and its default
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a run was asked for: the options that pages share, in the order in which `--help` lists them.
+
+    Those with a default here are options of every page. The others are those of the pages whose decorator names them;
+    asking for one that a page does not have is an AttributeError.
+    """
+
+    dataset: Dataset = _NOT_OFFERED
+    data_dir: DataDir = None
+    backbone: Backbone = _NOT_OFFERED
+    weights: Weights = _NOT_OFFERED
+    image_size: ImageSize = _NOT_OFFERED
+    epochs: Epochs = _NOT_OFFERED
+    keep: Keep = None
+    early_stopping: EarlyStopping = None
+    batch_size: BatchSize = _NOT_OFFERED
+    learning_rate: LearningRate = 1e-3
+    augment: Augment = _NOT_OFFERED
+    seed: Seed = 0
+    validation: Validation = None
+    test: Test = None
+    limit: Limit = None
+    skip_bad: SkipBad = False
+    strict: Strict = False
+    protocol: Protocol = _NOT_OFFERED
+    cache: Cache = _NOT_OFFERED
+    views: Views = _NOT_OFFERED
+    strategy: Strategy = "none"
+    precision: Precision = "float32"
+    explain_size: ExplainSize = _NOT_OFFERED
+    resume: Resume = None
+    out: Out = "saved_models"
+
+    def __post_init__(self) -> None:
+        for name in [name for name, value in vars(self).items() if value is _NOT_OFFERED]:
+            del self.__dict__[name]
+        if self.keep is None:  # reports take the last epoch
+            object.__setattr__(self, "keep", "last" if self.published else "best")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"this page has no option {name!r}: name it in its @recipe(...)")
+
+    @property
+    def published(self) -> bool:
+        """Whether the page repeats its report's choices where tfxfer's default differs."""
+        return "protocol" in vars(self) and self.protocol == "as_published"
+
+
+SHARED: Mapping[str, Any] = MappingProxyType(get_type_hints(Options, include_extras=True))
+ON_EVERY_PAGE: Mapping[str, Any] = MappingProxyType(
+    {option.name: option.default for option in fields(Options) if option.default is not _NOT_OFFERED}
+)
+for _name in SHARED.keys() - ON_EVERY_PAGE.keys():
+    delattr(Options, _name)  # else an instance without it would find the placeholder on its class

@@ -1,56 +1,29 @@
-"""Continuing a run that was cut off: find its partial folder, take its arguments, and let no one else have it."""
+"""Continuing an interrupted run: finding its partial folder, its arguments, and locking it."""
 
 import contextlib
-import functools
-import inspect
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tfxfer.core.errors import InputError
-from tfxfer.runs.arguments import anywhere
 
 ARGUMENTS = "arguments.json"
-KEPT = {ARGUMENTS, "checkpoints", "logs"}  # what a resumed run goes on with
-
-
-def resumable(main: Callable[..., dict[str, float]]) -> Callable[..., dict[str, float]]:
-    """Makes a recipe's option `resume` work: the page then runs with the arguments its run was started with."""
-    signature = inspect.signature(main)
-    recipe = Path(inspect.getfile(main)).stem
-
-    @functools.wraps(main)
-    def run(*args, **options):
-        given = signature.bind_partial(*args, **options).arguments
-        if not given.get("resume"):
-            return main(*args, **options)
-        default_out = signature.parameters["out"].default
-        folder = find(given.get("out", default_out), given.get("recipe", recipe), given["resume"])
-        stored = arguments(folder)
-        for name, value in given.items():
-            if name in ("resume", "out"):
-                continue
-            if anywhere({name: value}) != anywhere({name: stored[name]} if name in stored else {}):
-                raise InputError(
-                    f"{folder} was started with {name} {stored.get(name)}, not {value}: leave the option out to "
-                    "continue, or start a new run"
-                )
-        return main(**{k: v for k, v in stored.items() if k in signature.parameters} | {"resume": str(folder)})
-
-    return run
+KEPT = {ARGUMENTS, "checkpoints", "logs"}  # what a resumed run continues from
 
 
 def find(out: str | Path, recipe: str, which: str) -> Path:
-    """The partial folder of a run: `which` is its path, its name, or "last".
+    """Finds the partial folder of a run.
+
+    Args:
+        which: its path, its name, or "last".
 
     Raises:
-        InputError: there is none, it is finished, or another recipe's.
+        InputError: there is no such folder, the run is finished, or it belongs to another recipe.
     """
     home = Path(out).expanduser() / recipe
-    begun = (path for path in home.glob(f".partial-*/{ARGUMENTS}") if path.stat().st_size)  # else killed before
-    partial = sorted(path.parent for path in begun)
+    started = (path for path in home.glob(f".partial-*/{ARGUMENTS}") if path.stat().st_size)  # empty: killed at once
+    partial = sorted(path.parent for path in started)
     if which == "last":
         if not partial:
             raise InputError(f"no unfinished run in {home}: start one without --resume")
@@ -60,8 +33,8 @@ def find(out: str | Path, recipe: str, which: str) -> Path:
         if (folder / "run.json").is_file() and not folder.name.startswith(".partial-"):
             raise InputError(f"{folder} is finished: there is nothing to resume")
         if (folder / ARGUMENTS).is_file() and folder.name.startswith(".partial-"):
-            if (whose := arguments(folder).get("recipe", folder.resolve().parent.name)) != recipe:
-                raise InputError(f"{folder} is a run of {whose}, not of {recipe}: continue it by tfxfer {whose}")
+            if (owner := arguments(folder).get("recipe", folder.resolve().parent.name)) != recipe:
+                raise InputError(f"{folder} is a run of {owner}, not of {recipe}: continue it with tfxfer {owner}")
             return folder
     names = ", ".join(folder.name.removeprefix(".partial-") for folder in partial) or "none"
     raise InputError(f"no unfinished run {which}; in {home}: {names}; or give its path, or last")
@@ -76,11 +49,11 @@ def arguments(folder: Path) -> dict[str, Any]:
 
 
 def take(folder: Path, options: dict[str, Any]) -> contextlib.ExitStack:
-    """Marks a partial folder as being worked on, until the returned stack is closed or the process ends; clears what a
-    resumed run writes anew.
+    """Locks a partial folder until the returned stack is closed or the process ends, and removes from it what a resumed
+    run writes again.
 
     Raises:
-        InputError: another process is at work on it.
+        InputError: another process is working on it.
     """
     stack = contextlib.ExitStack()
     fresh = not (folder / ARGUMENTS).exists()

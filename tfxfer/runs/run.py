@@ -1,21 +1,21 @@
-"""A run: one directory with everything an experiment leaves, complete or absent."""
+"""A run: one directory with everything an experiment leaves, either complete or absent."""
 
 import contextlib
 import csv
 import datetime
 import os
 import shlex
-import shutil
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tfxfer.core import json_io
 from tfxfer.core.errors import InputError, met_by_tensorflow
-from tfxfer.runs import arguments, environment, loading, resume
+from tfxfer.runs import environment, loading
+from tfxfer.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import keras
@@ -28,87 +28,69 @@ if TYPE_CHECKING:
 class Run:
     """Collects a run in `<out>/<recipe>/.partial-<time>`; leaving the `with` block renames it to `<time>`.
 
-    A bad input or an interrupt before anything is trained removes the partial directory; any other failure keeps it,
-    and says where, for what is in it may have taken hours. The argument `resume` names a partial directory to continue,
-    `strategy` devices to train on: `run.strategy` is made before TensorFlow does anything else. Where there are several
-    workers, the chief alone writes and prints; the others work in a temporary folder.
+    Bad input, or an interrupt before anything is trained, removes the partial directory. Any other failure keeps it and
+    says where it is, because its contents may have taken hours. `run.strategy` is made before TensorFlow does anything
+    else. Where there are several workers, only the chief writes and prints; the others work in a temporary folder.
+
+    Attributes:
+        recipe: names the run's folder.
+        arguments: what the run was asked for, for its record: JSON, paths absolute.
+        out: the folder of runs.
+        devices: a strategy's name, as `core.distribute.create` takes it.
+        resumed: the partial directory to continue: its path, its name, or last.
+        metrics: flat, by key.
+        facts: what run.json will say.
     """
 
     recipe: str
     arguments: dict[str, Any]
     out: str | Path = "saved_models"
+    devices: str = "none"
+    resumed: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
     def __enter__(self) -> "Run":
         from tfxfer.core import distribute
 
-        arguments.check(self.arguments)
-        if "keep" in self.arguments and self.arguments["keep"] is None:  # reports take the last epoch
-            keep = "last" if as_published(self.arguments["protocol"]) else "best"
-            self.arguments = self.arguments | {"keep": keep}
-        self.strategy = distribute.create(self.arguments.get("strategy", "none"))
+        self.strategy = distribute.create(self.devices)
         self.chief = distribute.is_chief(self.strategy)
         started = datetime.datetime.now().astimezone()
-        plain = arguments.anywhere(self.arguments)
         self.facts = {
             "recipe": self.recipe,
-            "arguments": plain | ({"resume": None} if "resume" in plain else {}),  # to do it again is to do all of it
+            "arguments": self.arguments,
             "command": shlex.join([Path(sys.orig_argv[0]).name, *sys.orig_argv[1:]]),
             "started": started.isoformat(timespec="seconds"),
             **environment.describe(),
         }
-        self._made: list[Path] = []
-        self._mute = contextlib.ExitStack()
+        self._folder = RunFolder(self.out, self.recipe, self.arguments, started, resumed=self.resumed, chief=self.chief)
+        self.dir, self.final = self._folder.dir, self._folder.final
+        self._silence = contextlib.ExitStack()
         if not self.chief:
-            self.dir = self.final = Path(tempfile.mkdtemp(prefix="tfxfer-worker-"))
-            nowhere = self._mute.enter_context(open(os.devnull, "w"))
-            self._mute.enter_context(contextlib.redirect_stdout(nowhere))
-        elif self.arguments.get("resume"):
-            self.dir = resume.find(self.out, self.recipe, self.arguments["resume"])
-            self.final = self.dir.with_name(self.dir.name.removeprefix(".partial-"))
-        else:
-            self._create(started.strftime("%Y%m%d-%H%M%S"))
-        self._taken = resume.take(self.dir, {"recipe": self.recipe} | plain)
+            nowhere = self._silence.enter_context(open(os.devnull, "w"))
+            self._silence.enter_context(contextlib.redirect_stdout(nowhere))
         return self
 
-    def _create(self, started: str) -> None:
-        home = Path(self.out).expanduser() / self.recipe
-        self._made = [folder for folder in (home, *home.parents) if not folder.exists()]
-        try:
-            home.mkdir(parents=True, exist_ok=True)
-            for attempt in range(1, 1000):
-                name = started + (f"-{attempt}" if attempt > 1 else "")
-                self.final, self.dir = home / name, home / f".partial-{name}"
-                if not self.final.exists():
-                    with contextlib.suppress(FileExistsError):
-                        self.dir.mkdir()
-                        break
-        except OSError as error:
-            raise InputError(f"cannot write runs under {self.out} ({error.strerror}): choose another --out") from None
-
     def training(self, part: str = "") -> dict[str, Any]:
-        """Options for `train.fit`: those of the page, TensorBoard logs, strategy, and checkpoints to resume from.
+        """Options for `train.fit`: TensorBoard logs, strategy, and checkpoints to resume from.
 
         Args:
             part: names the fit, where a page has several.
         """
-        names = ("batch_size", "seed", "cache", "views", "precision", "keep", "early_stopping")
-        options = {name: self.arguments[name] for name in names if name in self.arguments}
-        own = {"strategy": self.strategy, "checkpoint_dir": self.dir / "checkpoints" / part}
-        return options | own | {"callbacks": [self.tensorboard(part)]}
+        checkpoints = self.dir / "checkpoints" / part
+        return {"strategy": self.strategy, "checkpoint_dir": checkpoints, "callbacks": [self.tensorboard(part)]}
 
     def note(self, name: str, figures: dict[str, float]) -> None:
         """Adds metrics under `<name>/<figure>`."""
         self.metrics |= {f"{name}/{figure}": float(value) for figure, value in figures.items()}
 
     def say(self, text: object) -> None:
-        """Prints a line at once; the others than the chief are mute."""
+        """Prints a line at once; only the chief prints."""
         print(text, flush=True)
 
     @contextlib.contextmanager
     def phase(self, name: str):
-        """Announces a phase and measures it: metric `seconds/<name>`."""
+        """Announces a phase and times it: metric `seconds/<name>`."""
         self.say(f"{name.replace('_', ' ')} ...")
         started = time.perf_counter()
         yield
@@ -123,24 +105,32 @@ class Run:
 
         keras.utils.set_random_seed(seed)
 
-    def describe(self, net: "keras.Model | None", splits: "Splits", *others: "keras.Model") -> None:
+    def describe(
+        self,
+        net: "keras.Model | None",
+        splits: "Splits",
+        *others: "keras.Model",
+        unfreeze: int | str = 0,
+        explain_size: int | None = None,
+    ) -> None:
         """Records the data and, if there is one network, the weights it starts from; prints a line on the data.
 
         Args:
             others: networks, where there are several.
+            unfreeze: what of `net` will be trained, as `model.unfreeze_last` takes it.
+            explain_size: pixels a side at which all of the networks will be explained.
 
         Raises:
-            InputError: the network has not the layers that the argument `unfreeze` asks for, or one cannot see images
-                at `explain_size`.
+            InputError: the network does not have the layers to unfreeze, or one cannot see images of that size.
         """
         from tfxfer import model
         from tfxfer.analysis import attribution
 
-        for each in (net, *others):
-            if each is not None and self.arguments.get("explain_size"):
-                attribution.enlarge(each, splits, self.arguments["explain_size"])
-        if net is not None and "unfreeze" in self.arguments:
-            model.depth(net, self.arguments["unfreeze"])
+        for network in (net, *others):
+            if network is not None and explain_size:
+                attribution.enlarge(network, splits, explain_size)
+        if net is not None:
+            model.depth(net, unfreeze)
 
         self.facts |= {"data": splits.describe(), "classes": list(splits.classes)}
         self.facts |= {"model": model.describe(net)} if net is not None else {}
@@ -154,9 +144,10 @@ class Run:
         return keras.callbacks.TensorBoard(self.dir / "logs" / part, write_graph=False)
 
     def save_model(self, net: "keras.Model", history: dict[str, list[float]]) -> None:
-        """Writes the trained model and its history, at once: from here on a failure keeps the partial directory.
+        """Writes the trained model and its history at once: from here on a failure keeps the partial directory.
 
-        The fact `model` is then of this network and of what trained in it; its sha256, if any, stays that of the start.
+        The fact `model` then describes this network and what trained in it; its sha256, if any, remains that of the
+        weights at the start.
         """
         from tfxfer import model
 
@@ -173,16 +164,16 @@ class Run:
             rows.writerows([epoch, *row] for epoch, row in enumerate(zip(*history.values(), strict=True), start=1))
 
     def save(self, banks: "dict[str, Bank]") -> None:
-        """Writes the feature banks, the metrics, run.json, dataset.json (what is long of it), requirements.txt (every
-        installed package) and, where a network was trained, its card and labels.
+        """Writes the feature banks, the metrics, run.json, dataset.json (its long parts), requirements.txt (every
+        installed package) and, if a network was trained, its model card and labels.
 
-        The metric test/accuracy gets the ends of its 95% interval beside it, test/accuracy_low and _high.
+        Beside the metric test/accuracy stand the ends of its 95% interval, test/accuracy_low and test/accuracy_high.
         """
         if "test/accuracy" in self.metrics and "test" in banks:
-            from tfxfer.runs import model_card
+            from tfxfer.runs import tested_scores
 
             self.note(
-                "test", dict(zip(("accuracy_low", "accuracy_high"), model_card.interval(banks["test"]), strict=True))
+                "test", dict(zip(("accuracy_low", "accuracy_high"), tested_scores.interval(banks["test"]), strict=True))
             )
         (self.dir / "banks").mkdir()
         for name, bank in banks.items():
@@ -200,45 +191,15 @@ class Run:
 
             model_card.write(self.dir, self.facts, banks.get("test"))
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         bad = met_by_tensorflow(error)
-        with self._mute:
-            self._leave(InputError if bad else kind)
+        with self._silence:
+            if kind is None:
+                self._folder.finish()
+                self.say(self.final)
+            else:
+                self._folder.give_up(expected=bad is not None or issubclass(kind, InputError | KeyboardInterrupt))
         if bad:
             raise bad from None
-
-    def _leave(self, kind: type[BaseException] | None) -> None:
-        if not self.chief:
-            self._taken.close()
-            shutil.rmtree(self.dir, ignore_errors=True)
-            return
-        expected = kind is not None and issubclass(kind, InputError | KeyboardInterrupt)
-        worth = [name for name in ("model.keras", "checkpoints") if (self.dir / name).exists()]
-        if kind is not None and (worth or not expected):
-            hint = f"; --resume {self.final.name} continues it" if worth else ""
-            print(f"stopped; what was written so far is kept in {self.dir}{hint}", file=sys.stderr)
-            self._taken.close()
-            return
-        if kind is not None:
-            shutil.rmtree(self.dir, ignore_errors=True)
-            for folder in self._made:
-                with contextlib.suppress(OSError):  # another run's may be in it by now
-                    folder.rmdir()
-            self._taken.close()
-            return
-        os.replace(self.dir, self.final)  # first: from here on nothing is lost, whatever happens
-        shutil.rmtree(self.final / "checkpoints", ignore_errors=True)
-        (self.final / resume.ARGUMENTS).unlink()
-        self._taken.close()
-        self.say(self.final)
-
-
-def as_published(protocol: str) -> bool:
-    """Whether a recipe repeats its report's choices where tfxfer's default differs.
-
-    Raises:
-        InputError: neither "tfxfer" nor "as_published".
-    """
-    if protocol not in ("tfxfer", "as_published"):
-        raise InputError(f"protocol {protocol!r}: expected tfxfer or as_published")
-    return protocol == "as_published"

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import time
 import warnings
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfxfer.core import distribute
+from tfxfer.core import atomic, distribute
 from tfxfer.core.errors import InputError
 from tfxfer.train import callback_states
 from tfxfer.train.loop import Position
@@ -52,13 +51,8 @@ class Checkpoints:
         data = content.getvalue()
         before = self.files()
         number = int(before[-1].name.split("-")[0]) + 1 if before else 0
-        self.folder.mkdir(parents=True, exist_ok=True)
-        beside = self.folder / ".partial"
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, self.folder / f"{number:08}-{_digest(data)}.npz")
+        with atomic.file(self.folder / f"{number:08}-{_digest(data)}.npz", durable=True) as partial:
+            partial.write_bytes(data)
         for old in before[: 1 - KEEP]:
             old.unlink(missing_ok=True)
 

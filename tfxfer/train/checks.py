@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfxfer.core.errors import InputError
+from tfxfer.core.errors import InputError, shown
 from tfxfer.data import Splits
 from tfxfer.features.activation_cache import Activations
 
@@ -46,10 +46,10 @@ def network(net: Any, splits: Any) -> None:
         InputError: either is something else, or they do not fit each other.
     """
     if not isinstance(net, keras.Model):
-        raise InputError(f"net: expected a Keras model from model.build, got {_shown(net)}")
+        raise InputError(f"net: expected a Keras model from model.build, got {shown(net)}")
     if not isinstance(splits, Splits):
         known = f"data.load({splits!r}) gives" if isinstance(splits, str) else "data.load and data.from_arrays give"
-        raise InputError(f"splits: expected tfxfer's splits, got {_shown(splits)}: {known} them")
+        raise InputError(f"splits: expected tfxfer's splits, got {shown(splits)}: {known} them")
     if missing := [name for name in _LANDMARKS if name not in {layer.name for layer in net.layers}]:
         raise InputError(
             f"net: {net.name} has no layer {missing[0]}, so it is not from model.build: model.build(net, splits, "
@@ -76,14 +76,14 @@ def kinds(given: Mapping[str, Any]) -> None:
     for name, (kind, expected) in _KINDS.items():
         value = given.get(name)
         if name in given and (isinstance(value, bool) or not isinstance(value, kind)):
-            raise InputError(f"{name}: expected {expected}, got {_shown(value)}")
+            raise InputError(f"{name}: expected {expected}, got {shown(value)}")
     rates = given.get("backbone_learning_rate")
     for name, rate in rates.items() if isinstance(rates, Mapping) else ():
         if not isinstance(rate, Real):
-            raise InputError(f"backbone_learning_rate of {name}: expected a number, got {_shown(rate)}")
+            raise InputError(f"backbone_learning_rate of {name}: expected a number, got {shown(rate)}")
     for each in given.get("callbacks", ()):
         if not isinstance(each, keras.callbacks.Callback):
-            raise InputError(f"callbacks: expected a list of Keras callbacks, got {_shown(each)} in it")
+            raise InputError(f"callbacks: expected a list of Keras callbacks, got {shown(each)} in it")
     if given.get("cache_dtype") not in (None, "bfloat16", "float16", "float32"):
         raise InputError(f"cache_dtype {given['cache_dtype']!r}: expected bfloat16, or None")
     if (folder := given.get("checkpoint_dir")) is not None and os.path.exists(folder) and not os.path.isdir(folder):
@@ -107,14 +107,6 @@ def ranges(
             f"label_smoothing {label_smoothing}, early_stopping {early_stopping}: expected a share of at least 0 and "
             "below 1, and at least 1 epoch or None"
         )
-
-
-def _shown(value: Any) -> str:
-    """A value if it is short to write, else what it is."""
-    if value is None or isinstance(value, str | int | float):
-        text = repr(value)
-        return text if len(text) <= 60 else f"{text[:59]}…"
-    return f"the class {value.__name__}" if isinstance(value, type) else f"an object of class {type(value).__name__}"
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -69,7 +69,7 @@ def sweep(
         depths: how much to unfreeze, each as `model.unfreeze_last` takes it.
         train_batch_norm: whether batch normalisation in the unfrozen layers trains.
         measure: called with the network as each depth leaves it; the figures that it returns join the row.
-            `recipes.shared.feature_sets.collapse_of` makes such a function for neural collapse.
+            `recipes.shared.feature_measures.collapse_of` makes such a function for neural collapse.
         cache, cache_dtype, views, strategy, precision: as `fit` takes them, the same for all depths.
         checkpoint_dir: folder for checkpoints, with a folder inside for each depth.
         options: further options of `fit`.

@@ -12,7 +12,7 @@ from tfxfer import model
 from tfxfer.core import distribute
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
-from tfxfer.features import activation_cache
+from tfxfer.data.splits import TRAINING_SPLITS
 from tfxfer.features.activation_cache import Activations
 from tfxfer.train import best_epoch, checks, optimizers, resumable
 from tfxfer.train import class_weights as weighting
@@ -119,7 +119,7 @@ def fit(
         raise InputError(f"nothing trains in {net.name}: unfreeze some layers, or the head")
     started = time.perf_counter()
     strategy = distribute.create(strategy) if isinstance(strategy, str) else strategy
-    train_steps, validation_steps = (-(-splits.size(split) // batch_size) for split in activation_cache.SPLITS)
+    train_steps, validation_steps = (-(-splits.size(split) // batch_size) for split in TRAINING_SPLITS)
     create = functools.partial(
         optimizers.create,
         net,

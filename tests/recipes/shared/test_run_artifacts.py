@@ -3,16 +3,9 @@
 import numpy as np
 import pytest
 
-from tfxfer import analysis, data, features, model, runs
+from tfxfer import analysis, data, features, model
 from tfxfer.core.errors import InputError
 from tfxfer.recipes.shared import run_artifacts
-
-
-@pytest.fixture
-def run(tmp_path):
-    with runs.Run("trial", {}, tmp_path) as open_run:
-        yield open_run
-        open_run.save({})
 
 
 def test_pictures_are_the_first_ones_and_the_surest_mistakes(pictures, monkeypatch):
@@ -35,9 +28,10 @@ def test_no_mistakes_are_none(pictures):
 
 
 @pytest.mark.parametrize("size", [None, 64])
-def test_explanations_show_right_and_wrong_predictions(run, pictures, lite0, size):
+def test_explanations_show_right_and_wrong_predictions(pictures, lite0, size):
     shown = run_artifacts.pictures(pictures, np.eye(10)[pictures.rows["test"].labels])
-    bank = run_artifacts.explain(run, lite0, pictures, shown, size)["explained"]
+    artifacts = run_artifacts.explain(lite0, pictures, shown, size)
+    bank = artifacts.banks["explained"]
     right = bank["predicted"] == bank.labels
     assert 0 < right.sum() <= run_artifacts.PANELS
     assert (~right).sum() == run_artifacts.PANELS
@@ -47,7 +41,7 @@ def test_explanations_show_right_and_wrong_predictions(run, pictures, lite0, siz
     for method in analysis.attribution.METHODS:
         assert bank[method].shape == bank["image"].shape[:3]
         assert bank[method].min() >= 0
-    facts = run.facts["explained"]
+    facts = artifacts.facts["explained"]
     assert facts["size"] == (size or 48)
     assert set(facts["layers"]) == set(analysis.attribution.METHODS)
     assert all(each["side"] >= 6 for each in facts["layers"].values())
@@ -58,8 +52,8 @@ def test_explanations_show_right_and_wrong_predictions(run, pictures, lite0, siz
             net, bank["image"], bank["predicted"], method, facts["layers"][method]["layer"]
         )
         np.testing.assert_allclose(bank[method], expected, atol=2e-3)
-        assert run.metrics[f"deletion/{method}/images"] == pictures.size("validation") // 2
-    stages = [key for key in run.metrics if key.startswith("sanity/")]
+        assert artifacts.metrics[f"deletion/{method}/images"] == pictures.size("validation") // 2
+    stages = [key for key in artifacts.metrics if key.startswith("sanity/")]
     assert stages[0] == "sanity/head"
     assert len(stages) == 1 + len(model.stages(lite0))
 
@@ -85,10 +79,10 @@ def test_a_larger_network_is_the_same_network(pictures, lite0):
     )
 
 
-def test_what_cannot_be_enlarged(run, pictures, small_cnn):
+def test_what_cannot_be_enlarged(pictures, small_cnn):
     shown = run_artifacts.pictures(pictures, np.eye(10)[pictures.rows["test"].labels])
     with pytest.raises(InputError, match="fit its own image size only"):
-        run_artifacts.explain(run, small_cnn, pictures, shown, 64)
+        run_artifacts.explain(small_cnn, pictures, shown, 64)
 
 
 @pytest.mark.parametrize("scaling", ["unit", "caffe", "torch", "none", "dataset"])
@@ -99,11 +93,12 @@ def test_a_larger_network_scales_as_it_was_built(pictures, scaling):
     np.testing.assert_allclose(same(images), net(images), rtol=1e-4, atol=1e-5)
 
 
-def test_a_network_without_maps_is_not_explained(run, pictures):
+def test_a_network_without_maps_is_not_explained(pictures):
     net = model.build("pixels", pictures)
     shown = run_artifacts.pictures(pictures, np.eye(10)[pictures.rows["test"].labels])
-    assert run_artifacts.explain(run, net, pictures, shown) == {}
-    assert "no feature map" in run.facts["left_out"]["explanations"]
+    artifacts = run_artifacts.explain(net, pictures, shown)
+    assert artifacts.banks == {}
+    assert "no feature map" in artifacts.facts["left_out"]["explanations"]
 
 
 def test_collapse_by_depth_is_that_of_the_stages_features(pictures, small_cnn):
@@ -119,7 +114,7 @@ def test_collapse_by_depth_is_that_of_the_stages_features(pictures, small_cnn):
         assert found[f"{stage}/cdnv"] == pytest.approx(expected["cdnv"], rel=1e-3)
 
 
-def test_the_study_finds_what_was_planted(run):
+def test_the_study_finds_what_was_planted():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 100, (120, 6, 6)).astype(np.uint8)
     labels = np.arange(120) % 2
@@ -134,13 +129,14 @@ def test_the_study_finds_what_was_planted(run):
         splits.rows["train"].labels,
         splits.ids["train"],
     )
-    banks = run_artifacts.study(run, splits, known)
+    artifacts = run_artifacts.study(splits, known)
+    banks = artifacts.banks
     learned = np.concatenate([splits.rows[split].images for split in ("train", "validation")])
-    assert run.metrics["data/mean"] == pytest.approx(learned.mean())
-    assert run.metrics["data/median"] == np.sort(learned, axis=None)[learned.size // 2 - 1]
-    assert run.metrics["data/std"] == pytest.approx(learned.std())
-    assert run.metrics["data/duplicate_groups"] == run.metrics["data/leaking_groups"] == 1
-    assert {member["split"] for member in run.facts["dataset"]["duplicates"][0]} >= {"test"}
+    assert artifacts.metrics["data/mean"] == pytest.approx(learned.mean())
+    assert artifacts.metrics["data/median"] == np.sort(learned, axis=None)[learned.size // 2 - 1]
+    assert artifacts.metrics["data/std"] == pytest.approx(learned.std())
+    assert artifacts.metrics["data/duplicate_groups"] == artifacts.metrics["data/leaking_groups"] == 1
+    assert {member["split"] for member in artifacts.facts["dataset"]["duplicates"][0]} >= {"test"}
     assert len(banks["samples"]) == 2 * run_artifacts.SAMPLES
     planted = 7 in splits.ids["train"]
     assert (banks["suspicious"].ids[0] == 7) == planted
@@ -149,5 +145,5 @@ def test_the_study_finds_what_was_planted(run):
     np.testing.assert_array_equal(worst["image"], splits.rows["train"].images[rows])
 
 
-def test_the_study_without_features_doubts_no_labels(run, pictures):
-    assert set(run_artifacts.study(run, pictures)) == {"samples"}
+def test_the_study_without_features_doubts_no_labels(pictures):
+    assert set(run_artifacts.study(pictures).banks) == {"samples"}

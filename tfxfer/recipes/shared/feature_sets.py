@@ -1,57 +1,54 @@
-"""What pages that compare feature sets share: one pass for all, classifiers, collapse, and the tail on what it left."""
+"""Feature sets: networks to compare, one pass over the data for each, classifiers and collapse on its features."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from tfxfer import analysis, features, model
 from tfxfer.core import distribute, memory
 from tfxfer.core.cache import Store
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
-from tfxfer.data.splits import SPLITS, first_of_each
-from tfxfer.features import frozen_prefix, inference
+from tfxfer.data.splits import SPLITS
+from tfxfer.features import frozen_prefix
 from tfxfer.features.activation_cache import Activations
-from tfxfer.features.bank import Bank
+from tfxfer.features.tail_forward import TailForward
 from tfxfer.model import backbones
-from tfxfer.train import History
+from tfxfer.recipes.shared.feature_measures import Banks
 
-SHOWN = 2000  # test images that are projected
-PROJECTIONS = ("pca", "tsne")
 DEPTHS = (0, 10, 20, 40)  # layers unfrozen by a sweep
-
-Banks = dict[str, Bank]
 
 
 def networks(
     names: Sequence[str],
     splits: Splits,
-    image_size: int,
+    image_size: int | None,
     weights: str,
     tuned: Sequence[str] = (),
     seed: int = 0,
     augment: bool = False,
     unfreeze: int | str = 0,
 ) -> tuple[dict[str, keras.Model], dict[str, str]]:
-    """Builds backbones of the table, those that have weights for any size at `image_size`.
+    """Builds backbones from the table, at `image_size` if they have weights for any size.
 
     Args:
-        tuned: names of those that will be fine-tuned; others than `names` are passed over.
-        seed: of each one's random weights.
-        unfreeze: what of those will be fine-tuned, as `model.unfreeze_last` takes it.
+        names: of the backbones.
+        image_size: height and width in pixels; None for each backbone's native size.
+        weights: imagenet, none, or a weights file.
+        tuned: names of those that will be fine-tuned; names that are not in `names` are ignored.
+        seed: of each network's random weights.
+        augment: whether images are augmented in training.
+        unfreeze: what will be fine-tuned, as `model.unfreeze_last` takes it.
 
     Returns:
-        Networks by name; and those that cannot be had, name -> reason.
+        Networks by name; and the reason why each of the others is not available, by name.
 
     Raises:
-        InputError: an unknown name, one to be tuned that has not so much to train, or none can be had.
+        InputError: a name is unknown, a network to be tuned does not have that much to train, or none is available.
     """
     rows = {name: backbones.get(name) for name in (*names, *tuned)}
-    if nothing := [name for name in tuned if rows[name].weightless]:
-        raise InputError(f"{nothing[0]} has nothing to fine-tune: leave it out of tune")
+    if weightless := [name for name in tuned if rows[name].weightless]:
+        raise InputError(f"{weightless[0]} has nothing to fine-tune: leave it out of tune")
     nets, left_out = {}, {}
     for name in names:
         keras.utils.set_random_seed(seed)  # the head's weights do not depend on what else is compared
@@ -72,25 +69,25 @@ def depths(text: str | None, net: keras.Model) -> list[int | str]:
     """Depths for `train.sweep` from a text such as "0,10,conv5,all".
 
     Args:
-        text: None for `DEPTHS`; where the network has fewer layers, to all it has, which a line says.
+        text: None for `DEPTHS`, cut to what the network has; a line is printed if it has fewer layers.
 
     Raises:
-        InputError: an empty one, one named twice, or one that the network has not.
+        InputError: a depth is empty, named twice, or not one of the network.
     """
     if text is None:
         layers = len(model.backbone_layers(net))
-        found = list(dict.fromkeys(min(depth, layers) for depth in DEPTHS))
+        usual: list[int | str] = list(dict.fromkeys(min(depth, layers) for depth in DEPTHS))
         if max(DEPTHS) > layers:
-            tried, usual = (",".join(map(str, each)) for each in (found, DEPTHS))
-            print(f"{net.name} has {layers} layers: depths {tried} are tried, instead of {usual}", flush=True)
-        return found
-    found = [int(part) if part.isdecimal() else part for part in map(str.strip, text.split(","))]
-    if "" in found or len(set(found)) < len(found):
+            tried, all_depths = (",".join(map(str, depths)) for depths in (usual, DEPTHS))
+            print(f"{net.name} has {layers} layers: depths {tried} are tried, instead of {all_depths}", flush=True)
+        return usual
+    parsed: list[int | str] = [int(part) if part.isdecimal() else part for part in map(str.strip, text.split(","))]
+    if "" in parsed or len(set(parsed)) < len(parsed):
         raise InputError(f"depths {text!r}: expected numbers of layers or stages, each once, such as 0,10,20,40")
-    for depth in found:
+    for depth in parsed:
         model.unfreeze_last(net, depth)
     model.unfreeze_last(net, 0)
-    return found
+    return parsed
 
 
 def learned(net: keras.Model) -> bool:
@@ -99,10 +96,10 @@ def learned(net: keras.Model) -> bool:
 
 
 def check_memory(nets: dict[str, keras.Model], splits: Splits, methods: Sequence[str]) -> None:
-    """Refuses, before any features are made, what `classify` and `collapse` have no memory for.
+    """Refuses, before any features are computed, what there is not enough memory to `classify` and `collapse`.
 
     Raises:
-        InputError: the first of the feature sets that is too large, and what to do.
+        InputError: the first feature set that is too large, and what to do.
     """
     sizes = {split: len(splits.rows[split].labels) for split in SPLITS}
     n = sizes["train"] + sizes["validation"]
@@ -110,10 +107,20 @@ def check_memory(nets: dict[str, keras.Model], splits: Splits, methods: Sequence
         d = net.get_layer("embedding").output.shape[-1]
         fits = {method: analysis.classifiers.method_of(method).bytes_needed(n, d) for method in methods}
         fits["collapse"] = analysis.linear.bytes_needed(n, d)
-        largest = max(fits, key=fits.get)
-        features_bytes = 4 * d * (2 * n + sizes["test"])  # float32, those that are learned from also scaled
+        largest = max(fits, key=lambda name: fits[name])
+        features_bytes = 4 * d * (2 * n + sizes["test"])  # float32; those that are learned from are also scaled
         what = f"{name}: {largest} of {n:,} images of {d:,} features"
         memory.need(features_bytes + fits[largest], what)
+
+
+def unfreeze(net: keras.Model, depth: int | str, batch_norm_momentum: float = 0.9) -> None:
+    """Leaves what fine-tuning pages train to be trained: the last layers, their batch norm, and the head.
+
+    Args:
+        depth: as `model.unfreeze_last` takes it.
+        batch_norm_momentum: of moving statistics; 1.0 for that of the architecture.
+    """
+    model.unfreeze_last(net, depth, train_batch_norm=True, batch_norm_momentum=batch_norm_momentum)
 
 
 def gather(net: keras.Model, splits: Splits, tune: int | str, cache: str, strategy) -> Banks:
@@ -123,12 +130,12 @@ def gather(net: keras.Model, splits: Splits, tune: int | str, cache: str, strate
         tune: as `model.unfreeze_last` takes it; 0 where nothing will be.
         cache: "auto" and "disk" keep shards in the cache, for later runs and for this one if it is cut off.
     """
-    model.unfreeze_last(net, tune, train_batch_norm=True)
+    unfreeze(net, tune)
     layers = list(dict.fromkeys(["embedding", *frozen_prefix.frontier(net).tensors]))
     model.unfreeze_last(net, 0)
     store = Store() if cache in ("auto", "disk") and distribute.workers(strategy) == 1 else None
     return {
-        split: features.extract(net, getattr(splits, split), layers, strategy=strategy, out=store) for split in SPLITS
+        split: features.extract(net, splits.examples(split), layers, strategy=strategy, out=store) for split in SPLITS
     }
 
 
@@ -139,102 +146,7 @@ def activations(net: keras.Model, banks: Banks) -> Activations:
     return Activations(arrays, "in feature banks", {split: bank.labels for split, bank in banks.items()})
 
 
-class Onwards:
-    """Features of later layers from those at the frontier of what trains: the tail alone runs, in inference mode, with
-    the weights that the network has when it is called."""
-
-    def __init__(self, net: keras.Model, layers: Sequence[str]):
-        self.cut = list(frozen_prefix.frontier(net).tensors)
-        self.layers, self.later = layers, [name for name in layers if name not in self.cut]
-        inputs = list(frozen_prefix.frontier(net).tensors.values())
-        self.tail = keras.Model(inputs, {name: net.get_layer(name).output for name in self.later})
-        self.forward = tf.function(lambda given: self.tail(given, training=False), reduce_retracing=True)
-
-    def __call__(self, bank: Bank) -> Bank:
-        size = inference.images_per_batch(self.tail)
-        rows = [slice(first, first + size) for first in range(0, len(bank), size)]
-        parts = [self.forward([tf.constant(bank[name][some]) for name in self.cut]) for some in rows]
-        values = {name: np.concatenate([part[name] for part in parts]) for name in self.later}
-        return Bank(values | {name: bank[name] for name in self.layers if name in self.cut}, bank.labels, bank.ids)
-
-
-def onwards(net: keras.Model, banks: Banks, layers: Sequence[str]) -> Banks:
-    """`Onwards` for each of the banks."""
-    go = Onwards(net, layers)
-    return {split: go(bank) for split, bank in banks.items()}
-
-
-def pool(banks: Banks) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings and labels that may be learned from: training and validation images together."""
-    parts = [banks["train"], banks["validation"]]
-    return np.concatenate([part["embedding"] for part in parts]), np.concatenate([part.labels for part in parts])
-
-
-def classify(banks: Banks, methods: Sequence[str], seed: int) -> dict[str, float]:
-    """`analysis.probe` of each method, fitted to training and validation images: `<method>/<figure>`."""
-    (x, y), test = pool(banks), banks["test"]
-    test_x = np.asarray(test["embedding"])
-    found = {}
-    for method in methods:
-        figures = analysis.probe(x, y, test_x, test.labels, method, seed)
-        share = figures["test_accuracy"]
-        ends = analysis.intervals.wilson(share, len(np.unique(test.bases)))  # versions of an image count once
-        print(f"  {method}: test accuracy {analysis.intervals.text(share, ends)}", flush=True)
-        found |= {f"{method}/{name}": value for name, value in figures.items()}
-    return found
-
-
-def flat(pictures: Bank) -> Bank:
-    """Pixels in [0, 1] as features: "embedding", float32 (n, d)."""
-    x = pictures["image"].reshape(len(pictures), -1).astype(np.float32) / 255
-    return Bank({"embedding": x}, pictures.labels, pictures.ids)
-
-
-def collapse(banks: Banks, net: keras.Model | None = None) -> dict[str, float]:
-    """`analysis.neural_collapse` of the features that may be learned from; with a network, of its head too."""
-    x, y = pool(banks)
-    head = net and [keras.ops.convert_to_numpy(weight) for weight in net.get_layer("logits").weights]
-    return analysis.neural_collapse(x, y, (head[0].T, head[1]) if head else None)
-
-
-def collapse_of(splits: Splits, limit: int = 2000) -> Callable[[keras.Model], dict[str, float]]:
-    """A `measure` for `train.sweep`: `analysis.neural_collapse` of the first training images and the head."""
-    some = splits.only(train=first_of_each(splits.rows["train"].labels, limit))
-
-    def measure(net: keras.Model) -> dict[str, float]:
-        bank = features.extract(net, some.train)
-        return collapse({"train": bank, "validation": bank[:0]}, net)
-
-    return measure
-
-
-def panel(banks: Banks, seed: int) -> Bank:
-    """The first `SHOWN` test images projected to the plane."""
-    shown = banks["test"].only("embedding")[:SHOWN]
-    return Bank(
-        {method: analysis.project(shown["embedding"], method, seed) for method in PROJECTIONS}, shown.labels, shown.ids
-    )
-
-
-def predicted(bank: Bank) -> np.ndarray:
-    """The class of the highest logit, int64 (n,)."""
-    return bank["logits"].argmax(1)
-
-
-def accuracies(banks: Banks) -> dict[str, float]:
-    """Share of images whose highest logit is their label's: `<split>_accuracy`."""
-    return {
-        f"{split}_accuracy": analysis.metrics.accuracy(bank.labels, predicted(bank)) for split, bank in banks.items()
-    }
-
-
-def joined(histories: dict[str, History]) -> History:
-    """Histories of several fits side by side: columns `<fit>/<what>`, short ones filled with NaN, and facts by fit."""
-    longest = max((len(column) for history in histories.values() for column in history.values()), default=0)
-    found = History(
-        (f"{fit}/{what}", column + [math.nan] * (longest - len(column)))
-        for fit, history in histories.items()
-        for what, column in history.items()
-    )
-    found.facts = {fit: history.facts for fit, history in histories.items()}
-    return found
+def forward_tails(net: keras.Model, banks: Banks, layers: Sequence[str]) -> Banks:
+    """Features of later layers, by `TailForward`, for each of the banks."""
+    forward = TailForward(net, layers)
+    return {split: forward(bank) for split, bank in banks.items()}

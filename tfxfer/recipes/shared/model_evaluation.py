@@ -1,4 +1,4 @@
-"""What pages that compare models share: each one judged on the same pictures, and what it took."""
+"""Models judged on the same pictures, and what each of them costs."""
 
 import math
 import time
@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tfxfer import analysis
 from tfxfer.features import inference
 from tfxfer.features.bank import Bank
-from tfxfer.recipes.shared.feature_sets import Banks
+from tfxfer.recipes.shared.feature_measures import Banks
 
 
 def judge(
@@ -20,51 +19,40 @@ def judge(
     variants: dict[str, np.ndarray],
     digits: np.ndarray | None,
 ) -> tuple[dict[str, float], np.ndarray]:
-    """How a model fares on test images, on the same images changed, and on images of no class.
+    """Tests a model on test images, on variants of them, and on images that belong to no class.
 
     Args:
         predict: uint8 images (n, height, width, channels) -> probabilities (n, classes).
         test: with "image".
         variants: name -> images of the same labels.
-        digits: images of something else; None to leave these figures out.
+        digits: images of something else; None leaves these metrics out.
 
     Returns:
-        Figures test_accuracy, ece, `<variant>/accuracy`, `<variant>/confidence` (the mean highest probability),
+        Metrics test_accuracy, ece, `<variant>/accuracy`, `<variant>/confidence` (the mean highest probability),
         digits/confidence, digits/auroc (how well confidence tells them from test images) and predict_seconds; and the
         probabilities on the test images, float32.
     """
     started = time.perf_counter()
-    given = predict(test["image"])
-    found = {"predict_seconds": time.perf_counter() - started}
-    found["ece"] = analysis.metrics.expected_calibration_error(given, test.labels)
+    probabilities = predict(test["image"])
+    metrics = {"predict_seconds": time.perf_counter() - started}
+    metrics["ece"] = analysis.metrics.expected_calibration_error(probabilities, test.labels)
     for name, images in {"test": test["image"], **variants}.items():
-        values = given if name == "test" else predict(images)
-        found[f"{name}/accuracy"] = analysis.metrics.accuracy(test.labels, values.argmax(1))
-        found[f"{name}/confidence"] = float(values.max(1).mean())
+        scores = probabilities if name == "test" else predict(images)
+        metrics[f"{name}/accuracy"] = analysis.metrics.accuracy(test.labels, scores.argmax(1))
+        metrics[f"{name}/confidence"] = float(scores.max(1).mean())
     if digits is not None:
-        sure = predict(digits).max(1)
-        found |= {"digits/confidence": float(sure.mean()), "digits/auroc": analysis.metrics.auroc(given.max(1), sure)}
-    return found | {"test_accuracy": found["test/accuracy"]}, given.astype(np.float32)
-
-
-def predictor(net: keras.Model, activation: Callable = tf.nn.softmax) -> Callable[[np.ndarray], np.ndarray]:
-    """uint8 images -> what a network gives in inference mode; of logits, by default, their probabilities."""
-    forward = tf.function(lambda images: activation(net(images, training=False)), reduce_retracing=True)
-    size = inference.images_per_batch(net)
-
-    def predict(images: np.ndarray) -> np.ndarray:
-        rows = [slice(first, first + size) for first in range(0, len(images), size)]
-        return np.concatenate([forward(tf.constant(images[some])).numpy() for some in rows])
-
-    return predict
+        confidence = predict(digits).max(1)
+        metrics["digits/confidence"] = float(confidence.mean())
+        metrics["digits/auroc"] = analysis.metrics.auroc(probabilities.max(1), confidence)
+    return metrics | {"test_accuracy": metrics["test/accuracy"]}, probabilities.astype(np.float32)
 
 
 def cost(net: keras.Model, history, train_images: Bank) -> dict[str, float]:
-    """What a network took, in the names of `analysis.probe`; training accuracy is of the first 10,000 images."""
-    some = train_images[:10_000]
-    predicted = predictor(net)(some["image"]).argmax(1)
+    """What a network costs, named as `analysis.probe` does; training accuracy is that on the first 10,000 images."""
+    subset = train_images[:10_000]
+    predicted = inference.predictor(net)(subset["image"]).argmax(1)
     return {
-        "train_accuracy": analysis.metrics.accuracy(some.labels, predicted),
+        "train_accuracy": analysis.metrics.accuracy(subset.labels, predicted),
         "validation_accuracy": history.kept("val_accuracy"),
         "fit_seconds": history.facts["seconds"],
         "parameters": float(net.count_params()),
@@ -75,11 +63,11 @@ def cost(net: keras.Model, history, train_images: Bank) -> dict[str, float]:
 def on_pixels(
     pictures: Banks, method: str, seed: int, sweep: bool
 ) -> tuple[Callable[[np.ndarray], np.ndarray], dict[str, float]]:
-    """Fits `analysis.probes.fit` to pixels in [0, 1], with the validation images once it has no more use for them.
+    """Fits `analysis.probes.fit` to pixels in [0, 1], and to the validation images once they are not needed any more.
 
     Args:
         pictures: banks with "image".
-        sweep: whether C or k is chosen by the validation images, which set an SVM's temperature in any case.
+        sweep: whether C or k is chosen on the validation images, which set an SVM's temperature in any case.
 
     Returns:
         uint8 images -> probabilities; and the facts, with train_accuracy of the first 10,000 training images.

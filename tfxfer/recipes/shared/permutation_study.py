@@ -1,4 +1,4 @@
-"""What spatial structure is worth: a learner on images as they are, and on the same with their pixels permuted."""
+"""What spatial structure is worth: one learner on images as they are, and on the same images with permuted pixels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,39 +14,44 @@ from tfxfer.data.splits import SPLITS
 from tfxfer.features.bank import Bank
 from tfxfer.model import backbones
 from tfxfer.recipes.shared import model_evaluation
+from tfxfer.train import History
 
 ARRANGEMENTS = ("plain", "permuted")
-SAMPLE = 10_000  # training images that learners are compared on
+SAMPLE = 10_000  # training images on which learners are compared
 
 
 @dataclass
 class Trained:
-    """A learner's scores on the test images, logits or probabilities (n, classes); of a network, it and its history."""
+    """A learner's scores on the test images, logits or probabilities (n, classes); for a network, also itself and its
+    history."""
 
     scores: Bank
     net: keras.Model | None = None
-    history: dict[str, list[float]] = field(default_factory=dict)
+    history: History | None = None
 
     @property
     def predicted(self) -> np.ndarray:
-        (scores,) = self.scores.values.values()
-        return scores.argmax(1)
+        (name,) = self.scores.values  # logits or probabilities
+        return self.scores[name].argmax(1)
 
 
 @dataclass(frozen=True)
 class Learner:
-    """How a backbone learns: `pixels` by a multilayer perceptron; one without ImageNet weights from scratch, at its own
-    size; one with them by tuning its last layers and head.
+    """How a backbone learns: `pixels` with a multilayer perceptron, a backbone without ImageNet weights from scratch at
+    its own size, and one that has them by tuning its last layers and head.
 
-    Args:
-        image_size: that pretrained backbones see.
-        unfreeze: of pretrained backbones, as `model.unfreeze_last` takes it.
-        epochs: from scratch; `tune_epochs` of pretrained ones.
-        options: from a name for the fit to what `train.fit` takes.
+    Attributes:
+        weights: of pretrained backbones: imagenet, none, or a weights file.
+        image_size: height and width, in pixels, that pretrained backbones see.
+        unfreeze: what is tuned of pretrained backbones, as `model.unfreeze_last` takes it.
+        epochs: of networks from scratch.
+        tune_epochs: of pretrained networks.
+        rate: highest learning rate of the schedule.
+        options: from a name for the fit to further options of `train.fit`.
     """
 
     weights: str
-    image_size: int
+    image_size: int | None
     unfreeze: int | str
     epochs: int
     tune_epochs: int
@@ -61,12 +66,12 @@ class Learner:
         return net
 
     def __call__(self, name: str, splits: Splits, seed: int, fit: str) -> Trained:
-        """Trains and tests.
+        """Trains and tests a learner.
 
         Args:
-            name: of `backbones.TABLE`.
-            seed: of initial weights and order.
-            fit: a name of its own.
+            name: a backbone of `backbones.TABLE`.
+            seed: of initial weights and batch order.
+            fit: a name for this fit alone.
         """
         keras.utils.set_random_seed(seed)
         if name == "pixels":
@@ -87,7 +92,13 @@ def _perceptron(splits: Splits, seed: int) -> Trained:
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned by whom; `keys` are the prefixes under which its figures are known, "" or ending in "/"."""
+    """What is learned, and by which backbone.
+
+    Attributes:
+        keys: prefixes of its metrics, each "" or ending in "/".
+        backbone: its name.
+        splits: what it learns from and is tested on.
+    """
 
     keys: tuple[str, ...]
     backbone: str
@@ -99,24 +110,25 @@ class Task:
 
 
 def tasks(whole: Splits, groups: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[Task]:
-    """The first of the backbones on all images in groups; each on `SAMPLE` images in groups, and in the classes
-    themselves. Where `SAMPLE` images are all there are, the first two are one.
+    """Tasks to compare: the first backbone on all images, in groups; then each backbone on `SAMPLE` images, in groups
+    and in the original classes. With no more than `SAMPLE` images, the first two coincide.
 
     Raises:
-        InputError: the first is no network, one is named twice, or classes are not the data set's.
+        InputError: the first backbone is not a network, one is named twice, or the groups name other classes than the
+            data set has.
     """
     if names[0] == "pixels" or len(set(names)) < len(names):
         raise InputError(f"backbones {','.join(names)}: expected each once, and a network that is saved first")
-    first, some = names[0], whole.only(train=slice(SAMPLE), validation=slice(SAMPLE // 4))
-    same = whole.size("train") == some.size("train")
-    found = [Task(("", f"groups/{first}/") if same else ("",), first, data.relabel(whole, groups))]
+    first, sample = names[0], whole.only(train=slice(SAMPLE), validation=slice(SAMPLE // 4))
+    same = whole.size("train") == sample.size("train")
+    in_groups = [Task(("", f"groups/{first}/") if same else ("",), first, data.relabel(whole, groups))]
     rest = [name for name in names if name != first or not same]
-    found += [Task((f"groups/{name}/",), name, data.relabel(some, groups)) for name in rest]
-    return found + [Task((f"classes/{name}/",), name, some) for name in names]
+    in_groups += [Task((f"groups/{name}/",), name, data.relabel(sample, groups)) for name in rest]
+    return in_groups + [Task((f"classes/{name}/",), name, sample) for name in names]
 
 
 def compare(learner: Learner, task: Task, seed: int) -> tuple[dict[str, Trained], dict[str, float]]:
-    """Trains a learner twice, and tests it on the same images both ways.
+    """Trains a learner on plain and on permuted images, and tests each on the same test images.
 
     Returns:
         `Trained` by arrangement; and plain/accuracy, permuted/accuracy and cost, their difference, with its 95%
@@ -124,16 +136,17 @@ def compare(learner: Learner, task: Task, seed: int) -> tuple[dict[str, Trained]
     """
     sides = dict(zip(ARRANGEMENTS, (task.splits, data.permute_pixels(task.splits, seed))))
     title = f"{task.title.replace('/', '-')}-{seed}"
-    found = {side: learner(task.backbone, some, seed, f"{title}-{side}") for side, some in sides.items()}
-    labels, bases = found["plain"].scores.labels, found["plain"].scores.bases
-    figures = {f"{side}/accuracy": metrics.accuracy(labels, one.predicted) for side, one in found.items()}
-    cost = paired.difference(*(found[side].predicted == labels for side in ("permuted", "plain")), bases)
-    return found, figures | {"cost": cost["difference"], "cost_low": cost["low"], "cost_high": cost["high"]}
+    trained = {side: learner(task.backbone, splits, seed, f"{title}-{side}") for side, splits in sides.items()}
+    labels, bases = trained["plain"].scores.labels, trained["plain"].scores.bases
+    figures = {f"{side}/accuracy": metrics.accuracy(labels, learned.predicted) for side, learned in trained.items()}
+    right = {side: learned.predicted == labels for side, learned in trained.items()}
+    cost = paired.difference(right["permuted"], right["plain"], bases)
+    return trained, figures | {"cost": cost["difference"], "cost_low": cost["low"], "cost_high": cost["high"]}
 
 
 @dataclass
 class Repeat:
-    """What one seed gave: its permutation, the images in groups, and by key of the tasks what was trained and found."""
+    """Results of one seed: its permutation, the images in groups, and what was trained and measured, by key of task."""
 
     order: np.ndarray
     splits: Splits
@@ -141,7 +154,7 @@ class Repeat:
     figures: dict[str, float] = field(default_factory=dict)
 
     def add(self, task: Task, trained: dict[str, Trained], figures: dict[str, float]) -> None:
-        self.trained |= {f"{task.keys[0]}{side}": one for side, one in trained.items()}
+        self.trained |= {f"{task.keys[0]}{side}": learned for side, learned in trained.items()}
         self.figures |= {f"{key}{name}": value for key in task.keys for name, value in figures.items()}
 
     def line(self, task: Task) -> str:
@@ -152,9 +165,9 @@ class Repeat:
 
 
 def summary(runs: list[dict[str, float]]) -> dict[str, float]:
-    """Means of each figure over seeds, and `<figure>_std`, ddof 1, of accuracies and costs; of one seed, its figures.
+    """Means of each metric over seeds, with `<metric>_std` (ddof 1) beside it; of a single seed, its own metrics.
 
-    Of several seeds there is no interval: it would be that of one seed's test images.
+    Several seeds have no interval: it would be that of one seed's test images.
     """
     if len(runs) == 1:
         return runs[0]

@@ -1,27 +1,24 @@
 """What pages about corrupted images share: both sides of a shift, every corruption, stages tuned alone."""
 
-import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tfxfer import analysis, data, features, model, train
-from tfxfer.core import distribute
-from tfxfer.core.cache import Store
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits, Twin, corruptions
 from tfxfer.data.cifar10c import Cell
-from tfxfer.features import frozen_prefix
 from tfxfer.features.bank import Bank
-from tfxfer.recipes.shared import feature_sets, run_artifacts
+from tfxfer.recipes.shared import run_artifacts
+from tfxfer.recipes.shared.corruption_grid import ALL, LAYERS, CachedFeatures, Grid, accuracy, contact_sheet
+from tfxfer.recipes.shared.recipe_run import Run
+from tfxfer.train import History
 
 OFFICIAL = "cifar10_corrupted"
-ALL = tuple((name, severity) for name in corruptions.NAMES for severity in corruptions.SEVERITIES)
-LAYERS = ("embedding", "logits")
 SURGERY_EPOCHS = 4
-TUNED = 20_000  # images tuned on, as in the report
+TUNED = 20_000  # images to tune on, as in the report
 SHOWN = 2000  # images of each side that are projected
 
 
@@ -29,54 +26,47 @@ def cells(corruption: str, severities: str) -> tuple[Cell, ...]:
     """A corruption at severities such as "1,2,5".
 
     Raises:
-        InputError: unknown ones.
+        InputError: the corruption or a severity is unknown.
     """
-    found = []
+    named = []
     for text in severities.split(","):
         if not text.strip().isdecimal():
             raise InputError(f"severities {severities!r}: expected numbers from 1 to 5, such as 1,2,3,4,5")
         corruptions.check(corruption, int(text), (32, 32, 3))
-        found.append((corruption, int(text)))
-    return tuple(dict.fromkeys(found))
+        named.append((corruption, int(text)))
+    return tuple(dict.fromkeys(named))
 
 
-def load(
-    dataset: str,
-    data_dir: str | None,
-    wanted: Iterable[Cell],
-    limit: int | None,
-    image_size: int,
-    seed: int,
-    frost_textures: str | None = None,
-    **options,
-) -> tuple[Splits, Twin]:
-    """A data set and the twin of its test images: CIFAR-10-C's files for `cifar10_corrupted`, else made here.
+def load(run: Run, wanted: Iterable[Cell], frost_textures: str | None = None) -> tuple[Splits, Twin]:
+    """The run's data set and the twin of its test images: CIFAR-10-C's files for `cifar10_corrupted`, else made here.
 
     Args:
+        wanted: corruptions and severities that will be asked for.
         frost_textures: a folder of photographs of ice.
-        options: for `data.load`, as are the others.
     """
-    official = dataset == OFFICIAL
+    chosen = run.options
+    official = chosen.dataset == OFFICIAL
     if official and frost_textures:
         raise InputError(f"{OFFICIAL} is read as it was published, its frost too: leave frost_textures out")
     photographs = corruptions.read_photographs(frost_textures) if frost_textures else None
-    name = "cifar10" if official else dataset
-    clean = data.load(name, data_dir, limit, image_size=image_size, seed=seed, **options)
+    clean = run.load_data("cifar10" if official else chosen.dataset)
     if official:
-        return clean, Twin.published(clean, tuple(wanted), data_dir)
-    return clean, Twin.of(clean, seed=seed, frost_textures=photographs)
+        return clean, Twin.published(clean, tuple(wanted), chosen.data_dir)
+    return clean, Twin.of(clean, seed=chosen.seed, frost_textures=photographs)
 
 
-def about(twin: Twin) -> dict:
-    """What a run records of how its corrupted images were made."""
+def about(twin: Twin, corrupted: Mapping[str, Splits]) -> dict[str, Any]:
+    """What a run records of its corrupted images: the facts `corrupted`, by way of choosing them, and `corruptions`,
+    how they were made."""
     photographs = twin.photographs and {"names": list(twin.photographs.pixels), "sha256": twin.photographs.sha256}
-    return {"revision": corruptions.REVISION, "photographs": photographs, "remark": twin.remark}
+    made = {"revision": corruptions.REVISION, "photographs": photographs, "remark": twin.remark}
+    return {"corrupted": {name: side.describe() for name, side in corrupted.items()}, "corruptions": made}
 
 
 def sides(
     clean: Splits, twin: Twin, cells: tuple[Cell, ...], leaky: bool, seed: int, strict: bool = False
 ) -> dict[str, Splits]:
-    """Corrupted images to tune on, to validate and to test by, for each way of choosing them.
+    """Corrupted images to tune on, to validate with and to test on, for each way of choosing them.
 
     Args:
         leaky: adds "as_published", which tunes on 40% of the twins of test images and tests on all of them; and, where
@@ -89,89 +79,35 @@ def sides(
     """
     divided = twin.divide(cells, seed=seed)
     if twin.images is None:
-        found = {"tfxfer": data.duplicates.check(divided, strict)}
+        ways = {"tfxfer": data.duplicates.check(divided, strict)}
     else:
         (name, _), *_ = cells
-        made = data.corrupt(clean, name, [severity for _, severity in cells], twin.seed, twin.photographs)
-        some = made.only(train=slice(TUNED), validation=slice(TUNED))
-        found = {"tfxfer": some} | ({"as_few": divided} if leaky else {})
-    return found | ({"as_published": twin.divide(cells, seed=seed, leaky=True)} if leaky else {})
+        corrupted = data.corrupt(clean, name, [severity for _, severity in cells], twin.seed, twin.photographs)
+        subset = corrupted.only(train=slice(TUNED), validation=slice(TUNED))
+        ways = {"tfxfer": subset} | ({"as_few": divided} if leaky else {})
+    return ways | ({"as_published": twin.divide(cells, seed=seed, leaky=True)} if leaky else {})
 
 
 def held_out(clean: Splits, corrupted: Splits) -> Splits:
-    """The data set with those test images alone whose twins are tested: the others' twins are learned from.
+    """The data set with only those test images whose twins are tested; the twins of the others are learned from.
 
     Raises:
         InputError: images of the test are learned from as twins, unless `corrupted` is leaky by name.
     """
-    found = clean.only(test=np.flatnonzero(np.isin(clean.ids["test"], corrupted.bases("test"))))
+    tested = clean.only(test=np.flatnonzero(np.isin(clean.ids["test"], corrupted.bases("test"))))
     if not corrupted.leaky:
-        data.refuse_leak(corrupted, found)
-    return found
-
-
-class Looker:
-    """Embeddings and logits by a network with the weights it has then, the frozen prefix's part from the cache.
-
-    Args:
-        net: as it will be trained: the prefix is what is frozen now.
-        images: how many there will be in all; where their prefix's outputs would not fit, the whole network runs.
-        cache: as `train.fit` takes it; with "memory" and "off" nothing is kept.
-    """
-
-    def __init__(self, net: keras.Model, images: int, cache: str, strategy: tf.distribute.Strategy | None):
-        self.store = Store() if cache in ("auto", "disk") and distribute.workers(strategy) == 1 else None
-        cut = features.Extractor(net, list(frozen_prefix.frontier(net).tensors), strategy=strategy)
-        self.cut = cut if self.store and self.store.fits(images * cut.row_bytes) else None
-        self.whole, self.onwards = features.Extractor(net, LAYERS, strategy=strategy), feature_sets.Onwards(net, LAYERS)
-
-    def __call__(self, dataset: tf.data.Dataset) -> Bank:
-        """Of examples, such as a test split."""
-        return self.onwards(self.cut(dataset, out=self.store)) if self.cut else self.whole(dataset, out=self.store)
-
-
-def accuracy(bank: Bank) -> float:
-    return analysis.metrics.accuracy(bank.labels, bank["logits"].argmax(1))
+        data.refuse_leak(corrupted, tested)
+    return tested
 
 
 def accuracies(sides: dict[str, Bank]) -> dict[str, float]:
     """`<side>_accuracy` of logits, and its 95% interval `_low` to `_high`, clustered by the image they were made of."""
-    found = {}
+    metrics: dict[str, float] = {}
     for side, bank in sides.items():
         ends = analysis.intervals.accuracy(bank["logits"].argmax(1) == bank.labels, bank.bases)
         names = (f"{side}_accuracy{end}" for end in ("", "_low", "_high"))
-        found |= dict(zip(names, (accuracy(bank), *ends), strict=True))
-    return found
-
-
-class Grid:
-    """Accuracy on the twins of images under all 19 corruptions x 5 severities: `<corruption>_<severity>`, means.
-
-    Each cell is in the cache as soon as it is done, so that an interrupted grid goes on where it stopped.
-
-    Args:
-        bases: ids of the images.
-    """
-
-    def __init__(self, twin: Twin, bases: np.ndarray):
-        rows = np.flatnonzero(np.isin(twin.bases, bases))
-        self.images = len(rows)
-        self.remark = twin.remark
-        self.cell = functools.cache(lambda cell: twin.grid([cell], rows).test)  # making a pipeline takes its time
-
-    def __call__(self, look: Looker) -> dict[str, float]:
-        found, (low, high) = {}, analysis.intervals.wilson(0.5, self.images)
-        print(f"  severities 1 to 5, {self.images:,} images (95% interval of 0.5: {low:.3f} to {high:.3f})", flush=True)
-        for name in corruptions.NAMES:
-            row = {f"{name}_{each}": accuracy(look(self.cell((name, each)))) for each in corruptions.SEVERITIES}
-            print(f"  {name}: {' '.join(f'{value:.3f}' for value in row.values())}", flush=True)
-            found |= row
-        for title, names in (("mean_15", corruptions.BENCHMARK), ("mean_19", corruptions.NAMES)):
-            cells = [found[f"{name}_{each}"] for name in names for each in corruptions.SEVERITIES]
-            found[title] = float(np.mean(cells))
-        means = f"{found['mean_15']:.4f} over the benchmark's 15, {found['mean_19']:.4f} over all 19"
-        print(f"  mean accuracy: {means} ({self.remark})", flush=True)
-        return found
+        metrics |= dict(zip(names, (accuracy(bank), *ends), strict=True))
+    return metrics
 
 
 def planes(sides: dict[str, Bank]) -> dict[str, np.ndarray]:
@@ -181,39 +117,95 @@ def planes(sides: dict[str, Bank]) -> dict[str, np.ndarray]:
     return dict(zip(shown, np.split(points, np.cumsum([len(part) for part in shown.values()])[:-1]), strict=True))
 
 
-def surgery(
-    net: keras.Model, whole: Splits, twin: Twin, tuned: Splits, cells: Sequence[Cell], images: int, rate: float, run
-) -> dict[str, float]:
-    """Which single stage is best to tune (Lee et al. 2023, arXiv:2210.11466): from the network's weights, which it has
-    again afterwards, each stage trains alone, head and all others frozen, under each of the corruptions.
+class Study:
+    """How the network does on both sides before and after it is tuned, and what is kept of that to look at.
 
     Args:
+        net: as it will be trained.
+        clean, corrupted: what is tested, by way of choosing it; see `sides`.
+        grid_images: test images under all corruptions; 0 for none.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        net: keras.Model,
+        clean: dict[str, Splits],
+        corrupted: dict[str, Splits],
+        twin: Twin,
+        grid_images: int,
+    ):
+        self.run, self.clean, self.corrupted = run, clean, corrupted
+        images = sum(side.size("test") for side in (*corrupted.values(), *clean.values()))
+        self.look = CachedFeatures(net, images + len(ALL) * grid_images, run.options.cache, run.strategy)
+        self.grid = Grid(twin, clean["tfxfer"].ids["test"][:grid_images]) if grid_images else None
+        self.planes: dict[str, dict[str, np.ndarray]] = {}
+
+    def __call__(self, when: str, name: str, prefix: str) -> Bank:
+        """Notes the metrics `<prefix><when>/...` of the way `name` of choosing images; features of the corrupted."""
+        with self.run.phase(f"{prefix}{when}"):
+            both = {"corrupted": self.corrupted[name], "clean": self.clean[name]}
+            seen = {side: self.look(splits.examples("test")) for side, splits in both.items()}
+            self.run.note(f"{prefix}{when}", accuracies(seen))
+            if name == "tfxfer":
+                self.planes[when] = planes(seen)
+                if self.grid is not None:
+                    self.run.note(f"{prefix}{when}/grid", self.grid(self.look))
+        return seen["corrupted"]
+
+    def banks(self) -> dict[str, Bank]:
+        """Both sides projected by the original and by the tuned network; and with a grid, the first image under all."""
+        banks = {}
+        for side, splits in (("corrupted", self.corrupted["tfxfer"]), ("clean", self.clean["tfxfer"])):
+            values = {name: self.planes[when][side] for name, when in (("original", "before"), ("tuned", "after"))}
+            banks[side] = Bank(values, splits.rows["test"].labels[:SHOWN], splits.ids["test"][:SHOWN])
+        return banks | ({"contact": contact_sheet(self.grid.twin)} if self.grid is not None else {})
+
+
+def overfitting(history: History) -> dict[str, float]:
+    """The epoch after which the validation loss was never lower: overfits_after_epoch, from 1."""
+    losses = history["val_loss"]
+    return {"overfits_after_epoch": float(losses.index(min(losses)) + 1)}
+
+
+def surgery(
+    run: Run,
+    net: keras.Model,
+    start: Sequence[np.ndarray],
+    twin: Twin,
+    tuned: Splits,
+    cells: Sequence[Cell],
+    images: int,
+) -> dict[str, float]:
+    """Which single stage is best to tune (Lee et al. 2023, arXiv:2210.11466): from weights that the network started
+    with, each stage trains alone, head and all others frozen, under each of the corruptions. Afterwards the network has
+    the weights and the frozen layers that it came with.
+
+    Args:
+        start: of `model.values`, the weights that each stage starts from.
         tuned: says of which images twins may be learned from: `images` learn here, and as many validate.
 
     Returns:
         Validation accuracy: `<corruption>/<stage>`, and `<corruption>/none` of the network as it is.
     """
-    twin = twin if twin.images is None else Twin.of(whole, "train", twin.seed, twin.photographs)
+    twin = twin if twin.images is None else Twin.of(twin.like, "train", twin.seed, twin.photographs)
     rows = np.flatnonzero(np.isin(twin.bases, tuned.bases("train", "validation")))[: 2 * images]
-    start, found = model.values(net), {}
+    kept, trainable, metrics = model.values(net), [layer.trainable for layer in net.layers], {}
+    options = {"keep": "best", "batch_size": 16, "cache": run.options.cache}
+    model.assign_values(net, start)
     for name, severity in cells:
-        some = twin.only(rows).divide([(name, severity)], 0.5, 0.5)
-        found[f"{name}/none"] = accuracy(features.extract(net, some.validation, LAYERS))
+        subset = twin.only(rows).divide([(name, severity)], 0.5, 0.5)
+        metrics[f"{name}/none"] = accuracy(features.extract(net, subset.validation, LAYERS))
         for stage in model.stages(net):
             model.unfreeze_stage(net, stage)  # batch norm of this data would be new to the frozen stages behind it
-            options = run.training(f"surgery-{name}-{stage}") | {"keep": "best", "batch_size": 16}
-            history = train.fit(net, some, SURGERY_EPOCHS, rate, **options)
-            found[f"{name}/{stage}"] = history.kept("val_accuracy")
+            training = run.training(f"surgery-{name}-{stage}") | options
+            history = train.fit(net, subset, SURGERY_EPOCHS, run.options.learning_rate / 10, **training)
+            metrics[f"{name}/{stage}"] = history.kept("val_accuracy")
             model.assign_values(net, start)
-    model.unfreeze_last(net, 0)
-    return found
-
-
-def contact_sheet(twin: Twin) -> Bank:
-    """The first image under all 95: `image` (95, height, width, channels), in the order of `ALL`."""
-    parts = [twin.grid([cell], np.array([0])).reader("test")(tf.constant([0])) for cell in ALL]
-    image, label, number = (np.concatenate([part[name] for part in parts]) for name in ("image", "label", "id"))
-    return Bank({"image": image}, label, number)
+    model.assign_values(net, kept)
+    for layer, flag in zip(net.layers, trainable, strict=True):
+        layer.trainable = flag
+    return metrics
 
 
 def both_sides(shown: Bank, clean: Splits) -> Bank:
@@ -222,12 +214,3 @@ def both_sides(shown: Bank, clean: Splits) -> Bank:
     columns = ((shown["image"], others["image"]), (shown.labels, others.labels), (shown.ids, others.ids))
     image, labels, ids = map(np.concatenate, columns)
     return Bank({"image": image}, labels, ids)
-
-
-def banks(planes: dict[str, dict[str, np.ndarray]], clean: Splits, corrupted: Splits) -> dict[str, Bank]:
-    """Both sides projected by the original and by the tuned network."""
-    found = {}
-    for side, splits in (("corrupted", corrupted), ("clean", clean)):
-        values = {name: planes[when][side] for name, when in (("original", "before"), ("tuned", "after"))}
-        found[side] = Bank(values, splits.rows["test"].labels[:SHOWN], splits.ids["test"][:SHOWN])
-    return found

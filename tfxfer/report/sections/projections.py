@@ -8,53 +8,66 @@ from tfxfer.analysis.projection import METHODS
 from tfxfer.features.bank import Bank
 from tfxfer.report import figures, page
 from tfxfer.report.charts import class_colors
-from tfxfer.report.sections import models
+from tfxfer.report.sections import contents
 from tfxfer.runs.loading import Loaded
 
 _NAMES = {"pca": "PCA", "tsne": "t-SNE", "lle": "LLE"}
 
+Frame = tuple[np.ndarray, np.ndarray]  # lowest and highest point to show, (2,) each
+
 
 def sections(run: Loaded) -> list[str]:
-    """Features of test images, before and after or set by set, each panel fitted to its own features."""
-    found = {name: bank for name, bank in run.banks.items() if any(m in bank.values for m in METHODS)}
-    order = ["before", "after", *models.having(run, "/nc1")]
-    banks = {name: found[name] for name in sorted(found, key=lambda name: order.index(name) if name in order else 99)}
-    if not banks:
+    """Features of test images, before and after or set by set; each panel is fitted to its own features."""
+    projected = {name: bank for name, bank in run.banks.items() if any(m in bank.values for m in METHODS)}
+    if not projected:
         return []
+    order = ["before", "after", *contents.subjects(run, "feature_sets")]
+    banks = {
+        name: projected[name]
+        for name in sorted(projected, key=lambda name: order.index(name) if name in order else len(order))
+    }
     pair = set(banks) == {"before", "after"}
-    said = {name: f"{name} fine-tuning" if pair else name.replace("_tuned", ", fine-tuned") for name in banks}
-    said |= {"final": f"{run.facts.get('best', 'the network')}, trained"}
-    captions = {name: f"{said[name]} ({len(bank):,} test images)" for name, bank in banks.items()}
+    titles = {name: f"{name} fine-tuning" if pair else name.replace("_tuned", ", fine-tuned") for name in banks}
+    titles |= {"final": f"{run.facts.get('best', 'the network')}, trained"}
+    captions = {name: f"{titles[name]} ({len(bank):,} test images)" for name, bank in banks.items()}
     page.save(run.dir / "figures", "projections", figures.projections(banks, run.facts["classes"], captions))
     maps = [
-        _map(captions[name], bank, {m: bank[m] for m in METHODS if m in bank.values}) for name, bank in banks.items()
+        _map(captions[name], bank, {m: np.asarray(bank[m]) for m in METHODS if m in bank.values})
+        for name, bank in banks.items()
     ]
     text = "Do classes separate? Each map is fitted to its own features: compare clusters, not positions."
     return [page.heading("Features"), page.note(text), explorer(maps, len(run.facts["classes"]))]
 
 
 def planes(run: Loaded) -> str:
-    """Both sides of a shift under both networks; a clean image and its corrupted twin are selected together."""
-    sides = {side: run.banks[side] for side in ("corrupted", "clean")}
-    networks = "original", "tuned"
-    frames = {when: figures.frame(np.concatenate([bank[when] for bank in sides.values()])) for when in networks}
+    """Both sides of a shift under both networks; an image and its corrupted copy are selected together."""
+    banks = {side: run.banks[side] for side in ("corrupted", "clean")}
+    points = {
+        network: {side: np.asarray(bank[network]) for side, bank in banks.items()} for network in ("original", "tuned")
+    }
     maps = [
-        _map(f"{side} images, {when} network", bank, {"pca": bank[when]}, frames[when])
-        for side, bank in sides.items()
-        for when in frames
+        _map(
+            f"{side} images, {network} network",
+            bank,
+            {"pca": sides[side]},
+            figures.frame(np.concatenate(list(sides.values()))),
+        )
+        for side, bank in banks.items()
+        for network, sides in points.items()
     ]
     return explorer(maps, len(run.facts["classes"]))
 
 
-def _map(title: str, bank: Bank, points: dict[str, np.ndarray], frame=None) -> dict:
-    bounds = {name: [[float(v) for v in end] for end in frame or figures.frame(p)] for name, p in points.items()}
+def _map(title: str, bank: Bank, points: dict[str, np.ndarray], frame: Frame | None = None) -> dict:
+    """One map for the page's script: points (n, 2) by method, in a common frame or each method in its own."""
+    frames = {method: frame or figures.frame(places) for method, places in points.items()}
     return {
         "title": title,
         "ids": bank.ids.tolist(),
-        "keys": bank.bases.tolist(),  # the image that a twin was made of
+        "keys": bank.bases.tolist(),  # ids of the images that corrupted copies were made from
         "labels": bank.labels.tolist(),
-        "points": {name: page.packed(values) for name, values in points.items()},
-        "frames": bounds,
+        "points": {method: page.packed(places) for method, places in points.items()},
+        "frames": {method: [[float(value) for value in end] for end in ends] for method, ends in frames.items()},
     }
 
 
@@ -62,14 +75,14 @@ def explorer(maps: list[dict], classes: int) -> str:
     """Two of the maps side by side: hovering shows an image, selecting in one selects in the other."""
 
     def menu(label: str, options: dict[str, str], chosen: str) -> str:
-        inside = "".join(
+        items = "".join(
             f'<option value="{value}"{" selected" if value == chosen else ""}>{html.escape(text)}</option>'
             for value, text in options.items()
         )
-        return f"<label{' hidden' if len(options) < 2 else ''}>{label} <select>{inside}</select></label>"
+        return f"<label{' hidden' if len(options) < 2 else ''}>{label} <select>{items}</select></label>"
 
-    titles = {str(number): each["title"] for number, each in enumerate(maps)}
-    methods = {name: _NAMES[name] for name in METHODS if any(name in each["points"] for each in maps)}
+    titles = {str(number): one_map["title"] for number, one_map in enumerate(maps)}
+    methods = {name: _NAMES[name] for name in METHODS if any(name in one_map["points"] for one_map in maps)}
     second = str(min(1, len(maps) - 1))
     controls = menu("left", titles, "0") + menu("right", titles, second)
     controls += menu("method", methods, "tsne" if "tsne" in methods else "pca")

@@ -1,4 +1,4 @@
-"""Sections on where a network looks: class activation maps of right and wrong predictions, and what they are worth."""
+"""Section on where a network looks: class activation maps of right and wrong predictions, and what they are worth."""
 
 import html
 
@@ -8,41 +8,40 @@ from PIL import Image
 
 from tfxfer.analysis.attribution import METHODS, empty
 from tfxfer.analysis.deletion import MIDDLE
+from tfxfer.features.bank import Bank
 from tfxfer.report import figures, page
 from tfxfer.report.charts import Panel, Series
 from tfxfer.runs.loading import Loaded
 
 _NAMES = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "layercam": "LayerCAM"}
-_LEAST = 112  # pixels a side, so that a heat map is seen smooth
+_SMALLEST = 112  # pixels a side at which a heat map looks smooth
 
 
 def sections(run: Loaded) -> list[str]:
+    """Maps of the bank "explained", the deletion test, and the check that maps depend on the weights."""
     bank = run.banks.get("explained")
     if bank is None:
         return []
-    facts, classes, folder = run.facts["explained"], run.facts["classes"], run.dir / "figures"
-    right, best = bank["predicted"] == bank.labels, facts.get("method", METHODS[0])
+    facts, classes = run.facts["explained"], run.facts["classes"]
+    predicted, probabilities = (np.asarray(bank[name]) for name in ("predicted", "sure"))
+    chosen = facts.get("method", METHODS[0])
     captions = [
-        f"{classes[label]} → {classes[predicted]} {sure:.2f}"
-        for label, predicted, sure in zip(bank.labels, bank["predicted"], bank["sure"])
+        f"{classes[label]} → {classes[prediction]} {probability:.2f}"
+        for label, prediction, probability in zip(bank.labels, predicted, probabilities)
     ]
-    title = "Where does it look? Maps speak for the predicted class"
-    stacked = [caption.replace(" → ", "\n→ ") for caption in captions]
-    page.save(
-        folder, "explained", figures.explained(bank["image"], {_NAMES[m]: bank[m] for m in METHODS}, stacked, title)
-    )
+    _save_figure(run, bank, captions)
     options = "".join(
-        f'<option value="{m}"{" selected" * (m == best)}>{_NAMES[m]}{_doubt(run, m)}</option>' for m in METHODS
+        f'<option value="{m}"{" selected" * (m == chosen)}>{_NAMES[m]}{_doubt(run, m)}</option>' for m in METHODS
     )
-    notes = "".join(_only(method, best, "p", html.escape(_verdict(run, method)), "note") for method in METHODS)
+    notes = "".join(_only(method, chosen, "p", html.escape(_verdict(run, method)), "note") for method in METHODS)
     groups = []
-    for text, some in (("Right", right), ("Wrong", ~right)):
-        panels = [_panel(bank, row, captions[row], best) for row in np.flatnonzero(some)]
-        groups += [f"<h3>{text}</h3>", f'<div class="cams">{"".join(panels)}</div>'] if panels else []
+    for title, rows in (("Right", predicted == bank.labels), ("Wrong", predicted != bank.labels)):
+        panels = [_panel(bank, int(row), captions[row], chosen) for row in np.flatnonzero(rows)]
+        groups += [f"<h3>{title}</h3>", f'<div class="cams">{"".join(panels)}</div>'] if panels else []
     return [
         page.heading("Where it looks"),
         page.note(
-            f"Original, heat map, overlay; images at {facts['size']} pixels a side, weighed for the predicted class."
+            f"Original, heat map, overlay; images at {facts['size']} pixels a side, explained for the predicted class."
         ),
         f'<section><div class="controls"><label>method <select class="method">{options}</select></label></div>'
         f"{''.join(groups)}{notes}</section>",
@@ -51,23 +50,30 @@ def sections(run: Loaded) -> list[str]:
     ]
 
 
-def _only(method: str, best: str, tag: str, content: str, kind: str) -> str:
-    """An element that is seen while its method is chosen."""
-    hidden = "" if method == best else " hidden"
+def _save_figure(run: Loaded, bank: Bank, captions: list[str]) -> None:
+    stacked = [caption.replace(" → ", "\n→ ") for caption in captions]
+    maps = {_NAMES[method]: np.asarray(bank[method]) for method in METHODS}
+    title = "Where does it look? Maps explain the predicted class"
+    page.save(run.dir / "figures", "explained", figures.explained(np.asarray(bank["image"]), maps, stacked, title))
+
+
+def _only(method: str, chosen: str, tag: str, content: str, kind: str) -> str:
+    """An element that is visible while its method is chosen."""
+    hidden = "" if method == chosen else " hidden"
     return f'<{tag} class="{kind}" data-method="{method}"{hidden}>{content}</{tag}>'
 
 
-def _panel(bank, row: int, caption: str, best: str) -> str:
-    original = _enlarged(bank["image"][row])
+def _panel(bank: Bank, row: int, caption: str, chosen: str) -> str:
+    original = _enlarged(np.asarray(bank["image"])[row])
     parts = [f'<img alt="original" src="{page.picture(original)}">']
     for method in METHODS:
-        if empty(bank[method][row][None])[0]:
-            parts.append(
-                _only(method, best, "p", "empty map: this layer has nothing that speaks for the class", "empty")
-            )
+        saliency = np.asarray(bank[method])[row]
+        if empty(saliency[None])[0]:
+            text = "empty map: nothing in this layer speaks for the class"
+            parts.append(_only(method, chosen, "p", text, "empty"))
             continue
-        heat = _heat(bank[method][row], original.shape[:2])
-        hidden = "" if method == best else " hidden"
+        heat = _heat(saliency, original.shape[:2])
+        hidden = "" if method == chosen else " hidden"
         overlay = (0.5 * original.astype(float) + 0.5 * heat).round().astype(np.uint8)
         for name, pixels in (("heat map", heat), ("overlay", overlay)):
             parts.append(
@@ -78,74 +84,80 @@ def _panel(bank, row: int, caption: str, best: str) -> str:
 
 def _verdict(run: Loaded, method: str) -> str:
     """What a method's maps are worth, in words: the layer, the deletion test, and how many maps here are empty."""
-    facts, maps = run.facts["explained"], run.banks["explained"][method]
-    at = facts["layers"][method] if "layers" in facts else facts  # one layer for all before version 0.2
+    facts, maps = run.facts["explained"], np.asarray(run.banks["explained"][method])
+    at = facts["layers"][method] if "layers" in facts else facts  # version 0.1 had one layer for all methods
     text = f"{_NAMES[method]} of the layer {at['layer']} ({at['side']} x {at['side']})."
     if count := int(empty(maps).sum()):
-        text += f" {count} of these {len(maps)} maps are empty."
-    found, middle = _figures(run, method), _figures(run, MIDDLE)
-    if not found:
-        return f"{text} No deletion test was made when this run was: whether the maps beat chance is not known."
+        text += f" {count} of these {len(maps)} maps {'is' if count == 1 else 'are'} empty."
+    test, middle = _deletion_test(run, method), _deletion_test(run, MIDDLE)
+    if not test:
+        return f"{text} This run made no deletion test: whether the maps beat chance is not known."
     text += (
-        f" Deletion test on {found['images']:.0f} validation images: blurring the fifth of the pixels that a map ranks "
-        f"highest costs the predicted class {found['top']:.2f} of its probability, the same regions moved at random "
-        f"{found['random']:.2f}. The difference is {found['gain']:.2f} "
-        f"(95 % interval {found['low']:.2f} to {found['high']:.2f}): "
+        f" Deletion test on {test['images']:.0f} validation images: blurring the fifth of the pixels that a map ranks "
+        f"highest costs the predicted class {test['top']:.2f} of its probability, the same regions moved at random "
+        f"{test['random']:.2f}. The difference is {test['gain']:.2f} "
+        f"(95 % interval {test['low']:.2f} to {test['high']:.2f}): "
     )
-    if found["low"] <= 0:
+    if test["low"] <= 0:
         return f"{text}these maps do not beat chance, so do not read reasons into them."
     text += "these maps beat chance."
-    if middle["top"] >= found["top"]:
+    if middle["top"] >= test["top"]:
         text += (
             f" But a disc in the middle of every image, which needs no network, costs {middle['top']:.2f}: the maps "
-            "may only show that what matters is in the middle."
+            "may show no more than that what matters is in the middle."
         )
     return text
 
 
 def _doubt(run: Loaded, method: str) -> str:
-    return " (no better than chance)" if _figures(run, method).get("low", 1) <= 0 else ""
+    return " (no better than chance)" if _deletion_test(run, method).get("low", 1) <= 0 else ""
 
 
-def _figures(run: Loaded, method: str) -> dict[str, float]:
+def _deletion_test(run: Loaded, method: str) -> dict[str, float]:
+    """Metrics `deletion/<method>/<name>` by name; none where the run made no such test."""
     start = f"deletion/{method}/"
     return {key.removeprefix(start): value for key, value in run.metrics.items() if key.startswith(start)}
 
 
 def _deletion(run: Loaded) -> list[str]:
-    found = {name: _figures(run, method) for method, name in (_NAMES | {MIDDLE: "disc in the middle"}).items()}
-    found = {name: figures for name, figures in found.items() if figures}
-    if not found:
+    tests = {name: _deletion_test(run, method) for method, name in (_NAMES | {MIDDLE: "disc in the middle"}).items()}
+    tests = {name: test for name, test in tests.items() if test}
+    if not tests:
         return []
-    text = "Do maps mark what predictions rest on? Deletion test: a fifth of each image is blurred"
+    title = "Do maps mark what predictions rest on? Deletion test: a fifth of each image is blurred"
     parts = {"top": "highest fifth of the map", "random": "same regions, moved at random", "lowest": "lowest fifth"}
     series = [
-        Series(what, list(found), [figures[part] for figures in found.values()], "bars") for part, what in parts.items()
+        Series(label, list(tests), [test[part] for test in tests.values()], "bars") for part, label in parts.items()
     ]
-    return [page.chart(run.dir / "figures", "deletion", text, [Panel("", series, y="probability lost")])]
+    return [page.chart(run.dir / "figures", "deletion", title, [Panel("", series, y="probability lost")])]
 
 
 def _enlarged(image: np.ndarray) -> np.ndarray:
     """uint8 RGB, each pixel as a square of pixels where the image is small."""
-    times = -(-_LEAST // max(image.shape[:2]))
+    times = -(-_SMALLEST // max(image.shape[:2]))
     return np.broadcast_to(image, (*image.shape[:2], 3)).repeat(times, 0).repeat(times, 1)
 
 
-def _heat(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    smooth = Image.fromarray(values.astype(np.float32)).resize(shape[::-1], Image.Resampling.BICUBIC)
+def _heat(saliency: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A map in [0, 1] as smooth colours, uint8 (*shape, 3)."""
+    smooth = Image.fromarray(saliency.astype(np.float32)).resize(shape[::-1], Image.Resampling.BICUBIC)
     return (matplotlib.colormaps["inferno"](np.clip(np.asarray(smooth), 0, 1))[..., :3] * 255).round().astype(np.uint8)
 
 
 def _sanity(run: Loaded) -> list[str]:
-    found = {key.removeprefix("sanity/"): value for key, value in run.metrics.items() if key.startswith("sanity/")}
-    found = {name: value for name, value in found.items() if not np.isnan(value)}
-    if not found:
+    prefix = "sanity/"
+    correlations = {
+        key.removeprefix(prefix): value
+        for key, value in run.metrics.items()
+        if key.startswith(prefix) and not np.isnan(value)
+    }
+    if not correlations:
         return []
     name = _NAMES[run.facts["explained"].get("method", METHODS[0])]
-    text = (
+    title = (
         f"Do maps depend on what was learned? {name}, weights made random from the head downwards: "
         "a map that stays says nothing"
     )
-    series = [Series("", ["none", *found], [1.0, *found.values()])]
+    series = [Series("", ["none", *correlations], [1.0, *correlations.values()])]
     panel = Panel("", series, "random down to", "rank correlation with the first maps", span=(-0.5, 1.05))
-    return [page.chart(run.dir / "figures", "sanity", text, [panel])]
+    return [page.chart(run.dir / "figures", "sanity", title, [panel])]

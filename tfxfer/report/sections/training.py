@@ -1,4 +1,4 @@
-"""Sections on training: curves with the epoch kept and where overfitting starts, freezing depths, what layers know."""
+"""Sections on training: freezing depths, collapse layer by layer, and curves with the epoch that was kept."""
 
 from collections import defaultdict
 
@@ -6,81 +6,30 @@ import numpy as np
 
 from tfxfer.report import page
 from tfxfer.report.charts import Panel, Series
+from tfxfer.runs import metric_names
 from tfxfer.runs.loading import Loaded
 
 
-def sections(run: Loaded) -> list[str]:
-    return [*_depths(run), *_layers(run), *_curves(run)]
-
-
-def curves(history: dict[str, list[float]], kept: int | None = None) -> list[Panel]:
-    """Loss and accuracy by epoch and, where times are known, validation accuracy by seconds.
-
-    Args:
-        kept: the epoch, counted from 0, whose weights the network has, if that is known.
-    """
-    epochs = list(range(1, len(history["loss"]) + 1))
-    best = int(np.argmin(history["val_loss"])) + 1
-    marks = {best: "lowest validation loss" + (": overfitting from here" if best < len(epochs) else "")}
-    if kept is not None:
-        last = " (the last)" if kept + 1 == len(epochs) else ""
-        marks[kept + 1] = f"kept: {marks[best]}" if kept + 1 == best else f"kept: epoch {kept + 1}{last}"
-    panels = [
-        Panel(
-            what,
-            [
-                Series("training (mean over the epoch)", epochs, history[what]),
-                Series("validation (after it)", epochs, history[f"val_{what}"]),
-            ],
-            "epoch",
-            marks=marks,
-        )
-        for what in ("loss", "accuracy")
-    ]
-    if "seconds" in history:
-        spent = np.cumsum(history["seconds"]).round(2).tolist()
-        panels.append(
-            Panel("accuracy against seconds", [Series("validation", spent, history["val_accuracy"])], "seconds")
-        )
-    return panels
-
-
-def _curves(run: Loaded) -> list[str]:
-    fits: dict[str, dict[str, list[float]]] = defaultdict(dict)
-    for column, values in run.history.items():
-        fit, _, what = column.rpartition("/")
-        fits[fit][what] = [value for value in values if not np.isnan(value)]
-    found = [page.heading("Training")] if fits else []
-    facts = run.facts.get("training", {})
-    for fit, history in fits.items():
-        name = "training" + (f"-{fit.replace(' ', '-').replace('/', '-')}" if fit else "")
-        title = f"{fit or 'Training'}: validation turning up while training falls is overfitting"
-        kept = (facts.get(fit, {}) if fit else facts).get("weights_of_epoch")
-        found.append(page.chart(run.dir / "figures", name, title, curves(history, kept)))
-    return found
-
-
-def _depths(run: Loaded) -> list[str]:
-    """How much to unfreeze: metrics `sweep/<depth>/<figure>`."""
+def depths(run: Loaded) -> list[str]:
+    """How many layers to unfreeze: metrics `sweep/<depth>/<name>`."""
     rows: dict[str, dict[str, float]] = defaultdict(dict)
     for key, value in run.metrics.items():
         if key.startswith("sweep/") and key.count("/") == 2:
-            _, depth, what = key.split("/")
-            rows[depth][what] = value
+            _, depth, name = key.split("/")
+            rows[depth][name] = value
     if not rows:
         return []
-    names = list(rows)
 
-    def series(*whats: str) -> list[Series]:
-        return [Series(what.replace("_", " "), names, [row[what] for row in rows.values()]) for what in whats]
+    def series(name: str) -> Series:
+        return Series(name.replace("_", " "), list(rows), [row[name] for row in rows.values()])
 
-    cost = [Series("", [row["seconds"]], [row["val_accuracy"]], "markers", 0, [name]) for name, row in rows.items()]
+    cost = [Series("", [row["seconds"]], [row["val_accuracy"]], "markers", 0, [depth]) for depth, row in rows.items()]
     panels = [
-        Panel("accuracy", series("accuracy", "val_accuracy"), "layers unfrozen"),
+        Panel("accuracy", [series("accuracy"), series("val_accuracy")], "layers unfrozen"),
         Panel("validation accuracy against seconds", cost, "seconds of training"),
     ]
     if all("nc1" in row for row in rows.values()):
-        panels.append(Panel("neural collapse: NC1", series("nc1"), "layers unfrozen", log="y"))
+        panels.append(Panel("neural collapse: NC1", [series("nc1")], "layers unfrozen", log="y"))
     return [
         page.heading("How many layers to unfreeze"),
         *([page.note(f"The best by validation: {run.facts['best_depth']}.")] if "best_depth" in run.facts else []),
@@ -88,27 +37,73 @@ def _depths(run: Loaded) -> list[str]:
     ]
 
 
-def _layers(run: Loaded) -> list[str]:
-    """What each stage knows of the classes: metrics `layers/<when>/<stage>/<figure>`."""
-    found: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+def layers(run: Loaded) -> list[str]:
+    """How far the classes have collapsed after each stage: metrics `layers/<when>/<stage>/<name>`."""
+    values: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for key, value in run.metrics.items():
         if key.startswith("layers/"):
-            _, when, stage, what = key.split("/")
-            found[what][when][stage] = value
-    titles = {"nc1": "NC1", "cdnv": "CDNV"}
+            _, when, stage, name = key.split("/")
+            values[name][when][stage] = value
     panels = [
         Panel(
-            titles.get(what, what),
-            [Series(f"{when} fine-tuning", list(row), list(row.values())) for when, row in whens.items()],
+            metric_names.label(f"layers/before/stage/{name}"),
+            [Series(f"{when} fine-tuning", list(row), list(row.values())) for when, row in rows.items()],
             "stage, from the input to the head",
             log="y",
         )
-        for what, whens in found.items()
+        for name, rows in values.items()
     ]
     if not panels:
         return []
-    text = "How far have classes collapsed, stage by stage? Mean over places, training images; lower is further"
-    return [
-        page.heading("Collapse by depth"),
-        page.chart(run.dir / "figures", "layers", text, panels),
+    title = "How far have classes collapsed, stage by stage? Maps averaged over places, training images; lower is more"
+    return [page.heading("Collapse by depth"), page.chart(run.dir / "figures", "layers", title, panels)]
+
+
+def sections(run: Loaded) -> list[str]:
+    """Curves of each fit of the run."""
+    fits: dict[str, dict[str, list[float]]] = defaultdict(dict)
+    for column, values in run.history.items():
+        fit, _, name = column.rpartition("/")
+        fits[fit][name] = [value for value in values if not np.isnan(value)]
+    parts = [page.heading("Training")] if fits else []
+    facts = run.facts.get("training", {})
+    for fit, history in fits.items():
+        name = "training" + (f"-{fit.replace(' ', '-').replace('/', '-')}" if fit else "")
+        title = f"{fit or 'Training'}: overfitting shows where validation turns up while training keeps falling"
+        kept = (facts.get(fit, {}) if fit else facts).get("weights_of_epoch")
+        parts.append(page.chart(run.dir / "figures", name, title, curves(history, kept)))
+    return parts
+
+
+def curves(history: dict[str, list[float]], kept: int | None = None) -> list[Panel]:
+    """Loss and accuracy by epoch and, where times are known, validation accuracy by seconds.
+
+    Args:
+        history: "loss", "val_loss", "accuracy" and "val_accuracy", a value for each epoch; perhaps "seconds".
+        kept: the epoch, counted from 0, whose weights the network has, if that is known.
+    """
+    epochs = list(range(1, len(history["loss"]) + 1))
+    best = int(np.argmin(history["val_loss"])) + 1
+    marks: dict[float, str] = {
+        best: "lowest validation loss" + (": overfitting from here" if best < len(epochs) else "")
+    }
+    if kept is not None:
+        last = " (the last)" if kept + 1 == len(epochs) else ""
+        marks[kept + 1] = f"kept: {marks[best]}" if kept + 1 == best else f"kept: epoch {kept + 1}{last}"
+    panels = [
+        Panel(
+            name,
+            [
+                Series("training (mean over the epoch)", epochs, history[name]),
+                Series("validation (after it)", epochs, history[f"val_{name}"]),
+            ],
+            "epoch",
+            marks=marks,
+        )
+        for name in ("loss", "accuracy")
     ]
+    if "seconds" in history:
+        seconds = np.cumsum(history["seconds"]).round(2).tolist()
+        series = Series("validation", seconds, history["val_accuracy"])
+        panels.append(Panel("accuracy against seconds", [series], "seconds"))
+    return panels

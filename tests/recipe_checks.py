@@ -1,0 +1,12 @@
+"""What holds for the run of any recipe."""
+
+from tfxfer.report.sections import contents
+from tfxfer.runs import metric_names
+
+
+def check(run):
+    """Its metrics are declared and in range, and it names the sections and subjects that it has material for."""
+    assert metric_names.undeclared(run.metrics) == []
+    assert run.facts["sections"] == contents.deduced(run)
+    for section, subjects in run.facts.get("subjects", {}).items():
+        assert subjects == contents.deduced_subjects(run, section)

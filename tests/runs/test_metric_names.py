@@ -1,0 +1,155 @@
+"""The table of metrics describes every key, each by one row; that recipes write no others, their own tests check."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from tfxfer.runs import metric_names
+
+KEYS = [
+    "seconds/training",
+    "seconds/as_few/before",
+    "test/accuracy",
+    "test/accuracy_low",
+    "before/probe_accuracy",
+    "after/silhouette",
+    "after/knn_purity",
+    "layers/before/stem/nc1",
+    "layers/after/stage1/cdnv",
+    "data/mean",
+    "data/median",
+    "data/std",
+    "data/duplicate_groups",
+    "data/leaking_groups",
+    "scale/mean",
+    "scale/std",
+    "deletion/gradcam++/probability",
+    "deletion/layercam/top",
+    "deletion/middle/lowest",
+    "deletion/gradcam/random",
+    "deletion/gradcam/gain",
+    "deletion/gradcam/high",
+    "deletion/gradcam/empty",
+    "deletion/gradcam/images",
+    "sanity/head",
+    "vgg19/nc1",
+    "vgg19/equal_norms",
+    "vgg19/equal_angle",
+    "vgg19/maximal_angle",
+    "pixels/cdnv",
+    "resnet18_tuned/classifier_equal_norms",
+    "resnet18/classifier_equal_angle",
+    "resnet18/classifier_maximal_angle",
+    "resnet18/nc3",
+    "resnet18/nc4",
+    "scattering/lda/test_accuracy",
+    "scattering/lda/train_accuracy",
+    "resnet18/last_layer/validation_accuracy",
+    "pixels/svm/fit_seconds",
+    "pixels/svm/predict_seconds",
+    "pixels/svm/parameters",
+    "pixels/svm/model_bytes",
+    "pixels/svm/converged",
+    "pixels/svm/C",
+    "pixels/knn/k",
+    "pixels/lda/shrinkage",
+    "cnn/test_accuracy",
+    "head/train_accuracy",
+    "cnn/validation_accuracy",
+    "cnn/fit_seconds",
+    "cnn/predict_seconds",
+    "cnn/parameters",
+    "cnn/model_bytes",
+    "logistic/converged",
+    "svm/C",
+    "knn/k",
+    "lda/shrinkage",
+    "svm/sweep_rows",
+    "svm/sweep_seconds",
+    "cnn/ece",
+    "cnn/inverted/accuracy",
+    "cnn/test/confidence",
+    "cnn/digits/confidence",
+    "cnn/digits/auroc",
+    "head/overfits_after_epoch",
+    "before/corrupted_accuracy",
+    "as_published/after/clean_accuracy",
+    "after/clean_accuracy_low",
+    "as_few/before/corrupted_accuracy_high",
+    "before/grid/gaussian_noise_5",
+    "after/grid/mean_15",
+    "surgery/fog/none",
+    "plain/accuracy",
+    "groups/cnn/permuted/accuracy",
+    "classes/pixels/plain/accuracy_std",
+    "cost",
+    "groups/dropout_cnn/cost",
+    "cost_low",
+    "classes/cnn/cost_std",
+    "scratch/accuracy",
+    "tuned/accuracy",
+    "sweep/40/accuracy",
+    "sweep/dense/val_accuracy",
+    "sweep/0/seconds",
+    "sweep/0/nc1",
+    "tuned_less_scratch/n",
+    "tuned_less_frozen/clusters",
+    "tuned_less_scratch/first_accuracy",
+    "tuned_less_scratch/second_accuracy",
+    "tuned_less_scratch/only_first",
+    "tuned_less_scratch/only_second",
+    "tuned_less_scratch/difference",
+    "tuned_less_scratch/low",
+    "tuned_less_frozen/p",
+]
+
+
+def rows(key):
+    return [metric.pattern for metric in metric_names.TABLE if metric.expression.fullmatch(key)]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_has_one_row(key):
+    assert len(rows(key)) == 1
+    assert metric_names.meaning(key).pattern == rows(key)[0]
+
+
+def test_no_row_is_left_without_a_key():
+    assert {metric.pattern for metric in metric_names.TABLE} == {row for key in KEYS for row in rows(key)}
+
+
+def test_rows_are_complete():
+    for metric in metric_names.TABLE:
+        assert set(re.findall(r"<(\w+)>", metric.pattern)) <= metric_names.PLACES.keys()
+        assert metric.label
+        assert metric.text
+        low, high = metric.range
+        assert low < high
+
+
+@pytest.mark.parametrize("key", ["", "accuracy", "test/accuracy/more", "before/silhouete", "sweep/0/cost", "seconds/"])
+def test_other_keys_have_none(key):
+    assert metric_names.meaning(key) is None
+
+
+def test_labels():
+    assert metric_names.label("pixels/nc1") == "NC1"
+    assert metric_names.label("cnn/ece") == "calibration error"
+    assert metric_names.label("of/my_own") == "my own"
+
+
+def test_what_does_not_agree_is_named():
+    good = {"test/accuracy": 1.0, "before/silhouette": -1.0, "sanity/head": math.nan, "seconds/export": 3.5}
+    assert metric_names.undeclared(good) == []
+    assert metric_names.undeclared({"test/acuracy": 0.5}) == ["test/acuracy: not in tfxfer.runs.metric_names.TABLE"]
+    assert metric_names.undeclared({"test/accuracy": 50.0}) == ["test/accuracy = 50: expected 0 to 1 (share)"]
+
+
+def test_the_readme_names_declared_metrics():
+    """Keys that the README quotes, such as "test/accuracy", are in the table."""
+    text = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    quoted = re.findall(r'"((?:test|before|after|seconds)/[\w/]+)"', text)
+    assert quoted
+    assert [key for key in quoted if metric_names.meaning(key) is None] == []

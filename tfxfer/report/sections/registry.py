@@ -1,0 +1,50 @@
+"""The sections of a report: one table of their names and functions, in the order in which the page has them."""
+
+from collections.abc import Callable
+
+from tfxfer.core.errors import InputError
+from tfxfer.report.sections import (
+    contents,
+    dataset,
+    feature_sets,
+    models,
+    permutation,
+    predictions,
+    pretraining,
+    projections,
+    saliency,
+    shift,
+    training,
+)
+from tfxfer.runs.loading import Loaded
+
+SECTIONS: dict[str, Callable[[Loaded], list[str]]] = {
+    "feature_sets": feature_sets.sections,
+    "models": models.sections,
+    "shift": shift.sections,
+    "permutation": permutation.sections,
+    "pretraining": pretraining.sections,
+    "projections": projections.sections,
+    "sweep": training.depths,
+    "layers": training.layers,
+    "training": training.sections,
+    "predictions": predictions.sections,
+    "saliency": saliency.sections,
+    "dataset": dataset.sections,
+}
+
+
+def write(run: Loaded) -> list[str]:
+    """Pieces of HTML: the sections that the run names, in the order of `SECTIONS`.
+
+    A section for which the run holds nothing, such as "saliency" of a network without feature maps, is empty.
+
+    Raises:
+        InputError: the run names a section that is not in the table.
+    """
+    names = contents.sections(run)
+    if unknown := [name for name in names if name not in SECTIONS]:
+        raise InputError(
+            f"{run.dir / 'run.json'}: expected sections among {', '.join(SECTIONS)}, got {unknown[0]!r}: correct it"
+        )
+    return [piece for name, section in SECTIONS.items() if name in names for piece in section(run)]

@@ -1,0 +1,75 @@
+"""Fixed text of model cards: how to run each form of a network, and its limits."""
+
+from collections.abc import Mapping
+
+_USE = """\
+`labels.txt` has the names of the classes, one per line, in the order of `probabilities`. All forms take raw pixels,
+`image`: uint8 (batch, {shape}). Turning grey into RGB, resizing and scaling are part of the network.
+
+{forms}"""
+
+_SAVED_MODEL = """\
+The SavedModel needs only TensorFlow:
+
+```python
+served = tf.saved_model.load("saved_model").signatures
+served["serving_default"](image=images)  # probabilities, class_index, class_name
+served["serving_bytes"](image_bytes=[file.read_bytes()])  # the same for JPEG or PNG files of any size
+served["embed"](image=images)  # embedding
+```
+
+Batches may have any size and may be empty. Pixels of another height, width or number of channels are refused;
+`serving_bytes` rotates and resizes what it decodes, as training did. It takes only JPEG and PNG;
+`tfxfer predict saved_model FILES` also reads WebP, BMP, GIF (the first frame) and TIFF."""
+
+_LITERT = """\
+The LiteRT files:
+
+```python
+run = tf.lite.Interpreter("{file}").get_signature_runner("serving_default")
+run(image=images)["probabilities"]
+```"""
+
+_ONNX = """\
+The ONNX file:
+
+```python
+session = onnxruntime.InferenceSession("{file}")
+session.run(["probabilities"], {{"image": images}})
+```"""
+
+_KERAS = """\
+The Keras file gives logits and can be trained further:
+
+```python
+tfxfer.runs.loading.network("{file}")(images)
+```"""
+
+_FORMS = {
+    "saved_model": _SAVED_MODEL,
+    "litert": _LITERT,
+    "litert_dynamic": _LITERT,
+    "litert_int8": _LITERT,
+    "onnx": _ONNX,
+    "keras": _KERAS,
+}
+
+LIMITS = """\
+- Every picture is assigned to one of these classes, even one that shows none of them.
+- The scores hold for pictures made in the same way as the test images: same cameras, same cropping, same shares of the
+  classes. Other light, backgrounds or colours can cost much of the accuracy while probabilities stay high.
+- Probabilities are the network's softmax and are not calibrated.
+- It has not been examined for fairness between groups of people."""
+
+
+def use(shape: str, files: Mapping[str, str]) -> str:
+    """How to run the files.
+
+    Args:
+        shape: of an image, such as "28, 28, 1".
+        files: format -> file name. Of several files that are run alike, the first is shown.
+    """
+    shown = {text: file for name, file in reversed(list(files.items())) for text in [_FORMS[name]]}
+    return _USE.format(
+        shape=shape, forms="\n\n".join(text.format(file=file) for text, file in reversed(list(shown.items())))
+    )

@@ -201,5 +201,5 @@ def _checked(what: str, x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, 
         bad = np.flatnonzero(~np.isfinite(x).all(1))
         raise InputError(f"{what} of {len(bad)} images are not finite, first row {bad[0]}: leave those images out")
     if (present := len(np.unique(labels))) < 2:
-        raise InputError(f"labels of {present} class: expected at least 2 classes to tell apart")
+        raise InputError(f"labels: expected at least 2 classes to tell apart, got {present}")
     return x, labels

@@ -8,7 +8,7 @@ import pytest
 
 from tfxfer.runs import metric_names
 
-KEYS = """
+TEXT = """
 seconds/training seconds/as_few/before test/accuracy test/accuracy_low before/probe_accuracy after/silhouette
 after/knn_purity layers/before/stem/nc1 layers/after/stage1/cdnv data/mean data/median data/std data/duplicate_groups
 data/leaking_groups scale/mean scale/std deletion/gradcam++/probability deletion/layercam/top deletion/middle/lowest
@@ -27,7 +27,8 @@ groups/dropout_cnn/cost cost_low classes/cnn/cost_std scratch/accuracy tuned/acc
 sweep/dense/val_accuracy sweep/0/seconds sweep/0/nc1 tuned_less_scratch/n tuned_less_frozen/clusters
 tuned_less_scratch/first_accuracy tuned_less_scratch/second_accuracy tuned_less_scratch/only_first
 tuned_less_scratch/only_second tuned_less_scratch/difference tuned_less_scratch/low tuned_less_frozen/p
-""".split()
+"""
+KEYS = TEXT.split()
 
 
 def rows(key):

@@ -67,26 +67,26 @@ def network(net: Any, splits: Any) -> None:
         )
 
 
-def kinds(given: Mapping[str, Any]) -> None:
+def kinds(arguments: Mapping[str, Any]) -> None:
     """Checks the type of each argument by its name; names that are not in the table are ignored.
 
     Raises:
         InputError: an argument of the wrong type.
     """
     for name, (kind, expected) in _KINDS.items():
-        value = given.get(name)
-        if name in given and (isinstance(value, bool) or not isinstance(value, kind)):
+        value = arguments.get(name)
+        if name in arguments and (isinstance(value, bool) or not isinstance(value, kind)):
             raise InputError(f"{name}: expected {expected}, got {shown(value)}")
-    rates = given.get("backbone_learning_rate")
+    rates = arguments.get("backbone_learning_rate")
     for name, rate in rates.items() if isinstance(rates, Mapping) else ():
         if not isinstance(rate, Real):
             raise InputError(f"backbone_learning_rate of {name}: expected a number, got {shown(rate)}")
-    for each in given.get("callbacks", ()):
-        if not isinstance(each, keras.callbacks.Callback):
-            raise InputError(f"callbacks: expected a list of Keras callbacks, got {shown(each)} in it")
-    if given.get("cache_dtype") not in (None, "bfloat16", "float16", "float32"):
-        raise InputError(f"cache_dtype {given['cache_dtype']!r}: expected bfloat16, or None")
-    if (folder := given.get("checkpoint_dir")) is not None and os.path.exists(folder) and not os.path.isdir(folder):
+    for callback in arguments.get("callbacks", ()):
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise InputError(f"callbacks: expected a list of Keras callbacks, got {shown(callback)} in it")
+    if arguments.get("cache_dtype") not in (None, "bfloat16", "float16", "float32"):
+        raise InputError(f"cache_dtype {arguments['cache_dtype']!r}: expected bfloat16, or None")
+    if (folder := arguments.get("checkpoint_dir")) is not None and os.path.exists(folder) and not os.path.isdir(folder):
         raise InputError(f"checkpoint_dir: {folder} is a file, expected a folder")
 
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras import layers
 
 from tfxfer import data, model
-from tfxfer.analysis import attribution
+from tfxfer.analysis import attribution, feature_map_layers
 from tfxfer.core.errors import InputError
 
 
@@ -74,7 +74,7 @@ def test_the_layer_is_chosen_by_its_size(pictures, backbone, size, side):
     name = attribution.layer_to_explain(net)
     assert net.get_layer(name).output.shape[1] == side
     later = [layer for layer in net.layers[net.layers.index(net.get_layer(name)) + 1 :] if len(layer.output.shape) == 4]
-    assert not any(attribution._activates(layer) and layer.output.shape[1] >= 7 for layer in later)
+    assert not any(feature_map_layers.activates(layer) and layer.output.shape[1] >= 7 for layer in later)
     assert attribution.layer_to_explain(net, name) == name
 
 

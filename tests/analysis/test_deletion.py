@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from tfxfer import model
-from tfxfer.analysis import attribution, deletion
+from tfxfer.analysis import attribution, deletion, feature_map_layers
 from tfxfer.core.errors import InputError
 
 
@@ -123,7 +123,7 @@ def numbered(n):
 
 
 def test_the_best_layer_is_chosen_by_one_half_and_measured_on_the_other(monkeypatch):
-    monkeypatch.setattr(attribution, "candidates", lambda net: ["fine", "coarse"])
+    monkeypatch.setattr(feature_map_layers, "candidates", lambda net: ["fine", "coarse"])
     explainer = Known(("layercam", "coarse"))
     layers, figures, tried = deletion.choose(explainer, numbered(61))
     assert next(iter(layers)) == "layercam"
@@ -141,7 +141,7 @@ def test_the_best_layer_is_chosen_by_one_half_and_measured_on_the_other(monkeypa
 
 
 def test_a_layer_with_empty_maps_is_left_to_one_without(monkeypatch):
-    monkeypatch.setattr(attribution, "candidates", lambda net: ["fine", "coarse"])
+    monkeypatch.setattr(feature_map_layers, "candidates", lambda net: ["fine", "coarse"])
     layers, _, tried = deletion.choose(Known(("gradcam", "coarse"), empty=("layercam", "fine")), numbered(60))
     gains = {(each["method"], each["layer"]): each["gain"] for each in tried}
     assert gains["layercam", "fine"] > gains["layercam", "coarse"]
@@ -149,7 +149,7 @@ def test_a_layer_with_empty_maps_is_left_to_one_without(monkeypatch):
 
 
 def test_one_image_is_enough_to_choose(monkeypatch):
-    monkeypatch.setattr(attribution, "candidates", lambda net: ["only"])
+    monkeypatch.setattr(feature_map_layers, "candidates", lambda net: ["only"])
     layers, figures, _ = deletion.choose(Known(("layercam", "only")), lit(1))
     assert set(layers.values()) == {"only"}
     assert figures["layercam"]["images"] == 1
@@ -161,7 +161,7 @@ def test_one_image_is_enough_to_choose(monkeypatch):
 )
 def test_candidates_are_the_coarsest_that_can_point(pictures, backbone, size, sides):
     net = model.build(backbone, pictures, size, "none")
-    names = attribution.candidates(net)
+    names = feature_map_layers.candidates(net)
     assert [net.get_layer(name).output.shape[1] for name in names] == sides
 
 

@@ -169,7 +169,7 @@ X = np.zeros((4, 2))
         ([(X, [0] * 4), (X[:, :1], [0] * 4)], "a batch of 1 features after one of 2"),
         ([(X + np.nan, [0] * 4)], "NaN, infinity"),
         ([(X - np.inf, [0] * 4)], "NaN, infinity"),
-        ([(np.float32([[1], [0]]) * 1e30, [0] * 2)], "too large for float32 when squared"),
+        ([(np.float32([[1], [0]]) * 1e30, [0] * 2)], "squares are too large for float32"),
     ],
 )
 def test_wrong_input(given, said):

@@ -232,8 +232,8 @@ def test_few_examples():
     assert probes.fit(x, y, "knn").facts["k"] == 3
     assert not probes.fit(x, y, "mlp").pipeline[-1].early_stopping
     settings = classifiers.METHODS["mlp"].settings
-    assert classifiers.fitting(settings, np.arange(10_000) % 10)["early_stopping"]
-    assert not classifiers.fitting(settings, np.r_[0, np.ones(10_000, int)])["early_stopping"]
+    assert classifiers.adapt(settings, np.arange(10_000) % 10)["early_stopping"]
+    assert not classifiers.adapt(settings, np.r_[0, np.ones(10_000, int)])["early_stopping"]
 
 
 def test_pixels_as_they_are(digits):

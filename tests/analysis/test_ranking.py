@@ -151,7 +151,7 @@ def test_the_next_command_works_as_it_stands(tmp_path, monkeypatch, capsys):
     [
         (["--backbones", "efficientnet_lite0,alexnet"], "unknown backbone 'alexnet': expected one of mobilenet_v2"),
         (["--backbones", ""], "unknown backbone ''"),
-        (["--backbones", "cnn,small_resnet"], "no backbone could be had: cnn has no ImageNet weights"),
+        (["--backbones", "cnn,small_resnet"], "no backbone is available: cnn has no ImageNet weights"),
         (["--dataset", "imagenet"], "unknown data set 'imagenet'"),
         (["--limit", "3"], "limit 3 is less than one image"),
         (["--limit", "0"], "greater than or equal to 1"),
@@ -168,5 +168,5 @@ def test_bad_input_is_one_line_and_exit_code_2(words, complaint, monkeypatch, ca
 
 
 def test_no_backbone_named():
-    with pytest.raises(InputError, match="no backbone could be had: none was named"):
+    with pytest.raises(InputError, match="no backbone is available: none was named"):
         ranking.rank("digits", backbones=[], limit=60)

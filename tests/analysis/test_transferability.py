@@ -178,8 +178,8 @@ def test_bad_input(score):
         (x, 1.0 * labels, "labels float64"),
         (x.astype(str), labels, "expected numbers"),
         (np.where(np.arange(6)[:, None] > 3, np.nan, x), labels, "of 2 images are not finite, first row 4: leave"),
-        (x, 0 * labels, "labels of 1 classes: expected at least 2"),
-        (x[:0], labels[:0], "labels of 0 classes: expected at least 2"),
+        (x, 0 * labels, "labels: expected at least 2 classes to tell apart, got 1"),
+        (x[:0], labels[:0], "labels: expected at least 2 classes to tell apart, got 0"),
     ):
         with pytest.raises(InputError, match=complaint):
             score(features, classes)

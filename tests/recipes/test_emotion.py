@@ -19,7 +19,7 @@ from tfxfer.core.errors import InputError
 from tfxfer.recipes import emotion_resnet18
 from tfxfer.recipes.shared import feature_sets
 from tfxfer.report import published
-from tfxfer.train import fine_tuning
+from tfxfer.train import depth_sweep
 
 NAMES = ("happy", "neutral", "sad")
 SMALL = {"backbone": "cnn", "image_size": 28, "depths": "0,dense", "epochs": 2, "sweep_epochs": 2, "tune_epochs": 2}
@@ -52,9 +52,9 @@ def run(tmp_path_factory):
     (root / "train" / "sad" / "broken.png").write_bytes(b"text")
     options = SMALL | {"class_weights": "balanced", "skip_bad": True, "weights": _weights(out), "out": str(out)}
     passes = []
-    compute = fine_tuning.activation_cache.compute
+    compute = depth_sweep.activation_cache.compute
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fine_tuning.activation_cache, "compute", lambda *a, **o: passes.append(a[1]) or compute(*a, **o))
+        patch.setattr(depth_sweep.activation_cache, "compute", lambda *a, **o: passes.append(a[1]) or compute(*a, **o))
         with pytest.warns(UserWarning, match="1 of .* files cannot be read"):
             metrics = emotion_resnet18.main(f"folder:{root}", **options)
     return metrics, tfxfer.load(newest(out, "emotion_resnet18")), root, passes

@@ -17,7 +17,7 @@ from tfxfer.core.errors import InputError
 from tfxfer.data import corruptions
 from tfxfer.features import inference
 from tfxfer.recipes import cifar10c_shift
-from tfxfer.recipes.shared import recipe_run, shift_study
+from tfxfer.recipes.shared import corruption_grid, recipe_run, shift_study
 from tfxfer.runs.options import Options
 
 SMALL = {"backbone": "cnn", "weights": "none", "image_size": 28, "epochs": 3, "tune_epochs": 2, "batch_size": 32}
@@ -105,7 +105,7 @@ def test_the_grid_has_every_cell_and_its_means(run):
         assert (found.dir / "figures" / f"{figure}.png").exists()
     contact = found.banks["contact"]
     assert contact["image"].shape == (95, 28, 28, 1)
-    fog = shift_study.ALL.index(("fog", 5))
+    fog = corruption_grid.ALL.index(("fog", 5))
     whole = data.load(found.facts["arguments"]["dataset"], image_size=28)
     image, base = whole.rows["test"].images[:1], whole.ids["test"][:1]
     np.testing.assert_array_equal(contact["image"][fog], corruptions.corrupt(image, base, "fog", 5)[0])
@@ -145,10 +145,10 @@ def test_photographs_of_ice_are_used_in_all_that_has_frost(pictures, monkeypatch
 def test_an_interrupted_grid_goes_on_from_the_cache(pictures, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
     for name in ("NAMES", "BENCHMARK"):
-        monkeypatch.setattr(shift_study.corruptions, name, ("fog", "contrast"))
+        monkeypatch.setattr(corruption_grid.corruptions, name, ("fog", "contrast"))
     net = model.build("cnn", pictures, weights="none")
     model.unfreeze_last(net, "dense")
-    grid, calls = shift_study.Grid(data.Twin.of(pictures), pictures.ids["test"][:5]), []
+    grid, calls = corruption_grid.Grid(data.Twin.of(pictures), pictures.ids["test"][:5]), []
     over = inference.Forward.over
 
     def counted(self, batches, what):
@@ -159,10 +159,10 @@ def test_an_interrupted_grid_goes_on_from_the_cache(pictures, monkeypatch, tmp_p
 
     monkeypatch.setattr(inference.Forward, "over", counted)
     with pytest.raises(KeyboardInterrupt):
-        grid(shift_study.Looker(net, 50, "auto", None))
-    first = grid(shift_study.Looker(net, 50, "auto", None))
+        grid(corruption_grid.CachedFeatures(net, 50, "auto", None))
+    first = grid(corruption_grid.CachedFeatures(net, 50, "auto", None))
     assert len(calls) == 4 + 7  # three of the ten cells were done
-    assert grid(shift_study.Looker(net, 50, "auto", None)) == first  # and now all are
+    assert grid(corruption_grid.CachedFeatures(net, 50, "auto", None)) == first  # and now all are
     mean = f"mean accuracy: {first['mean_15']:.4f} over the benchmark's 15, {first['mean_19']:.4f} over all 19"
     assert f"{mean} (frost uses generated textures" in capsys.readouterr().out
     assert set(first) == {f"{name}_{s}" for name in ("fog", "contrast") for s in range(1, 6)} | {"mean_15", "mean_19"}
@@ -172,14 +172,14 @@ def test_a_prefix_that_does_not_fit_is_computed_each_time(pictures, monkeypatch,
     monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
     net = model.build("cnn", pictures, weights="none")
     model.unfreeze_last(net, "dense")
-    kept = shift_study.Looker(net, 10**9, "auto", None)
+    kept = corruption_grid.CachedFeatures(net, 10**9, "auto", None)
     assert kept.cut is None
     given = kept(pictures.test)
-    other = shift_study.Looker(net, 100, "auto", None)(pictures.test)
+    other = corruption_grid.CachedFeatures(net, 100, "auto", None)(pictures.test)
     np.testing.assert_allclose(given["logits"][:], other["logits"], atol=1e-5)
     net.get_layer("logits").kernel.assign_add(np.ones((128, 10)) * np.arange(10))
     expected = features.extract(net, pictures.test, ("logits",))["logits"]
-    for look in (kept, shift_study.Looker(net, 100, "off", None)):
+    for look in (kept, corruption_grid.CachedFeatures(net, 100, "off", None)):
         np.testing.assert_allclose(look(pictures.test)["logits"][:], expected, rtol=1e-4, atol=1e-4)
 
 

@@ -8,102 +8,27 @@ import pytest
 
 from tfxfer.runs import metric_names
 
-KEYS = [
-    "seconds/training",
-    "seconds/as_few/before",
-    "test/accuracy",
-    "test/accuracy_low",
-    "before/probe_accuracy",
-    "after/silhouette",
-    "after/knn_purity",
-    "layers/before/stem/nc1",
-    "layers/after/stage1/cdnv",
-    "data/mean",
-    "data/median",
-    "data/std",
-    "data/duplicate_groups",
-    "data/leaking_groups",
-    "scale/mean",
-    "scale/std",
-    "deletion/gradcam++/probability",
-    "deletion/layercam/top",
-    "deletion/middle/lowest",
-    "deletion/gradcam/random",
-    "deletion/gradcam/gain",
-    "deletion/gradcam/high",
-    "deletion/gradcam/empty",
-    "deletion/gradcam/images",
-    "sanity/head",
-    "vgg19/nc1",
-    "vgg19/equal_norms",
-    "vgg19/equal_angle",
-    "vgg19/maximal_angle",
-    "pixels/cdnv",
-    "resnet18_tuned/classifier_equal_norms",
-    "resnet18/classifier_equal_angle",
-    "resnet18/classifier_maximal_angle",
-    "resnet18/nc3",
-    "resnet18/nc4",
-    "scattering/lda/test_accuracy",
-    "scattering/lda/train_accuracy",
-    "resnet18/last_layer/validation_accuracy",
-    "pixels/svm/fit_seconds",
-    "pixels/svm/predict_seconds",
-    "pixels/svm/parameters",
-    "pixels/svm/model_bytes",
-    "pixels/svm/converged",
-    "pixels/svm/C",
-    "pixels/knn/k",
-    "pixels/lda/shrinkage",
-    "cnn/test_accuracy",
-    "head/train_accuracy",
-    "cnn/validation_accuracy",
-    "cnn/fit_seconds",
-    "cnn/predict_seconds",
-    "cnn/parameters",
-    "cnn/model_bytes",
-    "logistic/converged",
-    "svm/C",
-    "knn/k",
-    "lda/shrinkage",
-    "svm/sweep_rows",
-    "svm/sweep_seconds",
-    "cnn/ece",
-    "cnn/inverted/accuracy",
-    "cnn/test/confidence",
-    "cnn/digits/confidence",
-    "cnn/digits/auroc",
-    "head/overfits_after_epoch",
-    "before/corrupted_accuracy",
-    "as_published/after/clean_accuracy",
-    "after/clean_accuracy_low",
-    "as_few/before/corrupted_accuracy_high",
-    "before/grid/gaussian_noise_5",
-    "after/grid/mean_15",
-    "surgery/fog/none",
-    "plain/accuracy",
-    "groups/cnn/permuted/accuracy",
-    "classes/pixels/plain/accuracy_std",
-    "cost",
-    "groups/dropout_cnn/cost",
-    "cost_low",
-    "classes/cnn/cost_std",
-    "scratch/accuracy",
-    "tuned/accuracy",
-    "sweep/40/accuracy",
-    "sweep/dense/val_accuracy",
-    "sweep/0/seconds",
-    "sweep/0/nc1",
-    "tuned_less_scratch/n",
-    "tuned_less_frozen/clusters",
-    "tuned_less_scratch/first_accuracy",
-    "tuned_less_scratch/second_accuracy",
-    "tuned_less_scratch/only_first",
-    "tuned_less_scratch/only_second",
-    "tuned_less_scratch/difference",
-    "tuned_less_scratch/low",
-    "tuned_less_frozen/p",
-]
+TEXT = """
+seconds/training seconds/as_few/before test/accuracy test/accuracy_low before/probe_accuracy after/silhouette
+after/knn_purity layers/before/stem/nc1 layers/after/stage1/cdnv data/mean data/median data/std data/duplicate_groups
+data/leaking_groups scale/mean scale/std deletion/gradcam++/probability deletion/layercam/top deletion/middle/lowest
+deletion/gradcam/random deletion/gradcam/gain deletion/gradcam/high deletion/gradcam/empty deletion/gradcam/images
+sanity/head vgg19/nc1 vgg19/equal_norms vgg19/equal_angle vgg19/maximal_angle pixels/cdnv
+resnet18_tuned/classifier_equal_norms resnet18/classifier_equal_angle resnet18/classifier_maximal_angle resnet18/nc3
+resnet18/nc4 scattering/lda/test_accuracy scattering/lda/train_accuracy resnet18/last_layer/validation_accuracy
+pixels/svm/fit_seconds pixels/svm/predict_seconds pixels/svm/parameters pixels/svm/model_bytes pixels/svm/converged
+pixels/svm/C pixels/knn/k pixels/lda/shrinkage cnn/test_accuracy head/train_accuracy cnn/validation_accuracy
+cnn/fit_seconds cnn/predict_seconds cnn/parameters cnn/model_bytes logistic/converged svm/C knn/k lda/shrinkage
+svm/sweep_rows svm/sweep_seconds cnn/ece cnn/inverted/accuracy cnn/test/confidence cnn/digits/confidence
+cnn/digits/auroc head/overfits_after_epoch before/corrupted_accuracy as_published/after/clean_accuracy
+after/clean_accuracy_low as_few/before/corrupted_accuracy_high before/grid/gaussian_noise_5 after/grid/mean_15
+surgery/fog/none plain/accuracy groups/cnn/permuted/accuracy classes/pixels/plain/accuracy_std cost
+groups/dropout_cnn/cost cost_low classes/cnn/cost_std scratch/accuracy tuned/accuracy sweep/40/accuracy
+sweep/dense/val_accuracy sweep/0/seconds sweep/0/nc1 tuned_less_scratch/n tuned_less_frozen/clusters
+tuned_less_scratch/first_accuracy tuned_less_scratch/second_accuracy tuned_less_scratch/only_first
+tuned_less_scratch/only_second tuned_less_scratch/difference tuned_less_scratch/low tuned_less_frozen/p
+"""
+KEYS = TEXT.split()
 
 
 def rows(key):

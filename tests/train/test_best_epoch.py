@@ -125,7 +125,8 @@ def test_a_training_cut_off_keeps_the_same_epoch(misleading, tmp_path, monkeypat
 
 def test_each_phase_and_each_depth_keeps_its_own(misleading):
     net = network(misleading, "cnn", "dense")
-    history = train.fine_tune(net, misleading, "dense", 3, 3, 3e-3, 3e-3, keep="best")
+    rates = {"learning_rate": 3e-3, "tune_learning_rate": 3e-3}
+    history = train.fine_tune(net, misleading, "dense", epochs=3, tune_epochs=3, **rates, keep="best")
     tail = history["val_loss"][3:]
     assert history.facts["weights_of_epoch"] == 3 + np.argmin(tail) < 5
     assert history.kept("val_loss") == min(tail)

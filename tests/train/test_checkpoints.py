@@ -6,7 +6,7 @@ import pytest
 
 from tfxfer import model, train
 from tfxfer.core.errors import InputError
-from tfxfer.train import checkpoints, loop
+from tfxfer.train import callback_states, checkpoints, loop
 from tfxfer.train.checkpoints import Checkpoints, unpack
 
 
@@ -45,13 +45,13 @@ def test_callbacks_states_survive():
     stopping.set_model(net)
     stopping.best, stopping.wait, stopping.best_weights = np.float32(0.5), 2, net.get_weights()
     plateau.best, plateau.cooldown_counter = np.inf, 4
-    states, arrays = checkpoints.callback_states([stopping, plateau])
+    states, arrays = callback_states.collect([stopping, plateau])
     others = [keras.callbacks.EarlyStopping(patience=3), keras.callbacks.ReduceLROnPlateau()]
-    checkpoints.restore_callbacks(others, states, arrays)
+    callback_states.restore(others, states, arrays)
     assert (others[0].best, others[0].wait, others[1].best, others[1].cooldown_counter) == (0.5, 2, np.inf, 4)
     np.testing.assert_array_equal(others[0].best_weights[0], net.get_weights()[0])
     with pytest.raises(InputError, match="made with other callbacks \\(EarlyStopping, ReduceLROnPlateau\\)"):
-        checkpoints.restore_callbacks(others[::-1], states, arrays)
+        callback_states.restore(others[::-1], states, arrays)
 
 
 class Kill(keras.callbacks.Callback):

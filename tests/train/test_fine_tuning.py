@@ -6,8 +6,8 @@ from tfxfer import analysis, features, model, train
 from tfxfer.core.errors import InputError
 from tfxfer.data.splits import first_of_each
 from tfxfer.features import inference
-from tfxfer.recipes.shared import feature_sets
-from tfxfer.train import fine_tuning
+from tfxfer.recipes.shared import feature_measures
+from tfxfer.train import depth_sweep
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def net(pictures):
 
 def test_head_first_then_tail(pictures, net):
     stem = net.get_layer("stem_conv").get_weights()
-    history = train.fine_tune(net, pictures, "block5", 2, 3, tune_learning_rate=5e-4, batch_size=50)
+    history = train.fine_tune(net, pictures, "block5", epochs=2, tune_epochs=3, tune_learning_rate=5e-4, batch_size=50)
     assert history["unfrozen"] == [0.0] * 2 + [7.0] * 3
     assert all(len(values) == 5 for values in history.values())
     assert [phase["frozen_prefix_layers"] for phase in history.facts["phases"]] == [40, 33]
@@ -27,12 +27,16 @@ def test_head_first_then_tail(pictures, net):
 
 
 def test_gradual_unfreezing_with_rates_by_stage(pictures, net):
-    history = train.fine_tune(net, pictures, ("block5", "block4"), 1, 1, stage_decay=0.5, batch_size=50)
+    history = train.fine_tune(
+        net, pictures, ("block5", "block4"), epochs=1, tune_epochs=1, stage_decay=0.5, batch_size=50
+    )
     assert history["unfrozen"] == [0.0, 7.0, 15.0]
     rates = [optimizer.learning_rate for optimizer in net.optimizer.optimizers]
     assert len(rates) == 3
     with pytest.raises(InputError, match="unfreeze is empty"):
         train.fine_tune(net, pictures, ())
+    with pytest.raises(TypeError, match="positional"):
+        train.fine_tune(net, pictures, 10, 2)
 
 
 def test_one_stage_alone(pictures, net):
@@ -75,14 +79,14 @@ def test_a_sweep_is_the_same_as_single_fits_from_the_same_start(pictures, net, m
 
 
 def test_among_equals_the_least_that_trains_is_best(pictures, net, monkeypatch):
-    fit = fine_tuning.fit
+    fit = depth_sweep.fit
 
     def same(*given, **options):
         history = fit(*given, **options)
         history["val_accuracy"] = [0.5]
         return history
 
-    monkeypatch.setattr(fine_tuning, "fit", same)
+    monkeypatch.setattr(depth_sweep, "fit", same)
     sweep = train.sweep(net, pictures, ("all", 0, 12), epochs=1)
     assert sweep.best["depth"] == 0
     assert not any(layer.trainable for layer in model.backbone_layers(net))
@@ -90,7 +94,7 @@ def test_among_equals_the_least_that_trains_is_best(pictures, net, monkeypatch):
 
 def test_collapse_joins_a_sweep(pictures, net):
     """Figures of each depth's own features and head: the last row's are those of the network as that fit left it."""
-    sweep = train.sweep(net, pictures, (0, "all"), epochs=1, measure=feature_sets.collapse_of(pictures, limit=100))
+    sweep = train.sweep(net, pictures, (0, "all"), epochs=1, measure=feature_measures.collapse_of(pictures, limit=100))
     assert all({"nc1", "nc3", "nc4", "val_accuracy"} <= row.keys() for row in sweep.rows)
     assert sweep.rows[0]["nc1"] != sweep.rows[1]["nc1"]
     some = first_of_each(pictures.rows["train"].labels, 100)

@@ -8,7 +8,8 @@ from conftest import noise
 
 from tfxfer import data, model, train
 from tfxfer.core.errors import InputError
-from tfxfer.train import class_weights, fitting, optimizers
+from tfxfer.features import activation_cache
+from tfxfer.train import class_weights, optimizers
 
 
 def fit(net, pictures, **options):
@@ -209,7 +210,7 @@ def test_class_weights_given_and_refused(unbalanced, small_cnn):
     ids=lambda given: " ".join(given) if isinstance(given, dict) else given,
 )
 def test_wrong_objects_are_refused_before_anything_is_computed(pictures, small_cnn, given, complaint, monkeypatch):
-    monkeypatch.setattr(fitting.activation_cache, "compute", lambda *given, **options: pytest.fail("computed"))
+    monkeypatch.setattr(activation_cache, "compute", lambda *given, **options: pytest.fail("computed"))
     with pytest.raises(InputError, match=complaint):
         train.fit(**{"net": small_cnn, "splits": pictures} | given)
 
@@ -224,7 +225,7 @@ def test_what_does_not_belong_together_is_refused(pictures, small_cnn):
             call(small_cnn, many)
     with pytest.raises(InputError, match="tune_epochs: expected a whole number, got '3'"):
         train.fine_tune(small_cnn, pictures, tune_epochs="3")
-    with pytest.raises(InputError, match=r"optimizer SGD has one rate, and here are two: give the class keras\.opt"):
+    with pytest.raises(InputError, match=r"optimizer SGD has one rate, and two are needed: give the class keras\.o"):
         train.fine_tune(small_cnn, pictures, optimizer=keras.optimizers.SGD(0.1))
 
 

@@ -41,10 +41,10 @@ def test_auto_times_both_takes_the_faster_and_changes_nothing(net, pictures, tmp
     assert chosen == min(seconds, key=seconds.get)
     for a, b in zip(before, model.values(net)):
         np.testing.assert_array_equal(a, b)
-    _, timed = precision.choose(net, pictures, 16, "auto", repeats=1, kept=tmp_path / "new" / "kept")
+    _, timed = precision.choose(net, pictures, 16, "auto", repeats=1, record=tmp_path / "new" / "kept")
     assert json.loads((tmp_path / "new" / "kept").read_text()) == timed
     (tmp_path / "kept").write_text('{"float32": 2.0, "bfloat16": 1.0}')
-    kept = precision.choose(net, pictures, 16, "auto", kept=tmp_path / "kept")
+    kept = precision.choose(net, pictures, 16, "auto", record=tmp_path / "kept")
     assert kept == ("bfloat16", {"float32": 2.0, "bfloat16": 1.0})
     assert precision.choose(net, pictures, 16, "bfloat16") == ("bfloat16", {})
     with pytest.raises(InputError, match="precision 'half': expected one of float32, bfloat16, auto"):

@@ -1,6 +1,6 @@
-"""Numbers and projections from features: pure functions on arrays (`probe`, `project`, `neural_collapse`, ...).
+"""Numbers and projections from features, as pure functions on arrays: `probe`, `project`, `neural_collapse` and others.
 
-`attribution`, `dataset` and `ranking` look at networks and data sets too.
+`attribution`, `deletion`, `dataset` and `ranking` also take networks and data sets.
 """
 
 from tfxfer.core.lazy_face import lazy_face

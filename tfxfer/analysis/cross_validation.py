@@ -1,4 +1,4 @@
-"""Cross-validation: what a linear probe makes of images that it was not fitted to, without a test image."""
+"""Cross-validation: how a linear probe does on images that it was not fitted to, without using test images."""
 
 import warnings
 
@@ -15,23 +15,24 @@ FOLDS = 5
 
 
 def predictions(x: np.ndarray, labels: np.ndarray, bases: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
-    """Predicts each example by a logistic regression (C = 1) that is fitted to the other folds of five, stratified.
+    """Predicts each example by a logistic regression (C = 1) fitted to the other four of five stratified folds.
 
-    All features are standardised once, by all examples and no label. If there are more features than examples, they
-    are rotated into the space that the examples span, which changes no prediction: one factorization serves all folds.
+    All features are standardised once, from all examples and no label. If there are more features than examples, they
+    are rotated into the space that the examples span. That changes no prediction, and one factorization serves all
+    folds.
 
     Args:
-        x: float (n, d), n above or below d.
-        labels: integers (n,) from 0, at least two classes. A class of fewer than five examples is missing in some
-            folds; if all are so small, there are as many folds as the largest class has examples.
-        bases: integers (n,); examples of the same number are in the same fold, such as copies of one image.
-        seed: of the folds.
+        x: float (n, d); n may be above or below d.
+        labels: integers (n,) from 0, of at least two classes. A class of fewer than five examples is missing in some
+            folds; if all are that small, there are as many folds as the largest class has examples.
+        bases: integers (n,); examples with the same number, such as copies of one image, are in the same fold.
+        seed: random seed of the folds.
 
     Returns:
-        int64 (n,).
+        int64 (n,), the predicted labels.
 
     Raises:
-        InputError: other shapes or types, numbers that are not finite, one class, no two examples of any class, or not
+        InputError: other shapes or types, numbers that are not finite, one class, no class with two examples, or not
             enough memory.
     """
     x, labels = as_labelled("cross-validated", x, labels)

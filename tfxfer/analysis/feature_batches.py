@@ -1,4 +1,4 @@
-"""Batches of features and labels as one pass over them wants them: checked, flat, of one precision and a good size."""
+"""Batches of features and labels for one pass over them: checked, flat, of one precision and of a good size."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,12 +7,18 @@ import tensorflow as tf
 
 from tfxfer.core.errors import InputError
 
-ROWS = 2048  # in one product: with fewer, adding (d, d) to the sum is no longer small beside it; more take memory
+ROWS = 2048  # per product: with fewer, adding its (d, d) result to the sum costs too much; more take memory
 Batch = tuple[np.ndarray, np.ndarray]
 
 
 def blocks(x: np.ndarray, labels: np.ndarray, size: int = 4096) -> Iterator[Batch]:
-    """Slices of both, `size` examples each, as views: of a np.memmap only what is used is read."""
+    """Slices features (n, ...) and labels (n,) into blocks of `size` examples, as views.
+
+    Of an np.memmap only the blocks that are used are read.
+
+    Raises:
+        InputError: the numbers of examples and labels differ.
+    """
     if len(x) != len(labels):
         raise InputError(f"{len(x)} examples and {len(labels)} labels: expected one label for each")
     for first in range(0, len(x), size):
@@ -20,12 +26,23 @@ def blocks(x: np.ndarray, labels: np.ndarray, size: int = 4096) -> Iterator[Batc
 
 
 def precision(dtype: tf.DType) -> tf.DType:
-    """float32 for itself, halves and integers of up to 16 bits, float64 for the rest."""
+    """The precision to compute in: float32 for float32, half precision and integers up to 16 bits, else float64."""
     return tf.float32 if dtype == tf.float32 or dtype.size < 4 else tf.float64
 
 
 def checked(batches: Iterable, classes: int) -> Iterator[Batch]:
-    """Float (n, d) of one precision and int64 (n,) of each batch that is not empty."""
+    """Checks and flattens batches of numbers (n, ...) and labels (n,), and leaves out empty ones.
+
+    Args:
+        batches: pairs of features and labels.
+        classes: labels must be integers from 0 to classes - 1.
+
+    Returns:
+        Pairs of float (n, d), all in the `precision` of the first, and int64 (n,).
+
+    Raises:
+        InputError: shapes, types or labels that do not fit.
+    """
     dtype, d = None, None
     for x, labels in batches:
         x, labels = np.asarray(x), np.asarray(labels)
@@ -40,36 +57,47 @@ def checked(batches: Iterable, classes: int) -> Iterator[Batch]:
         if x.shape[1] != d:
             raise InputError(f"a batch of {x.shape[1]} features after one of {d}: expected as many in each")
         if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
-            said = f"{labels.dtype} from {labels.min()} to {labels.max()}"
-            raise InputError(f"labels {said}: expected integers from 0 to {classes - 1}; np.unique gives such numbers")
+            values = f"{labels.dtype} from {labels.min()} to {labels.max()}"
+            raise InputError(
+                f"labels {values}: expected integers from 0 to {classes - 1}; np.unique(labels, return_inverse=True) "
+                "makes such numbers"
+            )
         yield x.astype(dtype, copy=False), labels.astype(np.int64, copy=False)
 
 
 def regroup(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same examples by `ROWS`, the last fewer; copied only where batches are joined."""
-    kept, rows = [], 0
+    """The same examples in batches of `ROWS`, the last one smaller; they are copied only to join batches."""
+    waiting: list[Batch] = []
+    rows = 0
     for batch in batches:
-        kept, rows = [*kept, batch], rows + len(batch[1])
+        waiting, rows = [*waiting, batch], rows + len(batch[1])
         while rows >= ROWS:
-            x, labels = _join(kept)
+            x, labels = _join(waiting)
             yield x[:ROWS], labels[:ROWS]
-            kept, rows = [(x[ROWS:], labels[ROWS:])], rows - ROWS
+            waiting, rows = [(x[ROWS:], labels[ROWS:])], rows - ROWS
     if rows:
-        yield _join(kept)
+        yield _join(waiting)
 
 
 def centring(batches: Iterator[Batch], centres: np.ndarray) -> Iterator[Batch]:
-    """The batches themselves; a row of `centres` (C, d) is set when its class first comes, to the mean of its examples
-    in that batch."""
+    """Passes batches on, and sets the rows of `centres` on the way.
+
+    Args:
+        batches: pairs of float (n, d) and int64 (n,).
+        centres: float (C, d); a row is set when its class first occurs, to the mean of its examples in that batch.
+    """
     known = np.zeros(len(centres), bool)
     for x, labels in batches:
         new = np.bincount(labels, minlength=len(centres)) > 0
         with np.errstate(all="ignore"):
-            for each in np.flatnonzero(new & ~known):
-                centres[each] = x[labels == each].mean(0, dtype=np.float64)
+            for label in np.flatnonzero(new & ~known):
+                centres[label] = x[labels == label].mean(0, dtype=np.float64)
         known |= new
         yield x, labels
 
 
 def _join(batches: list[Batch]) -> Batch:
-    return batches[0] if len(batches) == 1 else tuple(np.concatenate(column) for column in zip(*batches))
+    if len(batches) == 1:
+        return batches[0]
+    features, labels = zip(*batches)
+    return np.concatenate(features), np.concatenate(labels)

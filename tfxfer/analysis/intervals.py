@@ -1,4 +1,4 @@
-"""How sure a share of right predictions is: Wilson's interval, also where several examples were made of one image."""
+"""How certain an accuracy is: Wilson's interval, also where several examples were made from one image."""
 
 import numpy as np
 from scipy import stats
@@ -7,13 +7,21 @@ from tfxfer.core.errors import InputError
 
 
 def wilson(share: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Confidence interval of a proportion, low and high, both in [0, 1].
+    """The confidence interval of a proportion.
 
-    Unlike share ± z standard errors it is never empty, not even where all or none are right, and never leaves [0, 1]
+    Unlike share ± z standard errors, it is never empty, not even if all or none are right, and never leaves [0, 1]
     (Wilson, JASA 22:209, 1927; recommended by Brown, Cai and DasGupta, Statistical Science 16:101, 2001).
 
     Args:
-        share: in [0, 1], found in n independent examples; n may be a fraction, as effective sizes are.
+        share: the proportion in the examples, in [0, 1].
+        n: the number of independent examples, above 0; it may be a fraction, as effective sizes are.
+        confidence: in (0, 1).
+
+    Returns:
+        The lower and the upper end, both in [0, 1].
+
+    Raises:
+        InputError: a share or a number of examples out of range.
     """
     if not (0 <= share <= 1 and n > 0):
         raise InputError(f"share {share} of {n} examples: expected 0 to 1, of more than 0")
@@ -24,10 +32,18 @@ def wilson(share: float, n: float, confidence: float = 0.95) -> tuple[float, flo
 
 
 def cluster_sums(values: np.ndarray, clusters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, float]:
-    """Sums of values (n,) in each cluster, sizes of the clusters, and the size of an example's cluster in the mean.
+    """Adds up values by cluster.
 
     Args:
-        clusters: (n,) of which cluster each example is, such as `Bank.bases`; None for one each.
+        values: numbers (n,).
+        clusters: (n,), the cluster of each example, such as `Bank.bases`; None if every example is one of its own.
+
+    Returns:
+        The sums, (clusters,); the sizes of the clusters, int64 (clusters,); and the size of the cluster that an example
+        is in, averaged over the examples.
+
+    Raises:
+        InputError: not one cluster for each value.
     """
     if clusters is None:
         return values, np.ones(len(values), np.int64), 1.0
@@ -40,17 +56,17 @@ def cluster_sums(values: np.ndarray, clusters: np.ndarray | None) -> tuple[np.nd
 
 
 def effective_size(right: np.ndarray, clusters: np.ndarray | None = None) -> float:
-    """How many independent examples would say as much: n over the design effect, at most n.
+    """The number of independent examples that would carry as much information: n over the design effect, at most n.
 
-    The design effect is the clustered variance of the share (Liang and Zeger 1986) over p (1 - p) / n (Korn and
-    Graubard, Survey Methodology 24:193, 1998). Neither can be taken from the examples alone where all or nearly all are
-    right, so both are taken after a cluster of mean size that is all right and one that is all wrong are added, much as
-    Agresti and Coull (American Statistician 52:119, 1998) add two successes and two failures. That gives n where every
-    cluster is one example, and where all or none are right the number of clusters, if they are of one size
-    (n^2 / sum of m^2 for sizes m).
+    The design effect is the clustered variance of the share (Liang and Zeger, Biometrika 73:13, 1986) over
+    p (1 - p) / n (Korn and Graubard, Survey Methodology 24:193, 1998). Neither can be estimated from the examples alone
+    if all or nearly all are right. So both are estimated after adding one cluster of mean size that is all right and
+    one that is all wrong, much as Agresti and Coull (American Statistician 52:119, 1998) add two successes and two
+    failures. If every cluster is one example, that gives n. If all or none are right, it gives the number of clusters
+    when they are of one size, and n^2 / sum of m^2 for sizes m in general.
 
     Args:
-        right: bool (n,).
+        right: bool (n,), whether each prediction is right.
         clusters: as in `cluster_sums`.
     """
     sums, sizes, mean = cluster_sums(right.astype(np.int64), clusters)
@@ -61,12 +77,16 @@ def effective_size(right: np.ndarray, clusters: np.ndarray | None = None) -> flo
 
 
 def accuracy(right: np.ndarray, clusters: np.ndarray | None = None, confidence: float = 0.95) -> tuple[float, float]:
-    """Confidence interval of the share of right predictions: `wilson` with the `effective_size`.
+    """The confidence interval of an accuracy: `wilson` with the `effective_size`.
 
     Args:
-        right: bool (n,), whether each example is told right.
-        clusters: (n,) of which image each example was made (`Bank.bases`): what is right of one image is mostly right
-            of its corrupted versions too, so that five of them say less than five images.
+        right: bool (n,), whether each prediction is right.
+        clusters: (n,), the image from which each example was made (`Bank.bases`). A network that is right about an
+            image is mostly right about its corrupted versions too, so that five of them say less than five images.
+        confidence: in (0, 1).
+
+    Returns:
+        The lower and the upper end, both in [0, 1].
 
     Raises:
         InputError: no examples, or not one cluster for each.
@@ -78,5 +98,5 @@ def accuracy(right: np.ndarray, clusters: np.ndarray | None = None, confidence: 
 
 
 def text(share: float, ends: tuple[float, float]) -> str:
-    """A share and its 95% interval as reports and cards write them: 0.9844 (0.9682 to 0.9924)."""
+    """A share and its 95 % interval as reports and model cards write them: 0.9844 (0.9682 to 0.9924)."""
     return f"{share:.4f} ({ends[0]:.4f} to {ends[1]:.4f})"

@@ -16,30 +16,33 @@ from tfxfer.core.errors import InputError
 
 
 class LogisticRegression(linear_model.LogisticRegression):
-    """scikit-learn's LogisticRegression with an L2 penalty: C times the sum of cross-entropies + |coef|^2 / 2.
+    """scikit-learn's LogisticRegression with an L2 penalty, which minimises C sum(cross-entropies) + |coef|^2 / 2.
 
-    L-BFGS (Liu and Nocedal 1989) on L^T coef, where L L^T = p (1 - p) X^T X / n + I / (C n), p = 1 / classes, is the
-    Hessian of one class where the descent starts, at equal probabilities. Pixels and features are strongly correlated;
-    so they need 2 to 4 times fewer passes. What is float32 stays so, and a pass takes half as long as in float64.
-    Where features are more than examples, coef lies in the span of the examples (Kimeldorf and Wahba 1971), and all
-    of this is done in coordinates there: with matrices (n, n), to the same minimum.
+    It runs L-BFGS (Liu and Nocedal 1989) on L^T coef, where L L^T = p (1 - p) X^T X / n + I / (C n), p = 1 / classes,
+    is the Hessian of one class where the descent starts, at equal probabilities. Pixels and features are strongly
+    correlated, so this takes 2 to 4 times fewer passes. float32 features stay float32, and a pass takes half as long as
+    in float64. If there are more features than examples, coef lies in the span of the examples (Kimeldorf and Wahba
+    1971), and everything is computed in coordinates there, with matrices (n, n), to the same result.
 
     Args:
         C: inverse strength of the penalty, above 0.
-        tol: largest entry of the gradient of the mean loss, in those coordinates, at which it stops.
-        max_iter: after so many steps it stops too, with a ConvergenceWarning.
+        tol: stops when no entry of the gradient of the mean loss, in those coordinates, is larger.
+        max_iter: stops after this many steps at the latest, with a ConvergenceWarning.
 
-    Attributes: as scikit-learn's. coef_ (C, d), intercept_ (C,); (1, d) and (1,) of two classes.
+    Attributes:
+        coef_, intercept_: (C, d) and (C,), of the dtype of the features; for two classes (1, d) and (1,).
+        classes_: (C,), the labels of the classes.
+        n_iter_: int32 (1,), the number of steps.
     """
 
     def __init__(self, C: float = 1.0, tol: float = 1e-4, max_iter: int = 2000):
         super().__init__(C=C, tol=tol, max_iter=max_iter)
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> "LogisticRegression":
-        """Features (n, d), best standardised, and labels (n,).
+        """Fits the model to float features (n, d), preferably standardised, and labels (n,).
 
         Raises:
-            InputError: examples of one class, C of 0 or less, or not enough memory.
+            InputError: examples of one class, C not above 0, or not enough memory.
         """
         x, y = validate_data(self, x, y, dtype=(np.float32, np.float64))
         check_classification_targets(y)
@@ -56,41 +59,41 @@ class LogisticRegression(linear_model.LogisticRegression):
             x, basis = span(x.copy())
             d = n
         factor, scale = _coordinates(x, 1 / len(self.classes_), penalty)
-        near = factor.astype(x.dtype)
+        rounded = factor.astype(x.dtype)
         loss = _softmax_loss if columns > 1 else _logistic_loss
 
         def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
             rotated = flat.reshape(d + 1, columns).astype(x.dtype)
-            coef = linalg.solve_triangular(near, rotated[:d], lower=True, trans=1, check_finite=False)
+            coef = linalg.solve_triangular(rounded, rotated[:d], lower=True, trans=1, check_finite=False)
             value, residual = loss(x @ coef + rotated[d] * x.dtype.type(scale), numbers)
             gradient = x.T @ residual / x.dtype.type(n) + x.dtype.type(penalty) * coef
-            gradient = linalg.solve_triangular(near, gradient, lower=True, check_finite=False)
+            gradient = linalg.solve_triangular(rounded, gradient, lower=True, check_finite=False)
             value += penalty / 2 * float(np.square(coef, dtype=np.float64).sum())
             return value, np.concatenate([gradient, scale * residual.mean(0, keepdims=True)]).ravel().astype(float)
 
         options = {"maxiter": self.max_iter, "maxfun": 10 * self.max_iter, "gtol": self.tol}
-        options["ftol"] = float(np.finfo(x.dtype).eps) / 100  # below it, descent is rounding
-        found = optimize.minimize(objective, np.zeros((d + 1) * columns), jac=True, method="L-BFGS-B", options=options)
-        stuck = found.status == 2 and np.abs(found.jac).max() > 10 * self.tol  # nearer than that it may be rounding
-        if found.status == 1 or stuck:
-            text = f"logistic regression stopped after {found.nit} steps of at most max_iter={self.max_iter}"
+        options["ftol"] = float(np.finfo(x.dtype).eps) / 100  # any smaller descent is rounding
+        result = optimize.minimize(objective, np.zeros((d + 1) * columns), jac=True, method="L-BFGS-B", options=options)
+        stuck = result.status == 2 and np.abs(result.jac).max() > 10 * self.tol  # closer than that, it may be rounding
+        if result.status == 1 or stuck:
+            text = f"logistic regression stopped after {result.nit} steps of at most max_iter={self.max_iter}"
             warnings.warn(text, ConvergenceWarning, stacklevel=2)
-        rotated = found.x.reshape(d + 1, columns)
+        rotated = result.x.reshape(d + 1, columns)
         coef = linalg.solve_triangular(factor, rotated[:d], lower=True, trans=1).astype(x.dtype)
         self.coef_ = coef.T if basis is None else coef.T @ basis.T
-        self.intercept_, self.n_iter_ = (rotated[d] * scale).astype(x.dtype), np.array([found.nit], np.int32)
+        self.intercept_, self.n_iter_ = (rotated[d] * scale).astype(x.dtype), np.array([result.nit], np.int32)
         return self
 
 
 def bytes_needed(n: int, d: int, itemsize: int = 4) -> int:
-    """Of memory, beside the features, to fit n examples of d features that take so many bytes each."""
+    """Bytes of memory, besides the features, to fit n examples of d features of `itemsize` bytes each."""
     return (itemsize + 8) * min(n, d) ** 2 + span_bytes(n, d, itemsize)
 
 
 def _coordinates(x: np.ndarray, p: float, penalty: float) -> tuple[np.ndarray, float]:
-    """float64: L (d, d) of the bound, and what the intercept is multiplied by to have curvature 1."""
+    """L, float64 (d, d), of the Hessian's bound, and the factor that gives the intercept a curvature of 1."""
     d, curvature = x.shape[1], p * (1 - p)
-    # of all rows: a pixel lit in ten images of 60,000 would have no variance in a sample of them
+    # from all rows: in a sample of them, a pixel that is lit in ten of 60,000 images might not vary at all
     bound = (x.T @ x).astype(np.float64, copy=False)
     bound *= curvature / len(x)
     bound[np.diag_indices(d)] += penalty + np.finfo(x.dtype).eps * np.trace(bound)
@@ -101,7 +104,7 @@ def _coordinates(x: np.ndarray, p: float, penalty: float) -> tuple[np.ndarray, f
 
 
 def _softmax_loss(logits: np.ndarray, numbers: np.ndarray) -> tuple[float, np.ndarray]:
-    """Mean cross-entropy of logits (n, C), and probabilities less one-hot labels, which overwrite them."""
+    """Mean cross-entropy of logits (n, C), and the probabilities less one-hot labels, which overwrite the logits."""
     rows = np.arange(len(logits))
     logits -= logits.max(1, keepdims=True)
     right = logits[rows, numbers].sum(dtype=np.float64)
@@ -113,7 +116,7 @@ def _softmax_loss(logits: np.ndarray, numbers: np.ndarray) -> tuple[float, np.nd
 
 
 def _logistic_loss(logits: np.ndarray, numbers: np.ndarray) -> tuple[float, np.ndarray]:
-    """The same of two classes: logits (n, 1) of the second."""
+    """The same for two classes, from the logits (n, 1) of the second."""
     target = numbers[:, None].astype(logits.dtype)
     value = np.logaddexp(0, logits).mean(dtype=np.float64) - (target * logits).mean(dtype=np.float64)
     return float(value), expit(logits) - target

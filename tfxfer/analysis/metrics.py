@@ -1,4 +1,4 @@
-"""How good predictions are, and how well clusters separate, as numbers."""
+"""How good predictions are, how well probabilities are calibrated, and how well classes separate, as numbers."""
 
 import math
 from collections.abc import Sequence
@@ -9,19 +9,27 @@ from sklearn.neighbors import NearestNeighbors
 
 from tfxfer.core.errors import InputError
 
-SCORES = ("precision", "recall", "f1")  # of `per_class`
+SCORES = ("precision", "recall", "f1")  # in the rows of `per_class`
 
 
 def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """Share of right predictions; integer labels (n,) both."""
+    """The share of right predictions, in [0, 1]; labels and predictions are integers (n,)."""
     return float(metrics.accuracy_score(labels, predicted))
 
 
 def per_class(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> list[dict[str, str | float]]:
-    """Precision, recall, F1 and support of each class, in the classes' order.
+    """Computes precision, recall, F1 and support of each class.
 
-    All three scores of a class without examples are NaN: nothing is known of it. A class that is never predicted has
-    precision 0, as in scikit-learn.
+    The three scores of a class without examples are NaN, as nothing is known about it. A class that is never predicted
+    has precision 0, as in scikit-learn.
+
+    Args:
+        labels, predicted: integers (n,) from 0 to C - 1.
+        classes: the C names of the classes.
+
+    Returns:
+        A row for each class, in their order: "class", its name; "precision", "recall" and "f1", in [0, 1]; and
+        "support", its number of examples.
     """
     columns = metrics.precision_recall_fscore_support(
         labels, predicted, labels=np.arange(len(classes)), zero_division=0.0
@@ -34,22 +42,27 @@ def per_class(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str])
 
 
 def macro(rows: Sequence[dict[str, str | float]]) -> dict[str, float]:
-    """Plain means of the scores of `per_class` over the classes that have examples; NaN if none has."""
+    """The means of the scores of `per_class` over the classes that have examples; NaN if none has."""
     tested = [row for row in rows if row["support"]]
     return {name: float(np.mean([row[name] for row in tested])) if tested else math.nan for name in SCORES}
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """int64 (classes, classes): row, the true class; column, the predicted one."""
+    """The confusion matrix, int64 (classes, classes): a row for each true class, a column for each predicted one."""
     return metrics.confusion_matrix(labels, predicted, labels=np.arange(classes))
 
 
 def confused_pairs(matrix: np.ndarray, classes: Sequence[str], n: int = 5) -> list[dict[str, str | float]]:
-    """What is taken for what most often: at most n rows of true, predicted, images, and their share of the true class.
+    """Lists the confusions that occur most often.
 
     Args:
-        matrix: int (C, C), of `confusion`; pairs that never occur are left out.
-        classes: C names.
+        matrix: integers (C, C), from `confusion`.
+        classes: the C names of the classes.
+        n: how many pairs to list; pairs that never occur are left out.
+
+    Returns:
+        Rows of "true" and "predicted", names of classes; "images", how often one was taken for the other; and "share",
+        their share of the images of the true class.
     """
     wrong = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
     order = np.argsort(-wrong, axis=None, kind="stable")[:n]
@@ -62,15 +75,18 @@ def confused_pairs(matrix: np.ndarray, classes: Sequence[str], n: int = 5) -> li
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> list[dict[str, float]]:
-    """Confidence, the highest probability, beside accuracy (Guo et al. 2017, arXiv:1706.04599).
+    """Compares confidence, which is the highest probability, with accuracy (Guo et al. 2017, arXiv:1706.04599).
 
     Args:
-        probabilities: float (n, C), rows that sum to 1.
+        probabilities: float (n, C), in [0, 1]; each row sums to 1.
         labels: integers (n,) from 0 to C - 1.
-        bins: of equal width, ((b - 1) / bins, b / bins].
+        bins: the number of bins of confidence, of equal width: ((b - 1) / bins, b / bins].
 
     Returns:
-        A row for each bin that is not empty: mean confidence, accuracy, and count of examples.
+        A row for each bin that is not empty: its mean "confidence", its "accuracy" and its "count" of examples.
+
+    Raises:
+        InputError: arrays of other shapes, no examples, or rows that do not sum to 1.
     """
     probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
     if probabilities.ndim != 2 or labels.shape != (len(probabilities),) or len(labels) == 0 or bins < 1:
@@ -93,19 +109,32 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
 
 
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """Mean distance, in [0, 1], of accuracy from confidence over the bins of `reliability`, by their examples."""
+    """The mean difference between accuracy and confidence, in [0, 1], over the bins of `reliability`.
+
+    Each bin counts by its examples (Guo et al. 2017, arXiv:1706.04599).
+
+    Args:
+        probabilities: float (n, C), in [0, 1]; each row sums to 1.
+        labels: integers (n,) from 0 to C - 1.
+        bins: the number of bins.
+    """
     rows = reliability(probabilities, labels, bins)
     return sum(row["count"] * abs(row["accuracy"] - row["confidence"]) for row in rows) / len(labels)
 
 
 def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
-    """How well a score, higher for what a model was made for, tells it from what it was not.
+    """Measures how well a score separates examples that a model was made for from others.
 
     Args:
-        inside, outside: finite float (n,) and (m,), such as confidences of test images and of other pictures.
+        inside: finite float (n,), scores of examples that should be high, such as the confidences of test images.
+        outside: finite float (m,), scores of other examples, such as images of something else.
 
     Returns:
-        Area under the ROC curve: the chance that one of the first is above one of the second, equal ones half.
+        The area under the ROC curve, in [0, 1]: the probability that a random score of the first is higher than one of
+        the second, where equal scores count half.
+
+    Raises:
+        InputError: no scores inside, or none outside.
     """
     if len(inside) == 0 or len(outside) == 0:
         raise InputError(f"{len(inside)} scores inside, {len(outside)} outside: expected at least one of each")
@@ -115,13 +144,39 @@ def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
 
 
 def silhouette(embedding: np.ndarray, labels: np.ndarray) -> float:
-    """Mean silhouette coefficient in [-1, 1] (Rousseeuw 1987), Euclidean: 1 for tight, distant classes."""
+    """The mean silhouette coefficient (Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7) of classes in an embedding.
+
+    Args:
+        embedding: float (n, d), compared by Euclidean distance.
+        labels: integers (n,), of at least 2 and at most n - 1 classes.
+
+    Returns:
+        A number in [-1, 1]: near 1 for tight classes far apart, near 0 for overlapping ones.
+
+    Example:
+        >>> import numpy as np
+        >>> from tfxfer import analysis
+        >>> embedding = np.array([[0.0, 0.0], [0.0, 1.0], [10.0, 0.0], [10.0, 1.0]])
+        >>> round(analysis.silhouette(embedding, np.array([0, 0, 1, 1])), 2)
+        0.9
+        >>> analysis.silhouette(embedding, np.array([0, 1, 0, 1])) < 0
+        True
+    """
     return float(metrics.silhouette_score(embedding, labels))
 
 
 def knn_purity(embedding: np.ndarray, labels: np.ndarray, k: int = 10) -> float:
-    """Mean share, in [0, 1], of the k nearest neighbours (Euclidean, the point itself left out) of its own class."""
+    """The mean share of an example's nearest neighbours that are of its own class.
+
+    Args:
+        embedding: float (n, d), compared by Euclidean distance.
+        labels: integers (n,).
+        k: the number of neighbours, the example itself not counted; n - 1 if that is less.
+
+    Returns:
+        A number in [0, 1].
+    """
     k = min(k, len(labels) - 1)
-    # without an argument, kneighbors leaves each point out of its own neighbours
+    # without an argument, kneighbors does not count a point among its own neighbours
     nearest = NearestNeighbors(n_neighbors=k).fit(embedding).kneighbors(return_distance=False)
     return float(np.mean(labels[nearest] == labels[:, None]))

@@ -1,4 +1,4 @@
-"""The sums of a batch in TensorFlow, and of many batches on one device or shared out among many."""
+"""The sums of one batch in TensorFlow, and of many batches on one device or shared among several."""
 
 from collections.abc import Iterator
 
@@ -11,15 +11,17 @@ from tfxfer.core.errors import InputError
 
 
 def statistics(x: tf.Tensor, labels: tf.Tensor, classes: int, shift: tf.Tensor) -> dict[str, tf.Tensor]:
-    """The sums of one batch, in TensorFlow alone: those of batches and replicas with the same shift simply add up.
+    """Computes the sums of one batch, with TensorFlow operations only; those of batches with the same shift add up.
 
     Args:
-        x: (n, d), d known when traced. Products are made in its precision, halves and small integers in float32.
+        x: numbers (n, d), with d known when it is traced. Products are computed in its precision, and in float32 for
+            half precision and small integers.
         labels: integers (n,) below `classes`; an example x = shift with label -1 counts for nothing.
-        shift: (d,), near the mean, exact in the precision of the products.
+        classes: number of classes.
+        shift: (d,), near the mean, and exact in the precision of the products.
 
     Returns:
-        float64 count (C,), sum (C, d), squares (C,), scatter (d, d), as in `Moments`.
+        "count" (C,), "sum" (C, d), "squares" (C,) and "scatter" (d, d), all float64, as in `Moments`.
     """
     x = tf.cast(x, precision(x.dtype))
     sums = _sums(x - tf.cast(shift, x.dtype), labels, classes)
@@ -29,19 +31,27 @@ def statistics(x: tf.Tensor, labels: tf.Tensor, classes: int, shift: tf.Tensor) 
 def add_up(
     feed: Iterator[Batch], centres: np.ndarray, strategy: tf.distribute.Strategy | None
 ) -> dict[str, np.ndarray]:
-    """Those of `statistics` of all batches, each example relative to its class's row of `centres` (C, d), which may be
-    set as late as when a class first comes; x (n, d) is of their type, labels (n,) are int64."""
+    """Computes the sums of `statistics` over all batches, with each example relative to the centre of its class.
+
+    Args:
+        feed: pairs of features (n, d), of the dtype of the centres, and labels, int64 (n,).
+        centres: float (C, d); the row of a class may be set as late as when that class first occurs in the feed.
+        strategy: shares each batch among its replicas; None for one device.
+
+    Returns:
+        "count" (C,), "sum" (C, d), "squares" (C,) and "scatter" (d, d), all float64.
+    """
     classes, d = centres.shape
     local = {"synchronization": tf.VariableSynchronization.ON_READ, "aggregation": tf.VariableAggregation.SUM}
-    none = _sums(tf.zeros((1, d), centres.dtype), tf.constant([-1]), classes)
+    zeros = _sums(tf.zeros((1, d), centres.dtype), tf.constant([-1]), classes)
     with distribute.default(strategy).scope():
-        sums = tf.nest.map_structure(lambda value: tf.Variable(tf.zeros_like(value), False, **local), none)
+        sums = tf.nest.map_structure(lambda value: tf.Variable(tf.zeros_like(value), False, **local), zeros)
 
-    def result():
-        found = tf.nest.map_structure(lambda variable: variable.read_value(), sums)
-        return found | {"scatter": _whole(iter(found["scatter"]), d)}
+    def result() -> dict[str, tf.Tensor]:
+        values = tf.nest.map_structure(lambda variable: variable.read_value(), sums)
+        return values | {"scatter": _whole(iter(values["scatter"]), d)}
 
-    def add(x, labels, centres, weights=None):
+    def add(x: tf.Tensor, labels: tf.Tensor, centres: tf.Tensor, weights: tf.Tensor | None = None) -> None:
         x -= tf.gather(centres, labels)
         if weights is not None:
             x, labels = tf.where(weights[:, None] > 0, x, 0), tf.where(weights > 0, labels, -1)
@@ -55,15 +65,15 @@ def add_up(
             step(tf.convert_to_tensor(x), tf.convert_to_tensor(labels), tf.convert_to_tensor(centres))
         return {name: value.numpy() for name, value in result().items()}
 
-    wrong = []
+    errors: list[InputError] = []
 
-    def generate():
+    def generate() -> Iterator[dict[str, np.ndarray]]:
         try:
             yield from ({"x": x, "label": labels} for x, labels in feed)
-        except InputError as error:  # TensorFlow would make a traceback of it
-            wrong.append(error)
+        except InputError as error:  # TensorFlow would turn it into a traceback
+            errors.append(error)
 
-    def everywhere(element, centres):
+    def everywhere(element: tuple, centres: tf.Tensor) -> None:
         strategy.run(add, (*element[0], centres, element[1]))
 
     data = tf.data.Dataset.from_generator(generate, output_signature=dict(zip(("x", "label"), specs)))
@@ -73,17 +83,17 @@ def add_up(
     with distribute.watch(strategy):
         for element in parts:
             run(element, tf.convert_to_tensor(centres))
-        if wrong:
-            raise wrong[0]
+        if errors:
+            raise errors[0]
         return {name: value.numpy() for name, value in read().items()}
 
 
 def _sums(x: tf.Tensor, labels: tf.Tensor, classes: int) -> dict[str, tf.Tensor | list[tf.Tensor]]:
-    """As `statistics`, with shift 0, but scatter as `_whole` wants it."""
+    """The sums of `statistics` with shift 0, but with "scatter" in the parts that `_whole` puts together."""
     columns = {"count": tf.ones_like(x[:, 0]), "sum": x, "squares": tf.reduce_sum(x * x, 1)}
 
-    def by_class(column):
-        if column.shape.rank == 2 and classes <= 100:  # a product is several times as fast, while there are few
+    def by_class(column: tf.Tensor) -> tf.Tensor:
+        if column.shape.rank == 2 and classes <= 100:  # for few classes a product is several times as fast
             return tf.matmul(tf.one_hot(labels, classes, dtype=x.dtype), column, transpose_a=True)
         return tf.math.unsorted_segment_sum(column, labels, classes)
 
@@ -92,7 +102,7 @@ def _sums(x: tf.Tensor, labels: tf.Tensor, classes: int) -> dict[str, tf.Tensor 
 
 
 def _products(x: tf.Tensor) -> list[tf.Tensor]:
-    """Parts of x^T x, about half of it: that of left columns with right ones, then those of either half."""
+    """Parts of x^T x, about half of it: left columns with right columns, and then the parts of each half."""
     half = x.shape[1] // 2
     if half <= 128:
         return [tf.matmul(x, x, transpose_a=True)]
@@ -101,7 +111,7 @@ def _products(x: tf.Tensor) -> list[tf.Tensor]:
 
 
 def _whole(parts: Iterator[tf.Tensor], d: int) -> tf.Tensor:
-    """x^T x (d, d) from `_products`; putting it together takes as long as adding it up, so once is enough."""
+    """x^T x (d, d) from `_products`; putting it together takes as long as a sum, so it is done once at the end."""
     half, part = d // 2, next(parts)
     if half <= 128:
         return part

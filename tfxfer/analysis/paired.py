@@ -1,4 +1,4 @@
-"""Two classifiers on the same examples: how much better is one, and could it be chance?"""
+"""Two classifiers on the same examples: how much better one is, and whether that could be chance."""
 
 from collections.abc import Sequence
 
@@ -12,23 +12,27 @@ from tfxfer.core.errors import InputError
 def difference(
     first: np.ndarray, second: np.ndarray, clusters: np.ndarray | None = None, confidence: float = 0.95
 ) -> dict[str, float]:
-    """Accuracy of the second less that of the first, on examples that both have seen.
+    """Compares the accuracies of two classifiers on the same examples.
+
+    The confidence interval is Wald's, from the variance between clusters (Obuchowski, Statistics in Medicine 17:1495,
+    1998), after half a cluster of mean size has been added to each of the four cells; for single examples it is that of
+    Agresti and Min (Statistics in Medicine 24:729, 2005). The p-value is that of `sign_flip`, which for single examples
+    is McNemar's exact test (Psychometrika 12:153, 1947).
 
     Args:
-        first, second: bool (n,), whether each example is told right.
-        clusters: (n,), of which image each example was made (`Bank.bases`), where several were made of one: they are
-            right and wrong together, so that five versions of an image count for less than five images. None where
+        first, second: bool (n,), whether each example is classified correctly.
+        clusters: (n,), the image from which each example was made (`Bank.bases`), if several were made from one. They
+            are right and wrong together, so that five versions of an image count for less than five images. None if
             every example is an image of its own.
+        confidence: in (0, 1).
 
     Returns:
-        n and clusters, their numbers; first_accuracy, second_accuracy; only_first, only_second, examples that one alone
-        tells right; difference, with low and high of its confidence interval: Wald's, by the variance between clusters
-        (Obuchowski, Statistics in Medicine 17:1495, 1998), after half a cluster of mean size is added to each of the
-        four cells, so that of single examples it is Agresti and Min's (Statistics in Medicine 24:729, 2005); and p of
-        `sign_flip`, which of single examples is McNemar's exact test (Psychometrika 12:153, 1947).
+        "n" and "clusters", the numbers of examples and clusters; "first_accuracy" and "second_accuracy"; "only_first"
+        and "only_second", how many examples only one of them classifies correctly; "difference", the second accuracy
+        less the first, with "low" and "high", the ends of its confidence interval; and "p", in [0, 1].
 
     Raises:
-        InputError: arrays of different length, or empty.
+        InputError: arrays of different lengths, empty ones, or not one cluster for each example.
     """
     first, second = np.asarray(first, bool), np.asarray(second, bool)
     if first.shape != second.shape or first.ndim != 1 or not len(first):
@@ -54,19 +58,21 @@ def difference(
 
 
 def sign_flip(gains: np.ndarray) -> float:
-    """Two-sided p of an exact sign-flip test (Fisher, The Design of Experiments, 1935, section 21).
+    """The two-sided p-value, in [0, 1], of an exact sign-flip test.
 
-    If neither classifier is better, either could have had the other's results on a cluster: the gain there is as likely
-    its opposite, and p is the share of all 2^clusters choices of signs whose sum is as far from 0 as the one found.
-    They are not drawn but counted, by adding one cluster after another to the distribution of the sum. Of gains -1, 0
-    and 1 that is the binomial of McNemar's exact test.
+    R. A. Fisher, "The Design of Experiments", 1935, section 21. If neither classifier is better, either could have had
+    the other's results on a cluster, so that the opposite of its gain is just as likely. p is the share of all
+    2^clusters choices of signs whose sum is at least as far from 0 as the observed one. They are not sampled but
+    counted, by adding one cluster after another to the distribution of the sum. For gains of -1, 0 and 1 that is the
+    binomial distribution of McNemar's exact test.
 
     Args:
-        gains: integers (clusters,), examples that the second alone tells right less those that the first alone does.
+        gains: integers (clusters,), the number of examples that only the second classifies correctly, less the number
+            that only the first does.
     """
     sizes = np.sort(np.abs(gains[gains != 0]))
     ones = int((sizes == 1).sum())
-    chance = stats.binom.pmf(np.arange(ones + 1), ones, 0.5)  # of each sum of the sizes whose sign is positive
+    chance = stats.binom.pmf(np.arange(ones + 1), ones, 0.5)  # of each sum of the sizes with a positive sign
     for size in sizes[ones:]:
         chance = (np.pad(chance, (0, size)) + np.pad(chance, (size, 0))) / 2
     sums = 2 * np.arange(len(chance)) - sizes.sum()
@@ -74,9 +80,18 @@ def sign_flip(gains: np.ndarray) -> float:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p-values of several tests, adjusted so that any false alarm among them is as rare as claimed (Holm 1979)."""
+    """Adjusts the p-values of several tests so that a false alarm in any of them is as rare as claimed.
+
+    S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6:65, 1979.
+
+    Args:
+        p: the p-values, each in [0, 1].
+
+    Returns:
+        The adjusted p-values, in the same order.
+    """
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(np.asarray(p)[order] * np.arange(len(p), 0, -1))
-    found = np.empty(len(p))
-    found[order] = np.minimum(stepped, 1)
-    return found.tolist()
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(stepped, 1)
+    return adjusted.tolist()

@@ -1,22 +1,23 @@
-"""Probes: how much a simple classifier makes of frozen features, and what it costs."""
+"""Probes: how well a simple classifier does on frozen features, and what it costs."""
 
 import pickle
 import time
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from tfxfer.analysis.classifiers import METHODS, classifier, fitting, method_of
+from tfxfer.analysis.classifiers import METHODS, adapt, classifier, method_of
 from tfxfer.analysis.fitted_probe import Fitted, Labelled, as_labelled, inverse_temperature
 from tfxfer.core.errors import InputError
 
 __all__ = ["METHODS", "SWEEP_LIMIT", "Fitted", "classifier", "fit", "probe"]
 
-SWEEP_LIMIT = 10_000  # training rows that C of an SVM, whose cost grows with their square, is chosen by
-_NAMES = {"n_neighbors": "k"}  # of settings in the facts, where they differ from scikit-learn's
+SWEEP_LIMIT = 10_000  # training rows, at most, to choose C of an SVM, whose cost grows with their square
+_NAMES = {"n_neighbors": "k"}  # names of settings in the facts, where they differ from scikit-learn's
 
 
 def fit(
@@ -28,58 +29,63 @@ def fit(
     *,
     sweep: bool = True,
     classes: int | None = None,
-    **settings,
+    **settings: Any,
 ) -> Fitted:
-    """Fits a classifier to scaled features; with validation data, chooses its setting, and learns from both.
+    """Fits a classifier to scaled features. With validation data it chooses a setting, and then learns from both.
 
     Without validation data the settings are those of `classifiers.METHODS`. With it, C (logistic, linear_svm, svm), k
-    (knn) or shrinkage (lda) is the value of the row's grid that is right most often on it, the smallest of equals; the
-    classifier is then fitted again to training and validation data together, as CLIP does (Radford et al. 2021). For
-    SVMs the value is chosen with at most `SWEEP_LIMIT` training rows, stratified. Their temperature is that of the
-    classifier fitted to all training rows alone: of validation data, which the final one has seen, it would be too low.
+    (knn) or shrinkage (lda) is the value of the method's grid with the highest validation accuracy, the smallest of
+    equal ones. The classifier is then fitted again to training and validation data together, as CLIP does (Radford et
+    al. 2021, arXiv:2103.00020). For SVMs the value is chosen with at most `SWEEP_LIMIT` training rows, stratified. The
+    temperature of an SVM is that of the classifier fitted to all training rows alone: from validation data, which the
+    final classifier has seen, it would be too low.
 
     Args:
-        train_x: (n, d), of the same unit for linear_svm, svm and knn; float32 is fastest, float64 stays, all else
-            becomes float32. train_y: integer labels (n,), 0 or above.
-        method, seed, settings: as `classifier` takes them; a setting that is given is not chosen.
-        validation: (x, y) of the same kinds.
-        sweep: False to choose nothing by validation data.
-        classes: columns of probabilities; the highest label and one, if not given.
+        train_x: float (n, d), in one unit for linear_svm, svm and knn. float32 is fastest and float64 stays float64;
+            anything else becomes float32.
+        train_y: integer labels (n,), 0 or above.
+        method, seed, settings: as `classifiers.classifier` takes them; a setting that is passed is not chosen.
+        validation: (x, y), of the same kinds as `train_x` and `train_y`.
+        sweep: whether validation data choose a setting.
+        classes: columns of the probabilities; by default the highest label plus one.
 
     Returns:
-        Its facts are "C", "k" or "shrinkage", fit_seconds (of the last fit), converged (1 or 0), parameters (numbers
-        that it predicts from, of the scaler none: coefficients, support vectors, training data; two of a tree's inner
-        node, one for each class of a leaf) and model_bytes (pickled); with validation data validation_accuracy (fitted
-        to all training rows alone), sweep_rows and sweep_seconds (of all that came before the last fit).
+        The fitted classifier. Its facts are "C", "k" or "shrinkage"; "fit_seconds", of the last fit; "converged", 1 or
+        0; "parameters", how many numbers it predicts from, without the scaler (coefficients, support vectors, training
+        data, two for an inner node of a tree and one for each class of a leaf); and "model_bytes", its pickled size.
+        With validation data there are also "validation_accuracy", when fitted to all training rows alone; "sweep_rows";
+        and "sweep_seconds", of everything before the last fit.
 
     Raises:
-        InputError: unknown method, or data of other shapes and kinds.
+        InputError: an unknown method, or data of other shapes and types.
     """
     row = method_of(method)
     x, y = as_labelled("training", train_x, train_y)
     if len(np.unique(y)) < 2:
         raise InputError(f"training labels of {len(np.unique(y))} class: expected examples of at least 2")
-    given, started, facts, temperature = row.settings | settings, time.perf_counter(), {}, None
+    chosen, started = row.settings | settings, time.perf_counter()
+    facts: dict[str, float] = {}
+    temperature = None
     if validation is not None:
-        other = as_labelled("validation", *validation, width=x.shape[1])
-        some, alone = np.arange(len(y)), None
-        if sweep and row.grid and row.swept not in settings:
-            some = _subset(y, SWEEP_LIMIT if row.quadratic else len(y), seed)
-            given[row.swept], alone = _choose(method, seed, (x[some], y[some]), other, given)
-            facts["sweep_rows"] = float(len(some))
-        if alone is None or len(some) < len(y):
-            alone, _ = _fitted(method, seed, x, y, given)
-        facts["validation_accuracy"] = _accuracy(alone, *other)
+        held_out = as_labelled("validation", *validation, width=x.shape[1])
+        rows, alone = np.arange(len(y)), None
+        if sweep and row.swept and row.swept not in settings:
+            rows = _subset(y, SWEEP_LIMIT if row.quadratic else len(y), seed)
+            chosen[row.swept], alone = _choose(method, seed, (x[rows], y[rows]), held_out, chosen)
+            facts["sweep_rows"] = float(len(rows))
+        if alone is None or len(rows) < len(y):
+            alone, _ = _fitted(method, seed, x, y, chosen)
+        facts["validation_accuracy"] = _accuracy(alone, *held_out)
         if not hasattr(alone, "predict_proba"):
-            temperature = inverse_temperature(alone, *other)
-        x, y = (np.concatenate(pair) for pair in zip((x, y), other))
+            temperature = inverse_temperature(alone, *held_out)
+        x, y = (np.concatenate(pair) for pair in zip((x, y), held_out))
         facts["sweep_seconds"] = time.perf_counter() - started
     highest = int(y.max())
     classes = highest + 1 if classes is None else classes
     if highest >= classes:
         raise InputError(f"labels up to {highest}: expected less than classes={classes}")
     started = time.perf_counter()
-    pipeline, facts["converged"] = _fitted(method, seed, x, y, given)
+    pipeline, facts["converged"] = _fitted(method, seed, x, y, chosen)
     facts["fit_seconds"] = time.perf_counter() - started
     if row.swept:
         facts[_NAMES.get(row.swept, row.swept)] = float(pipeline[-1].get_params()[row.swept])
@@ -98,17 +104,35 @@ def probe(
     *,
     validation: Labelled | None = None,
     train_limit: int = 10_000,
-    **settings,
+    **settings: Any,
 ) -> dict[str, float]:
-    """Fits a classifier as `fit` does and scores it on data that it was neither fitted to nor chosen by.
+    """Fits a classifier as `fit` does, and scores it on data that it was neither fitted to nor chosen by.
 
     Args:
-        train_x, test_x: (n, d); train_y, test_y: integer labels (n,); the rest as `fit` takes it.
-        train_limit: of svm and knn, which take as long for an example as they store examples, the training accuracy is
-            of so many rows, drawn by the seed.
+        train_x, test_x: float (n, d) and (m, d).
+        train_y, test_y: integer labels (n,) and (m,), 0 or above.
+        method: "lda", "logistic", "linear_svm", "svm", "random_forest", "knn" or "mlp", see `classifiers.classifier`.
+        seed: random seed of random_forest and mlp, and of subsets.
+        validation: (x, y) to choose a setting by, see `fit`.
+        train_limit: the training accuracy of svm and knn, whose predictions take longer the more examples they store,
+            is that of at most this many training rows, drawn at random.
+        settings: arguments of the estimator.
 
     Returns:
-        The facts of `fit`, and train_accuracy, test_accuracy and predict_seconds (of all test rows).
+        The facts of `fit`, and "train_accuracy", "test_accuracy" and "predict_seconds", of all test rows.
+
+    Raises:
+        InputError: an unknown method, or data of other shapes and types.
+
+    Example:
+        >>> import numpy as np
+        >>> from tfxfer import analysis
+        >>> rng = np.random.default_rng(0)
+        >>> labels = np.arange(200) % 2
+        >>> features = 10 * labels[:, None] + rng.normal(size=(200, 3))  # two classes, ten standard deviations apart
+        >>> scores = analysis.probe(features[:100], labels[:100], features[100:], labels[100:], method="lda")
+        >>> scores["test_accuracy"]
+        1.0
     """
     row = method_of(method)
     test_x, test_y = as_labelled("test", test_x, test_y, np.shape(train_x)[-1] if np.ndim(train_x) == 2 else None)
@@ -118,8 +142,8 @@ def probe(
     seconds = time.perf_counter() - started
     train_x, train_y = np.asarray(train_x), np.asarray(train_y)
     if row.stores_examples and len(train_y) > train_limit:
-        some = np.random.default_rng(seed).choice(len(train_y), train_limit, replace=False)
-        train_x, train_y = train_x[some], train_y[some]
+        rows = np.random.default_rng(seed).choice(len(train_y), train_limit, replace=False)
+        train_x, train_y = train_x[rows], train_y[rows]
     return fitted.facts | {
         "train_accuracy": float(np.mean(fitted.predict(train_x) == train_y)),
         "test_accuracy": float(np.mean(predicted == test_y)),
@@ -127,26 +151,28 @@ def probe(
     }
 
 
-def _fitted(method: str, seed: int, x: np.ndarray, y: np.ndarray, settings: dict) -> tuple[Pipeline, float]:
-    """A fitted Pipeline, and 1 if it converged, else 0."""
-    pipeline = classifier(method, seed, **fitting(settings, y))
+def _fitted(method: str, seed: int, x: np.ndarray, y: np.ndarray, settings: dict[str, Any]) -> tuple[Pipeline, float]:
+    """A fitted Pipeline, and 1.0 if it converged, else 0.0."""
+    pipeline = classifier(method, seed, **adapt(settings, y))
     with warnings.catch_warnings(record=True) as caught, threadpool_limits(METHODS[method].threads, "blas"):
         warnings.simplefilter("always", ConvergenceWarning)
         pipeline.fit(x, y)
-    others = [each for each in caught if not issubclass(each.category, ConvergenceWarning)]
-    for each in others:
-        warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    others = [warning for warning in caught if not issubclass(warning.category, ConvergenceWarning)]
+    for warning in others:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return pipeline, float(len(others) == len(caught))
 
 
-def _choose(method: str, seed: int, train: Labelled, validation: Labelled, settings: dict) -> tuple[float, Pipeline]:
-    """The value of the method's grid that is right most often on validation data, and the Pipeline fitted with it."""
-    row, best = METHODS[method], -1.0
+def _choose(
+    method: str, seed: int, train: Labelled, validation: Labelled, settings: dict[str, Any]
+) -> tuple[float, Pipeline]:
+    """The value of the method's grid with the highest validation accuracy, and the Pipeline fitted with it."""
+    row, highest = METHODS[method], -1.0
     for value in row.grid:
-        pipeline, _ = _fitted(method, seed, *train, settings | {row.swept: value})
-        if (accuracy := _accuracy(pipeline, *validation)) > best:
-            best, found = accuracy, (value, pipeline)
-    return found
+        pipeline, _ = _fitted(method, seed, *train, settings | {str(row.swept): value})
+        if (accuracy := _accuracy(pipeline, *validation)) > highest:
+            highest, best = accuracy, (value, pipeline)
+    return best
 
 
 def _accuracy(pipeline: Pipeline, x: np.ndarray, y: np.ndarray) -> float:
@@ -154,7 +180,10 @@ def _accuracy(pipeline: Pipeline, x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _subset(labels: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """At most so many rows, every class with its share, to rounding: evenly spaced in a shuffled order by class."""
+    """At most this many rows, in which every class has its share up to rounding.
+
+    They are evenly spaced in a shuffled order that is sorted by class.
+    """
     if len(labels) <= most:
         return np.arange(len(labels))
     shuffled = np.random.default_rng(seed).permutation(len(labels))

@@ -1,4 +1,4 @@
-"""Embeddings drawn in the plane: PCA, t-SNE after PCA, locally linear embedding."""
+"""Projections of embeddings to the plane: PCA, t-SNE, and locally linear embedding."""
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -6,7 +6,7 @@ from sklearn.manifold import LocallyLinearEmbedding
 
 from tfxfer.core.errors import InputError
 
-try:  # the Intel extension's, which is an x86-64 package: the same interface, about ten times faster
+try:  # the Intel extension, an x86-64 package with the same interface: about ten times as fast
     from sklearnex.manifold import TSNE
 except ImportError:
     from sklearn.manifold import TSNE
@@ -15,16 +15,29 @@ METHODS = ("pca", "tsne", "lle")
 
 
 def project(embedding: np.ndarray, method: str = "pca", seed: int = 0) -> np.ndarray:
-    """Projects to two dimensions; fitted to these features alone, so axes of two projections are not comparable.
+    """Projects an embedding to two dimensions.
+
+    A projection is fitted to these features alone, so the axes of two projections cannot be compared.
 
     Args:
-        embedding: float (n, d), n >= 4.
-        method: "pca"; "tsne" (van der Maaten and Hinton 2008) on the first 50 principal components, perplexity 30 or
-            what n allows; "lle" (Roweis and Saul 2000) with 10 neighbours on the same components.
-        seed: of whatever is random in the method.
+        embedding: finite float (n, d), n >= 4.
+        method: "pca"; "tsne" (van der Maaten and Hinton 2008, JMLR 9:2579) of the first 50 principal components, with a
+            perplexity of 30 or as high as n allows; or "lle" (Roweis and Saul 2000, Science 290:2323) of the same
+            components, with 10 neighbours.
+        seed: random seed of the method.
 
     Returns:
         float (n, 2).
+
+    Raises:
+        InputError: an unknown method, another shape, too few examples, or numbers that are not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> from tfxfer import analysis
+        >>> embedding = np.random.default_rng(0).normal(size=(20, 8))
+        >>> analysis.project(embedding, method="pca").shape
+        (20, 2)
     """
     x = np.asarray(embedding)
     if x.ndim != 2 or len(x) < 4 or not np.isfinite(x).all():
@@ -37,6 +50,6 @@ def project(embedding: np.ndarray, method: str = "pca", seed: int = 0) -> np.nda
     if method == "tsne":
         return TSNE(2, perplexity=min(30, (len(x) - 1) / 3), random_state=seed).fit_transform(reduced)
     neighbours = min(10, len(x) - 1)
-    # dense eigenvalues are exact; ARPACK, the faster choice, fails on the nearly singular matrices of tight clusters
+    # the dense solver is exact; ARPACK, which is faster, fails for the nearly singular matrices of tight clusters
     lle = LocallyLinearEmbedding(n_neighbors=neighbours, n_components=2, eigen_solver="dense", random_state=seed)
     return lle.fit_transform(reduced)

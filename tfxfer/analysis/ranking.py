@@ -1,4 +1,4 @@
-"""The command `tfxfer rank`: which backbone suits a data set, before any is trained."""
+"""The command `tfxfer rank`: which backbone suits a data set, judged before any of them is trained."""
 
 import shlex
 import time
@@ -16,28 +16,41 @@ from tfxfer.model import architectures
 from tfxfer.model.backbones import BUNDLED, TABLE, get
 
 ABOUT = (
-    "accuracy: of a logistic probe on frozen features, five-fold cross-validated on these training images, with "
-    "Wilson's 95 % interval; it sorts the table. LogME, H-score and LEEP score the same features without training: "
-    "they compare backbones within this table, and may contradict the accuracy. tunable: whether the backbone has "
-    "weights to fine-tune. Test images are not used."
+    "accuracy: that of a logistic probe on frozen features, from five-fold cross-validation on these training images, "
+    "with Wilson's 95 % interval; the table is sorted by it. LogME, H-score and LEEP rate the same features without "
+    "training: they compare backbones within this table, and may contradict the accuracy. tunable: whether the "
+    "backbone has weights to fine-tune. Test images are not used."
 )
 
 
 @dataclass(frozen=True)
 class Row:
-    """One backbone's scores, which `analysis.transferability` defines."""
+    """One backbone's scores, of which `analysis.transferability` defines the last three.
+
+    Attributes:
+        backbone: its name.
+        images: the number of training images that were scored.
+        image_size: pixels per side that the backbone saw.
+        embedding: the length of the features.
+        tunable: whether the backbone has weights, which fine-tuning may improve.
+        accuracy: that of `cross_validation.predictions`, in [0, 1].
+        interval: its 95 % confidence interval (Wilson's).
+        logme, hscore, leep: the scores; the H-score is the shrinkage-based one, and LEEP is None if the classifier of
+            the pretraining is not available.
+        seconds: time for extracting the features, cross-validating and scoring.
+    """
 
     backbone: str
-    images: int  # training images scored
-    image_size: int  # pixels a side that the backbone saw
-    embedding: int  # length of the features
-    tunable: bool  # whether the backbone has weights, which fine-tuning may improve
-    accuracy: float  # of `cross_validation.predictions`
-    interval: tuple[float, float]  # Wilson's, 95 %
+    images: int
+    image_size: int
+    embedding: int
+    tunable: bool
+    accuracy: float
+    interval: tuple[float, float]
     logme: float
-    hscore: float  # shrinkage-based
-    leep: float | None  # None where the classifier of the pretraining is not at hand
-    seconds: float  # extracting, cross-validating and scoring
+    hscore: float
+    leep: float | None
+    seconds: float
 
 
 def rank(
@@ -50,30 +63,31 @@ def rank(
     seed: int = 0,
     skip_bad: bool = False,
 ) -> tuple[list[Row], dict[str, str]]:
-    """Cross-validates a probe on the embeddings that backbones give a data set's training images, and scores them.
+    """Ranks backbones by a cross-validated probe on the embeddings that they give a data set's training images.
 
     Args:
         dataset, data_dir: as `data.load` takes them.
-        backbones: names of `backbones.TABLE`; by default all with ImageNet weights for any size, and those without
+        backbones: names in `backbones.TABLE`; by default all that have ImageNet weights for any size, and all without
             parameters.
-        weights: "imagenet", "none" (random, from `seed`) or a file's path.
-        image_size: pixels a side for backbones that take RGB pictures of any size, and for pictures in folders; the
-            other backbones see their native size. Most were trained at 224, which costs five times as much.
-        limit: at most this many training images, stratified.
-        seed: of the splits, of the folds and of random weights.
+        weights: "imagenet", "none" (random, from `seed`) or the path of a file.
+        image_size: pixels per side for backbones that take RGB images of any size, and for images in folders; the other
+            backbones see the native size. Most were trained at 224, which takes five times as long as 96.
+        limit: the number of training images to use at most, stratified.
+        seed: random seed of splits, folds and random weights.
         skip_bad: leaves out files of a folder that cannot be read.
 
     Returns:
-        Rows, the highest cross-validated accuracy first, of equals the highest LogME; and the backbones that could not
-        be had, name -> reason.
+        Rows, the highest cross-validated accuracy first, of equal ones the highest LogME; and for each backbone that is
+        not available the reason.
 
     Raises:
-        InputError: an unknown backbone, data that cannot be loaded, or no backbone that could be had.
+        InputError: an unknown backbone, data that cannot be loaded, or no backbone that is available.
     """
     names = _default() if backbones is None else list(dict.fromkeys(backbones))
     known = {name: get(name) for name in names}
     splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad)
-    rows, refused = [], {}
+    rows: list[Row] = []
+    refused: dict[str, str] = {}
     for name, facts in known.items():
         keras.utils.set_random_seed(seed)
         size = image_size if facts.rgb and facts.any_size else None
@@ -84,7 +98,7 @@ def rank(
             refused[name] = str(error)
     if not rows:
         reasons = "; ".join(refused.values())
-        raise InputError(f"no backbone could be had: {reasons or 'none was named: leave --backbones out for all'}")
+        raise InputError(f"no backbone is available: {reasons or 'none was named: leave --backbones out for all'}")
     return sorted(rows, key=lambda row: (row.accuracy, row.logme), reverse=True), refused
 
 
@@ -94,24 +108,36 @@ def score(
     classifier: tuple[np.ndarray, np.ndarray] | None = None,
     seed: int = 0,
 ) -> Row:
-    """Cross-validates and scores the embedding of a network from `model.build` on all training images of `splits`.
+    """Cross-validates and scores the embedding of a network on all training images.
 
     Args:
-        classifier: kernel (d, source classes) and bias (source classes,) of the pretraining's softmax, for LEEP.
-        seed: of the folds.
+        net: from `model.build`.
+        splits: those that it was built with.
+        classifier: kernel, float (d, source classes), and bias, float (source classes,), of the pretraining's softmax;
+            without them there is no LEEP.
+        seed: random seed of the folds.
     """
-    started, tunable = time.perf_counter(), any(layer.weights for layer in model.backbone_layers(net))
+    started = time.perf_counter()
     bank = features.extract(net, splits.train)
-    x, labels = bank["embedding"], bank.labels
+    x, labels = np.asarray(bank["embedding"]), bank.labels
     right = cross_validation.predictions(x, labels, bank.bases, seed) == labels
-    probed = float(right.mean()), intervals.accuracy(right, bank.bases)
-    scores = transferability.logme(x, labels), transferability.hscore(x, labels)
     leep = None
     if classifier is not None:
         kernel, bias = classifier
         leep = transferability.leep(keras.ops.convert_to_numpy(keras.ops.softmax(x @ kernel + bias)), labels)
-    side = net.get_layer("scaled").output.shape[1]
-    return Row(net.name, len(x), side, x.shape[1], tunable, *probed, *scores, leep, time.perf_counter() - started)
+    return Row(
+        backbone=net.name,
+        images=len(x),
+        image_size=net.get_layer("scaled").output.shape[1],
+        embedding=x.shape[1],
+        tunable=any(layer.weights for layer in model.backbone_layers(net)),
+        accuracy=float(right.mean()),
+        interval=intervals.accuracy(right, bank.bases),
+        logme=transferability.logme(x, labels),
+        hscore=transferability.hscore(x, labels),
+        leep=leep,
+        seconds=time.perf_counter() - started,
+    )
 
 
 def next_command(
@@ -122,7 +148,14 @@ def next_command(
     seed: int = 0,
     skip_bad: bool = False,
 ) -> str:
-    """The command that fine-tunes the first of the rows that can be; if none can, that looks closer at the first."""
+    """The command to run next: it fine-tunes the best backbone that can be fine-tuned.
+
+    If none of them can, it examines the best one more closely.
+
+    Args:
+        rows: from `rank`, the best first.
+        dataset, data_dir, weights, seed, skip_bad: as `rank` takes them.
+    """
     tunable = [row for row in rows if row.tunable]
     row, words = (tunable or rows)[0], ["tfxfer"]
     if tunable:
@@ -137,7 +170,7 @@ def next_command(
 
 
 def source_classifier(name: str, weights: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Kernel and bias of the ImageNet softmax on a backbone's embedding, where no download is needed for it."""
+    """Kernel and bias of the ImageNet softmax on a backbone's embedding, if they are there without a download."""
     if (name, weights) != (BUNDLED, "imagenet"):
         return None
     whole = architectures.efficientnet_lite0(include_top=True, weights="imagenet")
@@ -145,7 +178,7 @@ def source_classifier(name: str, weights: str) -> tuple[np.ndarray, np.ndarray] 
 
 
 def table(rows: Sequence[Row], refused: dict[str, str]) -> str:
-    """What `tfxfer rank` prints: a line for each backbone, those that are not available, and what the columns are."""
+    """What `tfxfer rank` prints: a line for each backbone, then those not available, and what the columns mean."""
     names = ("backbone", "tunable", "pixels", "features", "accuracy", "95 %", "LogME", "H-score", "LEEP", "seconds")
     cells = [names]
     for row in rows:

@@ -1,4 +1,4 @@
-"""Do the classes separate in these features? One answer in numbers and three pictures."""
+"""Whether classes separate in an embedding: three numbers and three projections."""
 
 from collections.abc import Mapping
 
@@ -11,14 +11,19 @@ from tfxfer.core.errors import InputError
 def separation(
     train_x: np.ndarray, train_y: np.ndarray, test_x: np.ndarray, test_y: np.ndarray, seed: int = 0
 ) -> tuple[dict[str, float], Mapping[str, np.ndarray]]:
-    """Judges test features by a probe fitted to training features, by silhouette and by neighbours.
+    """Judges test features by a probe fitted to training features, by their silhouette, and by their neighbours.
 
     Args:
-        train_x, test_x: float (n, d) features; train_y, test_y: integer labels (n,).
-        seed: of probe and projections.
+        train_x, test_x: float (n, d) and (m, d).
+        train_y, test_y: integer labels (n,) and (m,).
+        seed: random seed of probe and projections.
 
     Returns:
-        Figures probe_accuracy, silhouette and knn_purity; and pca, tsne, lle: float (n, 2) of the test features.
+        Figures "probe_accuracy" (logistic regression), "silhouette" and "knn_purity", as `probes.probe` and `metrics`
+        define them; and float (m, 2) for each of the projections "pca", "tsne" and "lle" of the test features.
+
+    Raises:
+        InputError: too few images or classes to compare.
     """
     present = len(np.unique(test_y))
     if not 2 <= present < len(test_y) or len(test_y) < 4 or len(np.unique(train_y)) < 2:

@@ -1,8 +1,9 @@
-"""How well features suit a task before anything is trained: LogME, H-score and LEEP, the higher the better.
+"""How well features suit a task before anything is trained: LogME, H-score and LEEP, where higher is better.
 
-Each compares backbones on the same images and labels; none is comparable between data sets.
+Each of them compares backbones on the same images and labels; none of them can be compared between data sets.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,81 +12,91 @@ from scipy.optimize import minimize_scalar
 from tfxfer.core import memory
 from tfxfer.core.errors import InputError
 
-ROWS = 8192  # rows, or columns, held in float64 at a time
-BOUNDS = 1e-10, 1e10  # of alpha / beta, against the mean eigenvalue of the features' Gram matrix
-STARTS = 185  # between them, at steps of a quarter of log(alpha / beta): no bend of the evidence is as narrow
+ROWS = 8192  # rows, or columns, to hold in float64 at once
+BOUNDS = 1e-10, 1e10  # range of alpha / beta, relative to the mean eigenvalue of the features' Gram matrix
+STARTS = 185  # points in that range, a quarter apart in log(alpha / beta): no peak of the evidence is that narrow
 
 
 def logme(x: np.ndarray, labels: np.ndarray) -> float:
-    """LogME: the highest log evidence of Bayesian linear regression on the features, per image, mean over classes.
+    """LogME: the highest log evidence of Bayesian linear regression on the features, per image, averaged over classes.
 
-    You et al. 2021, arXiv:2102.11005, with the eigenvalues of You et al. 2022, arXiv:2110.10545. Each class's one-hot
-    column y is taken as normal, y | w ~ N(x w, 1 / beta), w ~ N(0, 1 / alpha), and alpha and beta maximise p(y | x). As
-    published, features are not centred and there is no intercept. Rotating or scaling all features changes nothing. It
-    is a log density and may have either sign.
+    You et al. 2021, arXiv:2102.11005, with the eigenvalues of You et al. 2022, arXiv:2110.10545. The one-hot column y
+    of each class is modelled as normal, y | w ~ N(x w, 1 / beta), w ~ N(0, 1 / alpha), and alpha and beta maximise
+    p(y | x). As published, the features are not centred and there is no intercept. Rotating all features, or scaling
+    them by one number, changes nothing.
 
     The published fixed point stops at the local maximum next to its start, alpha = beta. Features whose mean is 50 to
-    200 times their spread have several, for the mean alone explains part of the labels, with a large alpha. Here the
-    evidence, of which alpha / beta is the only unknown, is taken over the whole range, then refined at its highest.
+    200 times their spread have several maxima, because the mean alone explains part of the labels, with a large alpha.
+    Here the evidence, in which alpha / beta is the only unknown, is computed over its whole range and then refined at
+    its highest point.
 
-    The authors' code leaves (d - n) / 2 log(alpha) out of the log determinant where d exceeds n (thuml/LogME, issue
-    23); here the evidence is exact. Where features give the labels without a residue it has no maximum, and `BOUNDS`
-    end it.
+    The authors' code leaves (d - n) / 2 log(alpha) out of the log determinant if d exceeds n (thuml/LogME, issue 23);
+    here the evidence is exact. If the features give the labels without residuals, the evidence has no maximum, and
+    `BOUNDS` limits it.
 
     Args:
-        x: float (n, d), n images' features; n may be above or below d.
-        labels: integers (n,), at least two classes; classes without an image do not count.
+        x: finite float (n, d), the features of n images; n may be above or below d.
+        labels: integers (n,), of at least two classes; classes without an image do not count.
+
+    Returns:
+        A log density, which may have either sign.
 
     Raises:
-        InputError: other shapes or types, numbers that are not finite, one class.
+        InputError: other shapes or types, numbers that are not finite, one class, or not enough memory.
     """
     x, labels = _checked("features", x, labels)
-    seen = _spectrum(x, labels)
-    return float(np.mean(_evidence(seen))) / len(x)
+    return float(np.mean(_evidence(_spectrum(x, labels)))) / len(x)
 
 
 def hscore(x: np.ndarray, labels: np.ndarray, shrinkage: float | None = None) -> float:
     """The shrinkage-based H-score, tr(cov_a(x)^-1 (1 - a) cov(E[x | label])).
 
     Ibrahim, Ponomareva and Mazumder 2022, arXiv:2110.06893. cov_a = (1 - a) cov(x) + a tr(cov(x)) / d I, with the
-    shrinkage a of Ledoit and Wolf 2004; the covariance of the class means weighs each class by its images; both divide
-    by n. Rotating, shifting or scaling all features changes nothing.
+    shrinkage a of Ledoit and Wolf 2004. The covariance of the class means weighs each class by its images, and both
+    covariances divide by n. Rotating or shifting all features, or scaling them by one number, changes nothing.
 
-    With a = 0 it is the H-score of Bao et al. 2019, with the pseudo-inverse where cov(x) is singular: from 0 to
-    classes - 1, and unchanged by any invertible map of the features. Where d reaches n - 1 it is classes - 1 for almost
-    any features, and of no use.
+    With a = 0 it is the H-score of Bao et al. 2019, with the pseudo-inverse if cov(x) is singular. That one is
+    unchanged by any invertible linear map of the features, but if d reaches n - 1 it is classes - 1 for almost any
+    features, and of no use.
 
     Args:
-        x: float (n, d), n images' features; n may be above or below d.
-        labels: integers (n,), at least two classes.
-        shrinkage: a, from 0 to 1; None for Ledoit and Wolf's, from the data.
+        x: finite float (n, d), the features of n images; n may be above or below d.
+        labels: integers (n,), of at least two classes.
+        shrinkage: the coefficient a, in [0, 1]; None estimates it from the data as Ledoit and Wolf do.
+
+    Returns:
+        A number from 0 to the number of classes less 1.
 
     Raises:
-        InputError: other shapes or types, numbers that are not finite, one class, a shrinkage outside.
+        InputError: other shapes or types, numbers that are not finite, one class, a shrinkage out of range, or not
+            enough memory.
     """
     x, labels = _checked("features", x, labels)
     if shrinkage is not None and not 0 <= shrinkage <= 1:
         raise InputError(f"shrinkage {shrinkage}: expected 0 (the plain H-score) to 1, or None to estimate it")
-    (n, d), seen = x.shape, _spectrum(x, labels, centred=True)
-    a = _ledoit_wolf(seen, n, d) if shrinkage is None else shrinkage
-    kept = (1 - a) * seen.values
-    within_range = kept / (kept + a * seen.values.sum() / d) if a < 1 else kept
-    return float(within_range @ (seen.onto / seen.counts).sum(1))
+    (n, d), spectrum = x.shape, _spectrum(x, labels, centred=True)
+    a = _ledoit_wolf(spectrum, n, d) if shrinkage is None else shrinkage
+    shrunk = (1 - a) * spectrum.values
+    ratios = shrunk / (shrunk + a * spectrum.values.sum() / d) if a < 1 else shrunk
+    return float(ratios @ (spectrum.onto / spectrum.counts).sum(1))
 
 
 def leep(source_probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """LEEP: the mean log likelihood of the labels, predicted from the classes the network was trained on.
+    """LEEP: the mean log likelihood of the labels, predicted from the classes that the network was trained on.
 
     Nguyen et al. 2020, arXiv:2002.12462: p(label | image) = sum over source classes z of P(label | z) p(z | image),
-    with P estimated from these same images. At most 0, where source classes determine labels; at least minus the
-    entropy of the labels, where they say nothing.
+    with P estimated from the same images.
 
     Args:
-        source_probabilities: float (n, source classes), softmax of the network's own classifier.
-        labels: integers (n,), at least two classes.
+        source_probabilities: float (n, source classes), in [0, 1], the softmax of the network's own classifier.
+        labels: integers (n,), of at least two classes.
+
+    Returns:
+        A number that is at most 0, reached if the source classes determine the labels, and at least minus the entropy
+        of the labels, if they say nothing about them.
 
     Raises:
-        InputError: other shapes or types, rows that are no probabilities, one class.
+        InputError: other shapes or types, rows that are not probabilities, or one class.
     """
     p, labels = _checked("source probabilities", source_probabilities, labels)
     p, sums = p.astype(np.float64), p.sum(1, dtype=np.float64)
@@ -102,16 +113,23 @@ def leep(source_probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 class _Spectrum(NamedTuple):
-    """Features x = U diag(sqrt(values)) V^T, and one-hot labels y seen from them: all that the scores need."""
+    """All that the scores need of features x = U diag(sqrt(values)) V^T and one-hot labels y; all arrays are float64.
 
-    values: np.ndarray  # (k,) non-zero eigenvalues of x^T x and x x^T
-    onto: np.ndarray  # (k, classes) (u_i . y_c)^2
-    counts: np.ndarray  # (classes,) images of each class, |y_c|^2
-    norms: np.ndarray  # (n,) squared lengths of the rows
+    Attributes:
+        values: (k,), the non-zero eigenvalues of x^T x and x x^T.
+        onto: (k, classes), (u_i . y_c)^2, the squared projections of the labels onto U.
+        counts: (classes,), the number of images of each class, |y_c|^2.
+        norms: (n,), the squared lengths of the rows.
+    """
+
+    values: np.ndarray
+    onto: np.ndarray
+    counts: np.ndarray
+    norms: np.ndarray
 
 
 def _spectrum(x: np.ndarray, labels: np.ndarray, centred: bool = False) -> _Spectrum:
-    """Eigenvalues of the smaller Gram matrix, added up in float64 by blocks: no SVD and no copy of the data."""
+    """The spectrum from the smaller Gram matrix, added up in float64 by blocks: no SVD, and no copy of the data."""
     n, d = x.shape
     rows = np.unique(labels, return_inverse=True)[1]
     y = np.eye(rows.max() + 1)[rows]
@@ -130,8 +148,8 @@ def _spectrum(x: np.ndarray, labels: np.ndarray, centred: bool = False) -> _Spec
             part = x[:, block] - centre[block]
             gram += part @ part.T
     values, vectors = np.linalg.eigh(gram)
-    kept = values > values[-1] * max(n, d) * np.finfo(np.float64).eps
-    values, vectors = values[kept], vectors[:, kept]
+    nonzero = values > values[-1] * max(n, d) * np.finfo(np.float64).eps
+    values, vectors = values[nonzero], vectors[:, nonzero]
     if n >= d:
         onto = (vectors.T @ sums) ** 2 / values[:, None]
     else:
@@ -139,35 +157,36 @@ def _spectrum(x: np.ndarray, labels: np.ndarray, centred: bool = False) -> _Spec
     return _Spectrum(values, onto, y.sum(0), norms)
 
 
-def _evidence(seen: _Spectrum) -> np.ndarray:
-    """(classes,): the maximum over alpha and beta of log N(y; 0, x x^T / alpha + I / beta), by class."""
-    n = len(seen.norms)
-    values = seen.values / (seen.values.mean() if len(seen.values) else 1.0)  # scale is alpha's to absorb
-    rest = np.maximum(seen.counts - seen.onto.sum(0), 0.0)  # of |y|^2, outside the features' span
+def _evidence(spectrum: _Spectrum) -> np.ndarray:
+    """The maximum over alpha and beta of log N(y; 0, x x^T / alpha + I / beta) for each class, (classes,)."""
+    n = len(spectrum.norms)
+    scale = spectrum.values.mean() if len(spectrum.values) else 1.0  # alpha can absorb it
+    values = spectrum.values / scale
+    outside = np.maximum(spectrum.counts - spectrum.onto.sum(0), 0.0)  # the part of |y|^2 outside the features' span
 
     def evidence(log_t: np.ndarray, classes: slice) -> np.ndarray:
-        """(points, classes): at these log(alpha / beta), with the beta that is best there."""
+        """The evidence (points, classes) at these log(alpha / beta), each with its best beta."""
         t = np.exp(log_t)[:, None]
-        beta = n / ((t / (values + t)) @ seen.onto[:, classes] + rest[classes])
+        beta = n / ((t / (values + t)) @ spectrum.onto[:, classes] + outside[classes])
         return 0.5 * (n * np.log(beta / (2 * np.pi)) - n - np.log1p(values / t).sum(1, keepdims=True))
 
     def cost(log_t: float, c: int) -> float:
         return -evidence(np.array([log_t]), slice(c, c + 1)).item()
 
-    points = np.linspace(*np.log(BOUNDS), STARTS)
-    coarse, found = evidence(points, slice(None)), []
+    points = np.linspace(math.log(BOUNDS[0]), math.log(BOUNDS[1]), STARTS)
+    coarse, maxima = evidence(points, slice(None)), []
     for c, highest in enumerate(coarse.argmax(0)):
         around = points[max(highest - 1, 0)], points[min(highest + 1, STARTS - 1)]
         fine = minimize_scalar(cost, args=(c,), method="bounded", bounds=around)
-        found.append(max(-fine.fun, coarse[highest, c]))
-    return np.array(found)
+        maxima.append(max(-fine.fun, coarse[highest, c]))
+    return np.array(maxima)
 
 
-def _ledoit_wolf(seen: _Spectrum, n: int, d: int) -> float:
-    """The shrinkage of scikit-learn's `ledoit_wolf`, from what is known already of the centred features."""
-    squares, mean = (seen.values**2).sum() / n**2, seen.values.sum() / (n * d)
+def _ledoit_wolf(spectrum: _Spectrum, n: int, d: int) -> float:
+    """The shrinkage of scikit-learn's `ledoit_wolf`, from the spectrum of the centred features."""
+    squares, mean = (spectrum.values**2).sum() / n**2, spectrum.values.sum() / (n * d)
     spread = squares - d * mean**2
-    return float(np.clip(((seen.norms**2).sum() / n - squares) / n / spread, 0, 1)) if spread > 0 else 0.0
+    return float(np.clip(((spectrum.norms**2).sum() / n - squares) / n / spread, 0, 1)) if spread > 0 else 0.0
 
 
 def _checked(what: str, x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -182,5 +201,5 @@ def _checked(what: str, x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, 
         bad = np.flatnonzero(~np.isfinite(x).all(1))
         raise InputError(f"{what} of {len(bad)} images are not finite, first row {bad[0]}: leave those images out")
     if (present := len(np.unique(labels))) < 2:
-        raise InputError(f"labels of {present} classes: expected at least 2, for there is nothing to tell apart")
+        raise InputError(f"labels: expected at least 2 classes to tell apart, got {present}")
     return x, labels

@@ -77,8 +77,8 @@ def _refusing(image: tf.Tensor) -> tf.Tensor:
 
     Without them an interpreter adapts to any size and answers. ONNX Runtime refuses other sizes by itself.
     """
-    one = tf.zeros((1, *image.shape[1:]), image.dtype)
-    return tf.ensure_shape(tf.concat([image, one], 0)[:-1], image.shape)
+    extra = tf.zeros((1, *image.shape[1:]), image.dtype)
+    return tf.ensure_shape(tf.concat([image, extra], 0)[:-1], image.shape)
 
 
 def _refused(net: keras.Model, name: str, format: str, error: Exception) -> InputError:

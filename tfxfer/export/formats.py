@@ -126,12 +126,12 @@ def serving(net: Model, folder: str | Path, images: np.ndarray | None = None) ->
         return as_version(home / "saved_model", folder)
 
 
-def as_version(made: Path, folder: Path) -> Path:
+def as_version(source: Path, folder: Path) -> Path:
     """Moves a finished SavedModel to the next version; another export may do so at the same time."""
     while True:
         target = next_version(folder)
         try:
-            os.replace(made, target)
+            os.replace(source, target)
         except OSError as error:
             if error.errno not in atomic.TAKEN:
                 raise

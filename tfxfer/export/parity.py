@@ -40,19 +40,19 @@ def compare(
     """
     expected = _network(net, images)
     actual = _afresh(format, path, images) if fresh else reload_script.outputs(format, str(path), images)
-    ours, theirs = expected["probabilities"], actual["probabilities"]
+    wanted, probabilities = expected["probabilities"], actual["probabilities"]
     figures = {
         "images": len(images),
-        "max_difference": float(np.abs(theirs - ours).max()),
-        "agreement": float(np.mean(theirs.argmax(1) == ours.argmax(1))),
+        "max_difference": float(np.abs(probabilities - wanted).max()),
+        "agreement": float(np.mean(probabilities.argmax(1) == wanted.argmax(1))),
         "bytes": sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()),
     }
     if "embedding" in actual:
         largest = max(np.abs(expected["embedding"]).max(), 1e-9)
         figures["embedding_difference"] = float(np.abs(actual["embedding"] - expected["embedding"]).max() / largest)
     if labels is not None:
-        figures["accuracy"] = float(np.mean(theirs.argmax(1) == labels))
-        figures["network_accuracy"] = float(np.mean(ours.argmax(1) == labels))
+        figures["accuracy"] = float(np.mean(probabilities.argmax(1) == labels))
+        figures["network_accuracy"] = float(np.mean(wanted.argmax(1) == labels))
     return figures
 
 

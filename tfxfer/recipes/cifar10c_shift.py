@@ -61,13 +61,14 @@ def main(
 ) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     from tfxfer import model, train
-    from tfxfer.recipes.shared import feature_sets, run_artifacts, shift_study
+    from tfxfer.recipes.shared import corruption_grid, feature_measures, feature_sets, run_artifacts, shift_study
+    from tfxfer.recipes.shared.histories import joined
 
     chosen = run.options
     cells = shift_study.cells(corruption, severities)
     alone = [cell for name in surgery.split(",") if name for cell in shift_study.cells(name, "5")]
     with run.phase("data_and_model"):
-        wanted = {*cells, *alone, *(shift_study.ALL if grid_images else ())}
+        wanted = {*cells, *alone, *(corruption_grid.ALL if grid_images else ())}
         whole, twin = shift_study.load(run, wanted, frost_textures)
         corrupted = shift_study.sides(whole, twin, cells, chosen.published, chosen.seed, chosen.strict)
         clean = {name: shift_study.held_out(whole, side) for name, side in corrupted.items()}
@@ -80,7 +81,7 @@ def main(
     with run.phase("training_head"):
         options = run.training("head") | schedule | {"cache": feature_sets.activations(net, banks)}
         histories = {"head": train.fit(net, whole, chosen.epochs, chosen.learning_rate, **options)}
-    run.note("head", feature_sets.accuracies(feature_sets.onwards(net, banks, ("logits",))))
+    run.note("head", feature_measures.accuracies(feature_sets.forward_tails(net, banks, ("logits",))))
     run.note("head", shift_study.overfitting(histories["head"]))
     start, rate = model.values(net), chosen.learning_rate
     feature_sets.unfreeze(net, unfreeze)
@@ -96,7 +97,7 @@ def main(
             history = train.fit(net, corrupted[name], tune_epochs, rate, **options)
         histories[f"{prefix}tuned".replace("/", " ")] = history
         tested = study("after", name, prefix)
-    run.save_model(net, feature_sets.joined(histories))
+    run.save_model(net, joined(histories))
     run.banks |= study.banks()
     if alone:
         with run.phase("surgery"):

@@ -58,7 +58,8 @@ def main(
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     from tfxfer import model, train
     from tfxfer.data import channel_stats
-    from tfxfer.recipes.shared import depth_study, feature_sets, run_artifacts
+    from tfxfer.recipes.shared import depth_study, feature_measures, feature_sets, run_artifacts
+    from tfxfer.recipes.shared.histories import joined
 
     chosen = run.options
     with run.phase("data_and_models"):
@@ -87,7 +88,7 @@ def main(
         )
     depth_study.judge(run, "scratch", scratch, splits)
     with run.phase("sweep"):
-        options = fixed | run.training("sweep") | {"measure": feature_sets.collapse_of(splits)}
+        options = fixed | run.training("sweep") | {"measure": feature_measures.collapse_of(splits)}
         sweep = train.sweep(net, splits, tried, sweep_epochs, chosen.learning_rate, **options)
     histories |= depth_study.note_sweep(run, sweep)
     depth_study.judge(run, "frozen", net, splits)
@@ -95,7 +96,7 @@ def main(
     with run.phase("tuning_all_layers"):
         rate = chosen.learning_rate / 10
         histories["tuned"] = train.fit(net, splits, tune_epochs, rate, **fixed, **run.training("tuned"))
-    run.save_model(net, feature_sets.joined(histories))
+    run.save_model(net, joined(histories))
     tuned = depth_study.judge(run, "tuned", net, splits)
     depth_study.compare(run, "tuned", ("scratch", "frozen"))
     run.facts["sections"] = ["pretraining", "projections", "sweep", "training", "predictions", "saliency", "dataset"]

@@ -29,7 +29,8 @@ def main(
 ) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     from tfxfer import train
-    from tfxfer.recipes.shared import feature_sets
+    from tfxfer.recipes.shared import feature_measures, feature_sets
+    from tfxfer.recipes.shared.histories import joined
 
     chosen, methods = run.options, classifiers.split(",")
     tuned = [name for name in tune.split(",") if name]
@@ -47,28 +48,28 @@ def main(
         with run.phase(f"features_{name}"):
             banks = feature_sets.gather(net, splits, unfreeze if name in tuned else 0, chosen.cache, run.strategy)
         with run.phase(f"classifiers_{name}"):
-            run.note(name, feature_sets.classify(banks, methods, chosen.seed))
+            run.note(name, feature_measures.classify(banks, methods, chosen.seed))
         if not depths:
             with run.phase(f"study_{name}"):
-                run.note(name, feature_sets.collapse(banks))
-                run.banks[name] = feature_sets.panel(banks, chosen.seed)
+                run.note(name, feature_measures.collapse(banks))
+                run.banks[name] = feature_measures.panel(banks, chosen.seed)
         for part, (depth, epochs) in depths.items():
             feature_sets.unfreeze(net, depth)
             with run.phase(f"{part}_{name}"):
                 options = run.training(f"{name}-{part}") | {"cache": feature_sets.activations(net, banks)}
                 history = histories[f"{name} {part}"] = train.fit(net, splits, epochs, chosen.learning_rate, **options)
-                after = feature_sets.onwards(net, banks, ("embedding", "logits"))
+                after = feature_sets.forward_tails(net, banks, ("embedding", "logits"))
                 title = f"{name}_tuned" if part == "tuned" else name
-                run.note(title, feature_sets.collapse(after, net))
-                run.banks[title] = feature_sets.panel(after, chosen.seed)
-            run.note(f"{name}/{part}", feature_sets.accuracies(after))
+                run.note(title, feature_measures.collapse(after, net))
+                run.banks[title] = feature_measures.panel(after, chosen.seed)
+            run.note(f"{name}/{part}", feature_measures.accuracies(after))
         if depths and (best is None or history.kept("val_accuracy") > best[0]):
             best = history.kept("val_accuracy"), net, after["test"].only("logits")
     run.facts["sections"] = ["feature_sets", "projections", "training", "predictions", "saliency"]
     run.facts["subjects"] = {"feature_sets": list(run.banks)}
     _, net, tested = best or (None, None, None)
     if net is not None:
-        run.save_model(net, feature_sets.joined(histories))
+        run.save_model(net, joined(histories))
     run.finish(net, splits, tested, project=False)
 
 

@@ -42,7 +42,8 @@ def main(
 
     from tfxfer import model
     from tfxfer.data.pixel_permutation import Permute
-    from tfxfer.recipes.shared import feature_sets, permutation_study
+    from tfxfer.recipes.shared import permutation_study
+    from tfxfer.recipes.shared.histories import joined
 
     chosen, names = run.options, backbones.split(",")
     repeats: list[permutation_study.Repeat] = []
@@ -79,7 +80,7 @@ def main(
         if trained.history is not None
     }
     plain = first.trained["plain"]
-    run.save_model(plain.net, feature_sets.joined(histories))
+    run.save_model(plain.net, joined(histories))
     np.save(run.dir / "permutation.npy", np.stack([repeat.order for repeat in repeats]))
     run.banks |= {name.replace("/", "-"): other.scores for name, other in first.trained.items() if other is not plain}
     run.facts["sections"] = ["permutation", "projections", "training", "predictions", "saliency"]

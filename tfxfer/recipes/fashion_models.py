@@ -28,7 +28,8 @@ def main(
     from tfxfer import features, train
     from tfxfer.data import out_of_distribution
     from tfxfer.data.splits import SPLITS
-    from tfxfer.recipes.shared import feature_sets, model_evaluation, run_artifacts
+    from tfxfer.recipes.shared import feature_measures, feature_sets, model_evaluation, run_artifacts
+    from tfxfer.recipes.shared.histories import joined
 
     chosen = run.options
     splits = run.load_data()
@@ -39,7 +40,7 @@ def main(
     pixels = {split: features.extract(first, getattr(splits, split), ("image",)) for split in SPLITS}
     images = pixels["test"]
     with run.phase("study_data"):
-        run.add(run_artifacts.study(splits, feature_sets.flat(pixels["train"][:STUDIED]), chosen.seed))
+        run.add(run_artifacts.study(splits, feature_measures.flat(pixels["train"][:STUDIED]), chosen.seed))
     digits = None if chosen.dataset in ("digits", "mnist") else out_of_distribution.digits(splits.image_shape)
     variants = out_of_distribution.variants(images["image"], images.ids, chosen.seed)
     histories, accuracies = {}, {}
@@ -61,7 +62,7 @@ def main(
             predict, facts = model_evaluation.on_pixels(pixels, name, chosen.seed, sweep)
         test(name, predict, facts)
     best = run.facts["best"] = max(accuracies, key=lambda name: accuracies[name])
-    run.save_model(nets[best], feature_sets.joined(histories))
+    run.save_model(nets[best], joined(histories))
     run.facts["sections"] = ["models", "projections", "training", "predictions", "saliency", "dataset"]
     run.facts["subjects"] = {"models": [*nets, *classifiers.split(",")]}
     run.finish(nets[best], splits, run.banks[best], explain_size=chosen.explain_size)

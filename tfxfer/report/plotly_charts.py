@@ -28,8 +28,8 @@ def _plot(panel: Panel) -> go.Figure:
         figure.add_vline(place, line={"dash": "dot", "color": "grey"})
     if panel.marks:
         middle = {"x": 0.5, "xref": "paper", "y": 1, "yref": "paper"}  # text at the line's place would widen the axis
-        said = "; ".join(markup([*panel.marks.values()]))
-        figure.add_annotation(text=said, showarrow=False, yanchor="bottom", **middle)
+        caption = "; ".join(markup([*panel.marks.values()]))
+        figure.add_annotation(text=caption, showarrow=False, yanchor="bottom", **middle)
     named = any(isinstance(value, str) for series in panel.series for value in series.x)
     for axis, label in (("xaxis", panel.x), ("yaxis", panel.y)):
         kind = "log" if axis[0] in panel.log else "category" if named and axis == "xaxis" else None

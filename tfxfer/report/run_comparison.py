@@ -120,9 +120,9 @@ _CLUSTERED = (
 def _differences(runs: dict[str, Loaded]) -> Table:
     """One row for every pair of runs with predictions for the same images."""
     results = {}
-    for (one, first), (two, second) in itertools.combinations(runs.items(), 2):
+    for (number, first), (other, second) in itertools.combinations(runs.items(), 2):
         if (both := _shared(first, second)) is not None:
-            results[f"{one}, {two}"] = paired.difference(*both)
+            results[f"{number}, {other}"] = paired.difference(*both)
     adjusted = paired.holm([result["p"] for result in results.values()])
     return [
         (pair, *_FORMAT.format(**result, images=_count(result["n"], result["clusters"]), holm=holm).split("|"))
@@ -145,18 +145,18 @@ def _shared(first: Loaded, second: Loaded) -> tuple[np.ndarray, np.ndarray, np.n
     Returns:
         Whether each run is right, bool (n,) both, and ids of the images that these were made from, int64 (n,).
     """
-    one, two = first.banks.get("test"), second.banks.get("test")
+    bank, other = first.banks.get("test"), second.banks.get("test")
     same_data = (
         first.facts["data"]["name"] == second.facts["data"]["name"]
         and first.facts["classes"] == second.facts["classes"]
     )
-    if one is None or two is None or not same_data:
+    if bank is None or other is None or not same_data:
         return None
-    _, a, b = np.intersect1d(one.ids, two.ids, return_indices=True)
-    if not len(a) or (one.labels[a] != two.labels[b]).any():
+    _, a, b = np.intersect1d(bank.ids, other.ids, return_indices=True)
+    if not len(a) or (bank.labels[a] != other.labels[b]).any():
         return None
-    right = [examples.probabilities(bank).argmax(1) == bank.labels for bank in (one, two)]
-    return right[0][a], right[1][b], one.bases[a]
+    right, other_right = (examples.probabilities(each).argmax(1) == each.labels for each in (bank, other))
+    return right[a], other_right[b], bank.bases[a]
 
 
 def _curves(runs: dict[str, Loaded]) -> list[Panel]:

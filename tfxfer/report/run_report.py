@@ -40,7 +40,7 @@ def write(run_dir: str | Path) -> Path:
         ...     run.describe(net, splits)
         ...     run.facts["sections"] = ["predictions"]
         ...     run.save({"test": features.extract(net, splits.test, ("logits",))})
-        digits from scikit-learn: 80 train, 20 validation, 20 test
+        digits from scikit-learn's load_digits: 80 train, 20 validation, 20 test
         ...example...
         >>> report.write(run.final).name
         'report.html'

@@ -1,6 +1,6 @@
-"""Training: `fit`, `fine_tune`, `sweep` over depths, `find_learning_rate`.
+"""Training: `fit`, `fine_tune`, a `sweep` over freezing depths, and `find_learning_rate`.
 
-What is frozen is computed once, what trains is the model's own.
+Frozen layers are computed once, and what trains are the model's own variables.
 """
 
 from tfxfer.core.lazy_face import lazy_face

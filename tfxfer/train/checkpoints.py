@@ -1,4 +1,4 @@
-"""Checkpoints of a training in progress: atomic, verified on load, the last good one kept."""
+"""Checkpoints of a training in progress: written atomically and verified on load; the last two are kept."""
 
 import hashlib
 import io
@@ -12,39 +12,42 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfxfer.core import atomic, distribute
 from tfxfer.core.errors import InputError
+from tfxfer.train import callback_states
 from tfxfer.train.loop import Position
 
 KEEP = 2  # files
-SECONDS = 15.0  # between two of them
+SECONDS = 15.0  # between two files
 
 
 class Checkpoints:
-    """The files `<number>-<digest>.npz` of one training in one folder.
+    """The files `<number>-<digest>.npz` of one training, in a folder of their own.
 
-    The digest is of the file's content: what a kill or a full disk left torn is recognised, and the one before it
-    taken.
+    The digest is that of the file's content. It reveals a file that a kill or a full disk has left incomplete, in whose
+    place the one before it is used.
     """
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
 
     def files(self) -> list[Path]:
-        """Oldest first."""
+        """The paths of all checkpoints, oldest first."""
         return sorted(self.folder.glob("[0-9]*-*.npz"))
 
     def save(self, state: dict[str, Any], arrays: Sequence[np.ndarray]) -> None:
         """Writes a checkpoint and removes all but the last two.
 
         Args:
-            state: anything JSON can hold, floats exactly.
-            arrays: of any shapes and dtypes NumPy can save.
+            state: anything JSON can hold; floats are kept exactly.
+            arrays: of any shapes and any dtypes that NumPy can save without pickling.
         """
         content = io.BytesIO()
-        text = np.frombuffer(json.dumps(state).encode(), np.uint8)
-        np.savez(content, state=text, **{f"array_{i}": array for i, array in enumerate(arrays)})
+        entries: dict[str, Any] = {f"array_{i}": array for i, array in enumerate(arrays)}
+        entries["state"] = np.frombuffer(json.dumps(state).encode(), np.uint8)
+        np.savez(content, **entries)
         data = content.getvalue()
         before = self.files()
         number = int(before[-1].name.split("-")[0]) + 1 if before else 0
@@ -54,28 +57,28 @@ class Checkpoints:
             old.unlink(missing_ok=True)
 
     def load(self) -> bytes:
-        """The newest file that is whole, or nothing; a damaged one is passed over with a warning."""
+        """The content of the newest intact file, empty if there is none; a damaged file is skipped with a warning."""
         for path in reversed(self.files()):
             data = path.read_bytes()
             if path.stem.split("-")[1] == _digest(data):
                 return data
             warnings.warn(f"checkpoint {path} is damaged: taking the one before it", stacklevel=2)
-            path.unlink()  # else the next save would drop the good one in its stead
+            path.unlink()  # or the next save would remove the intact one instead
         return b""
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """State and arrays of a checkpoint's content."""
+    """The state and the arrays in a checkpoint's content."""
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         arrays = [file[f"array_{i}"] for i in range(len(file.files) - 1)]
         return json.loads(file["state"].tobytes()), arrays
 
 
 def restore(variables: Sequence[keras.Variable], arrays: Sequence[np.ndarray]) -> None:
-    """Gives variables their values back.
+    """Gives variables the values of a checkpoint.
 
     Raises:
-        InputError: another network or optimizer's.
+        InputError: the arrays are those of another network or optimizer.
     """
     shapes = [tuple(variable.shape) for variable in variables], [array.shape for array in arrays]
     if shapes[0] != shapes[1]:
@@ -85,16 +88,41 @@ def restore(variables: Sequence[keras.Variable], arrays: Sequence[np.ndarray]) -
 
 
 class Saver:
-    """A training's state between calls, as one checkpoint: variables, optimizer, position and callbacks."""
+    """Writes and reads all that a training needs to continue: variables, optimizer, position and callbacks.
 
-    def __init__(self, folder, identity, trained, algorithm, callbacks, strategy):
+    Args:
+        folder: where the checkpoints are; None for a training without any.
+        identity: what makes two trainings the same, of any type whose `repr` says it all.
+        trained: the model whose variables train.
+        algorithm: the optimizer, built for these variables.
+        callbacks: those whose state is kept.
+        strategy: of several workers only the chief writes, and all of them read what it has.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path | None,
+        *,
+        identity: object,
+        trained: keras.Model,
+        algorithm: keras.optimizers.Optimizer,
+        callbacks: Sequence[keras.callbacks.Callback],
+        strategy: tf.distribute.Strategy | None,
+    ):
         self.files = Checkpoints(folder) if folder else None
         self.identity = hashlib.sha256(repr(identity).encode()).hexdigest()
         self.trained, self.algorithm, self.callbacks, self.strategy = trained, algorithm, callbacks, strategy
         self.started = self.last = time.monotonic()
-        self.resumed = None
+        self.resumed: tuple[list[dict[str, Any]], list[np.ndarray]] | None = None
 
     def load(self) -> Position:
+        """Gives variables and optimizer the values of the newest checkpoint, and returns its position.
+
+        Without a checkpoint nothing changes, and the position is the start.
+
+        Raises:
+            InputError: the checkpoint is of another training.
+        """
         if self.files is None:
             return Position()
         data = self.files.load() if distribute.is_chief(self.strategy) else b""
@@ -112,23 +140,25 @@ class Saver:
         self.resumed = state["callbacks"], arrays[len(variables) :]
         for callback in self.callbacks:
             if isinstance(callback, keras.callbacks.CSVLogger):
-                callback.append = True  # it would begin its file anew
+                callback.append = True  # or it would overwrite its file
         return Position(**state["position"])
 
     def load_callbacks(self) -> None:
+        """Gives the callbacks the state of the checkpoint that `load` read, after their `on_train_begin`."""
         if self.resumed:
-            restore_callbacks(self.callbacks, *self.resumed)
+            callback_states.restore(self.callbacks, *self.resumed)
 
     def maybe(self, position: Position) -> None:
-        """Saves if it is time; with several workers only after an epoch, when all of them come by."""
+        """Saves if enough time has passed; with several workers only after an epoch, which is when all of them do."""
         several = distribute.workers(self.strategy) > 1
         if position.step == 0 if several else time.monotonic() - self.last >= SECONDS:
             self.save(position)
 
     def save(self, position: Position) -> None:
+        """Writes a checkpoint."""
         if self.files is None:
             return
-        states, arrays = callback_states(self.callbacks)
+        states, arrays = callback_states.collect(self.callbacks)
         variables = [*self.trained.variables, *self.algorithm.variables]
         values = [keras.ops.convert_to_numpy(variable) for variable in variables]
         spent = position.spent + time.monotonic() - self.started
@@ -136,55 +166,6 @@ class Saver:
         if distribute.is_chief(self.strategy):
             self.files.save(state, [*values, *arrays])
         self.last = time.monotonic()
-
-
-def callback_states(callbacks: Sequence[keras.callbacks.Callback]) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
-    """What callbacks remember, as far as it is numbers and arrays (EarlyStopping's best weights among them):
-    a dict for JSON per callback, and the arrays that these refer to."""
-    arrays: list[np.ndarray] = []
-    states = []
-    for callback in callbacks:
-        packed = {name: _pack(value, arrays) for name, value in vars(callback).items()}
-        states.append({"class": type(callback).__name__} | {k: v for k, v in packed.items() if v is not None})
-    return states, arrays
-
-
-def restore_callbacks(
-    callbacks: Sequence[keras.callbacks.Callback], states: list[dict[str, Any]], arrays: Sequence[np.ndarray]
-) -> None:
-    """The reverse of `callback_states`, to be called after `on_train_begin`, which resets most callbacks."""
-    if [type(callback).__name__ for callback in callbacks] != [state["class"] for state in states]:
-        names = ", ".join(state["class"] for state in states)
-        raise InputError(f"the checkpoint was made with other callbacks ({names}): resume with the same, in that order")
-    for callback, state in zip(callbacks, states):
-        for name, packed in state.items():
-            if name != "class":
-                setattr(callback, name, _unpack(packed, arrays))
-
-
-def _pack(value: Any, arrays: list[np.ndarray]) -> list | None:
-    """[kind, content] for JSON, or None for what cannot be kept."""
-    if isinstance(value, bool | int | float | None):
-        return ["value", value]
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
-        arrays.append(np.asarray(value))
-        return ["array", len(arrays) - 1]
-    if isinstance(value, list | tuple):
-        items = [_pack(item, arrays) for item in value]
-        return None if None in items else ["list", items]
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        items = {key: _pack(item, arrays) for key, item in value.items()}
-        return None if None in items.values() else ["dict", items]
-    return None
-
-
-def _unpack(packed: list, arrays: Sequence[np.ndarray]) -> Any:
-    kind, content = packed
-    if kind == "array":
-        return arrays[content]
-    if kind == "list":
-        return [_unpack(item, arrays) for item in content]
-    return {key: _unpack(item, arrays) for key, item in content.items()} if kind == "dict" else content
 
 
 def _digest(data: bytes) -> str:

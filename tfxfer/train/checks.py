@@ -1,5 +1,6 @@
-"""Objects of a wrong kind, refused at the door in one line: before anything is loaded, computed or written."""
+"""Checks of arguments, which reject wrong ones in one line before anything is loaded, computed or written."""
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
@@ -39,10 +40,10 @@ _KINDS = {
 
 
 def network(net: Any, splits: Any) -> None:
-    """Checks that there is a network from `model.build` and images for it.
+    """Checks that `net` is a network from `model.build`, and that `splits` has images for it.
 
     Raises:
-        InputError: either is something else, or they do not belong together.
+        InputError: either is something else, or they do not fit each other.
     """
     if not isinstance(net, keras.Model):
         raise InputError(f"net: expected a Keras model from model.build, got {shown(net)}")
@@ -66,27 +67,46 @@ def network(net: Any, splits: Any) -> None:
         )
 
 
-def kinds(given: Mapping[str, Any]) -> None:
-    """Checks what kind of object each argument is, by name; names that are unknown here are passed over.
+def kinds(arguments: Mapping[str, Any]) -> None:
+    """Checks the type of each argument by its name; names that are not in the table are ignored.
 
     Raises:
-        InputError: the first that is of a wrong kind.
+        InputError: an argument of the wrong type.
     """
     for name, (kind, expected) in _KINDS.items():
-        value = given.get(name)
-        if name in given and (isinstance(value, bool) or not isinstance(value, kind)):
+        value = arguments.get(name)
+        if name in arguments and (isinstance(value, bool) or not isinstance(value, kind)):
             raise InputError(f"{name}: expected {expected}, got {shown(value)}")
-    rates = given.get("backbone_learning_rate")
+    rates = arguments.get("backbone_learning_rate")
     for name, rate in rates.items() if isinstance(rates, Mapping) else ():
         if not isinstance(rate, Real):
             raise InputError(f"backbone_learning_rate of {name}: expected a number, got {shown(rate)}")
-    for each in given.get("callbacks", ()):
-        if not isinstance(each, keras.callbacks.Callback):
-            raise InputError(f"callbacks: expected a list of Keras callbacks, got {shown(each)} in it")
-    if given.get("cache_dtype") not in (None, "bfloat16", "float16", "float32"):
-        raise InputError(f"cache_dtype {given['cache_dtype']!r}: expected bfloat16, or None")
-    if (folder := given.get("checkpoint_dir")) is not None and os.path.exists(folder) and not os.path.isdir(folder):
+    for callback in arguments.get("callbacks", ()):
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise InputError(f"callbacks: expected a list of Keras callbacks, got {shown(callback)} in it")
+    if arguments.get("cache_dtype") not in (None, "bfloat16", "float16", "float32"):
+        raise InputError(f"cache_dtype {arguments['cache_dtype']!r}: expected bfloat16, or None")
+    if (folder := arguments.get("checkpoint_dir")) is not None and os.path.exists(folder) and not os.path.isdir(folder):
         raise InputError(f"checkpoint_dir: {folder} is a file, expected a folder")
+
+
+def ranges(
+    epochs: int, batch_size: int, learning_rate: float | None, label_smoothing: float, early_stopping: int | None
+) -> None:
+    """Checks that the numbers of a fit are in range; a learning rate of None belongs to an optimizer's own schedule.
+
+    Raises:
+        InputError: one of them is out of range.
+    """
+    if min(epochs, batch_size) < 1 or not (learning_rate is None or 0 < learning_rate < math.inf):
+        raise InputError(
+            f"epochs {epochs}, batch_size {batch_size}, learning_rate {learning_rate}: expected finite, above zero"
+        )
+    if not 0 <= label_smoothing < 1 or (early_stopping is not None and early_stopping < 1):
+        raise InputError(
+            f"label_smoothing {label_smoothing}, early_stopping {early_stopping}: expected a share of at least 0 and "
+            "below 1, and at least 1 epoch or None"
+        )
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -1,34 +1,42 @@
-"""Convolutions trained on CPUs at the speed of their forward pass.
+"""Convolutions whose gradients on CPUs cost about as much as their forward pass.
 
-TensorFlow's CPU kernels for a convolution's gradients multiply image by image. At stride 1 both gradients are plain
-convolutions too, the same to rounding: of the upstream gradient with the kernel turned round, 1.0 to 2.1 times as fast
-as the kernel for it at twelve sizes from VGG, ResNet and small networks; and of the inputs with the upstream gradient
-as a kernel as large as the image, batch and channels exchanged, 0.9 to 2.9 times. A 1 x 1 convolution is one matrix
-product over all pixels of a batch; where maps are small, as in a backbone's last layers, its input's gradient was 87 of
-107 ms in a training step (the last 40 layers of EfficientNet-Lite0 at 48 x 48, batches of 32).
+TensorFlow's CPU kernels for the gradients of a convolution multiply image by image. At stride 1 both gradients are
+plain convolutions themselves, equal to rounding. The gradient of the inputs is the upstream gradient convolved with the
+flipped kernel, 1.0 to 2.1 times as fast as TensorFlow's kernel at twelve sizes from VGG, ResNet and small networks. The
+gradient of the kernel is the inputs convolved with the upstream gradient, as a kernel the size of the image, with batch
+and channels exchanged; that is 0.9 to 2.9 times as fast.
+
+A 1 x 1 convolution is one matrix product over all pixels of a batch. This matters where feature maps are small, as in
+the last layers of a backbone: the gradient of its inputs took 87 of 107 ms in a training step (the last 40 layers of
+EfficientNet-Lite0 at 48 x 48, batches of 32).
 """
 
 import contextlib
 import functools
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
 
 
 @contextlib.contextmanager
-def trained_fast(net: keras.Model):
-    """Within the block, what is traced of a network's convolutions has the cheaper gradients; outputs are the same."""
-    chosen = {layer: make for layer in net.layers if (make := _replacement(layer))}
-    for layer, make in chosen.items():
-        layer.convolution_op = make
+def trained_fast(net: keras.Model) -> Iterator[None]:
+    """Gives a network's convolutions the cheaper gradients wherever it is traced within the block.
+
+    Their outputs stay the same.
+    """
+    replacements = {layer: operation for layer in net.layers if (operation := _replacement(layer))}
+    for layer, operation in replacements.items():
+        layer.convolution_op = operation
     try:
         yield
     finally:
-        for layer in chosen:
+        for layer in replacements:
             del layer.convolution_op
 
 
-def _replacement(layer: keras.Layer):
+def _replacement(layer: keras.Layer) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
+    """The operation, from inputs and kernel to outputs, with cheaper gradients; None if there is none for the layer."""
     if type(layer) is not keras.layers.Conv2D or layer.groups > 1 or layer.data_format != "channels_last":
         return None
     if layer.kernel_size == (1, 1):
@@ -50,13 +58,12 @@ def _product(strides: tuple[int, int], inputs: tf.Tensor, kernel: tf.Tensor) -> 
 
 def _convolution(padding: str, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """(batch, height, width, channels) x (rows, columns, channels, filters), stride 1, padding SAME or VALID."""
-
     own = [((size - 1) // 2, size // 2) if padding == "SAME" else (0, 0) for size in kernel.shape[:2]]
     rest = [tuple(size - 1 - p for p in pair) for size, pair in zip(kernel.shape[:2], own)]
 
     @tf.custom_gradient
-    def convolve(inputs, kernel):
-        def gradients(upstream):
+    def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             turned = tf.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
             by_inputs = tf.nn.conv2d(upstream, turned, 1, [(0, 0), *rest, (0, 0)])
             images, ups = tf.transpose(inputs, (3, 1, 2, 0)), tf.transpose(upstream, (1, 2, 0, 3))

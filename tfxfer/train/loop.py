@@ -1,9 +1,9 @@
-"""The training loop: whole steps on the device, several a call, on any strategy, driving Keras's callbacks."""
+"""The training loop: steps run on the device, several per call, under any strategy, and drive Keras's callbacks."""
 
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import keras
@@ -14,39 +14,52 @@ from tfxfer.core import distribute
 from tfxfer.core.errors import InputError
 from tfxfer.train import fast_convolution
 
-CALL_SECONDS = 0.25  # how long a call may take before progress is shown and a checkpoint can be made
-MOST_STEPS = 64  # a call
-TOGETHER = 16  # steps a call with several workers, which have to call alike
+CALL_SECONDS = 0.25  # how long a call should take at most: progress and checkpoints come between calls
+MOST_STEPS = 64  # per call
+TOGETHER = 16  # steps per call with several workers, which must all make the same calls
 
 
 class Steps:
-    """Training and evaluation steps of one model. Both methods take an iterator and a number of steps, and return
-    float64 sums over the examples: (loss, correct, examples)."""
+    """Training and evaluation steps of one model.
+
+    Both methods take an iterator of elements ((inputs, labels), weights) and a number of steps, and return sums over
+    the examples, float64 (3,): loss, correct predictions, examples.
+
+    Args:
+        net: the model; its outputs are logits.
+        optimizer: built for its trainable variables.
+        strategy: runs each step on its replicas; None for one device.
+        label_smoothing: share of the target that is spread evenly over all classes, in [0, 1).
+        class_weights: float32 (classes,), a factor for each class in the training loss.
+    """
 
     def __init__(
         self,
         net: keras.Model,
-        optimizer,
-        strategy: tf.distribute.Strategy | None,
-        label_smoothing: float,
+        optimizer: keras.optimizers.Optimizer,
+        strategy: tf.distribute.Strategy | None = None,
+        label_smoothing: float = 0.0,
         class_weights: np.ndarray | None = None,
     ):
         self.net, self.optimizer, self.label_smoothing = net, optimizer, label_smoothing
-        self.class_weights = class_weights  # of training alone
+        self.class_weights = class_weights
         self.strategy = distribute.default(strategy)
         self.several_workers = distribute.workers(strategy) > 1
         self.traced: dict[Callable, Callable] = {}
 
     def train(self, iterator: Iterator, steps: int) -> np.ndarray:
-        """Takes so many training steps."""
+        """Takes this many training steps."""
         return self._run(self._train_step, iterator, steps)
 
     def evaluate(self, iterator: Iterator, steps: int) -> np.ndarray:
-        """Evaluates so many batches."""
+        """Evaluates this many batches."""
         return self._run(self._evaluation_step, iterator, steps)
 
     def _run(self, step: Callable, iterator: Iterator, steps: int) -> np.ndarray:
-        """Traced once, and here: replicas are traced in threads of their own, which share what layers do."""
+        """Runs the steps in one call, which is traced the first time.
+
+        It is traced here because replicas are traced in threads of their own, all of which use the same layers.
+        """
         count = tf.constant(steps)
         if step not in self.traced:
             with fast_convolution.trained_fast(self.net):
@@ -61,7 +74,7 @@ class Steps:
             totals += self.strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None)
         return totals
 
-    def _train_step(self, element) -> tf.Tensor:
+    def _train_step(self, element: tuple) -> tf.Tensor:
         (inputs, labels), weights = element
         with tf.GradientTape() as tape:
             logits = self.net(inputs, training=True)
@@ -71,10 +84,10 @@ class Steps:
             loss = tf.reduce_sum(weights * losses) + penalty / self.strategy.num_replicas_in_sync
         variables = self.net.trainable_variables
         gradients = tape.gradient(loss, [variable.value for variable in variables])
-        self.optimizer.apply(gradients, variables)  # sums the replicas' gradients
+        self.optimizer.apply(gradients, variables)  # adds up the gradients of all replicas
         return _sums(losses + penalty, labels, logits, weights)
 
-    def _evaluation_step(self, element) -> tf.Tensor:
+    def _evaluation_step(self, element: tuple) -> tf.Tensor:
         (inputs, labels), weights = element
         logits = self.net(inputs, training=False)
         return _sums(self._losses(labels, logits) + self._penalty(), labels, logits, weights)
@@ -91,7 +104,7 @@ class Steps:
         )
 
 
-def _sums(losses, labels, logits, weights) -> tf.Tensor:
+def _sums(losses: tf.Tensor, labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     real = tf.cast(weights > 0, tf.float64)
     correct = tf.cast(tf.argmax(logits, -1) == labels, tf.float64)
     return tf.stack(
@@ -101,31 +114,31 @@ def _sums(losses, labels, logits, weights) -> tf.Tensor:
 
 @dataclass
 class Position:
-    """Where a training stands between two calls: all that a checkpoint needs beside variables and callbacks."""
+    """Where a training is between two calls: all that a checkpoint needs besides variables and callbacks."""
 
     epoch: int = 0
     step: int = 0
-    sums: list[float] = field(default_factory=lambda: [0.0] * 3)
-    seconds: float = 0.0  # of the epoch so far
-    spent: float = 0.0  # by the processes before this one
+    sums: list[float] = field(default_factory=lambda: [0.0] * 3)  # of the epoch so far, as `Steps` returns them
+    seconds: float = 0.0  # spent on the epoch so far
+    spent: float = 0.0  # seconds spent by earlier processes
     history: dict[str, list[float]] = field(default_factory=dict)
-    stopped: bool = False  # by a callback
+    stopped: bool = False  # a callback has ended training
     finished: bool = False
     weights_of: int = 0  # the epoch, counted from 0, whose weights the finished network has
 
 
 @dataclass
 class Loop:
-    """Epochs over one model: trains, validates, calls back.
+    """The epochs of one training: trains, validates, and calls the callbacks.
 
     Args:
-        steps: what a step does.
-        stream: from a position to the training elements from there on, to the last epoch's last.
-        validation: the validation elements, forever.
-        sizes: training and validation steps an epoch.
+        steps: what one step does.
+        stream: given an epoch and a step, returns the training elements from there to the end of the last epoch.
+        validation: the validation elements of every epoch, one after another.
+        sizes: numbers of training and validation steps per epoch.
         callbacks: Keras's list, whose model is the whole network.
-        pull: brings the whole network up to date, before its epoch's callbacks.
-        push: gives what these changed in it to the model that trains.
+        pull: copies the trained weights into the whole network, before the callbacks at the end of an epoch.
+        push: copies what these callbacks changed back into the model that trains.
         between: called with the position after every call to the device and after every epoch.
     """
 
@@ -137,17 +150,17 @@ class Loop:
     pull: Callable[[], None]
     push: Callable[[], None]
     between: Callable[[Position], None] = lambda position: None
-    count: dict[Callable, int] = field(default_factory=dict)  # steps of the next call
+    counts: dict[Callable, int] = field(default_factory=dict)  # steps of the next call of each function
 
     def run(self, position: Position, epochs: int) -> None:
-        """Trains from the position to the end, or to where a callback stops it; the position moves along."""
+        """Trains from the position to the end, or until a callback ends training; the position is updated."""
         net, several = self.callbacks.model, self.steps.several_workers
         iterator = self.stream((position.epoch, position.step))
         while position.epoch < epochs and (position.step or not net.stop_training):
             started = time.perf_counter() - position.seconds
             if position.step == 0:
                 self.callbacks.on_epoch_begin(position.epoch)
-            # of several workers none may leave an epoch alone: it stops behind it
+            # of several workers none may leave an epoch by itself: they all stop after it
             while position.step < self.sizes[0] and (several or not position.step or not position.stopped):
                 self.callbacks.on_train_batch_begin(position.step)
                 count, sums = self._call(self.steps.train, iterator, self.sizes[0] - position.step)
@@ -180,19 +193,19 @@ class Loop:
             self.between(position)
 
     def _call(self, function: Callable, iterator: Iterator, remaining: int) -> tuple[int, np.ndarray]:
-        """Runs some of the remaining steps, twice as many as last time while that was quick."""
-        count = min(TOGETHER if self.steps.several_workers else self.count.get(function, 1), remaining)
+        """Runs some of the remaining steps, twice as many as the last time if that was quick."""
+        count = min(TOGETHER if self.steps.several_workers else self.counts.get(function, 1), remaining)
         started = time.perf_counter()
         sums = function(iterator, count)
         if time.perf_counter() - started < CALL_SECONDS / 2:
-            self.count[function] = min(2 * count, MOST_STEPS)
+            self.counts[function] = min(2 * count, MOST_STEPS)
         return count, sums
 
 
 def _check(loss: float) -> None:
     if not np.isfinite(loss):
-        raise InputError("training diverged, the loss is no number any more: lower learning_rate")
+        raise InputError("training diverged, the loss is not a finite number: lower learning_rate")
 
 
-def _means(sums) -> dict[str, float]:
+def _means(sums: Sequence[float] | np.ndarray) -> dict[str, float]:
     return {"loss": float(sums[0] / sums[2]), "accuracy": float(sums[1] / sums[2])}

@@ -1,4 +1,4 @@
-"""The learning-rate range test."""
+"""The learning-rate range test: a short training whose rate grows until the loss explodes."""
 
 from dataclasses import dataclass
 
@@ -6,21 +6,26 @@ import keras
 import numpy as np
 
 from tfxfer import model
-from tfxfer.core import batching, distribute
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
-from tfxfer.features import activation_cache, frozen_prefix
+from tfxfer.features.activation_cache import Activations
 from tfxfer.train import checks, optimizers
 from tfxfer.train.loop import Steps
+from tfxfer.train.tail import cut
 
 BETA = 0.98  # of the running mean of losses
-DIVERGED = 4.0  # times the lowest loss
+DIVERGED = 4.0  # times the lowest loss: the test ends there
 
 
 @dataclass(frozen=True)
 class LearningRates:
-    """`rates` and the `losses` (running means, corrected for the start) at each; `suggestion` is a tenth of the rate
-    with the lowest loss, beyond which training becomes unstable."""
+    """The result of a learning-rate range test.
+
+    Attributes:
+        rates: the rates that were tried, ascending.
+        losses: the loss at each rate, as a running mean corrected for its start.
+        suggestion: a tenth of the rate with the lowest loss, beyond which training becomes unstable.
+    """
 
     rates: list[float]
     losses: list[float]
@@ -37,17 +42,20 @@ def find_learning_rate(
     batch_size: int = 32,
     optimizer: optimizers.Optimizer = "adam",
     seed: int = 0,
-    cache: str = "auto",
+    cache: str | Activations = "auto",
 ) -> LearningRates:
     """Trains with a rate that grows exponentially, until the loss explodes (Smith 2017, arXiv:1506.01186).
 
-    Weights, moving statistics, random states and the optimizer `net` is compiled with are as before afterwards, and no
-    global random number is drawn.
+    Afterwards weights, moving statistics, random states and the optimizer that `net` was compiled with are as before,
+    and no global random number has been drawn.
 
     Args:
-        net: from `model.build`, with what shall train unfrozen.
-        lowest, highest: the range of rates, which take the place of an optimizer's own.
-        steps: batches at most; the training images are gone through as often as that takes.
+        net: from `model.build`, with the layers unfrozen that are to train.
+        splits: trains on `train` alone.
+        lowest, highest: the range of rates, used in place of an optimizer's own.
+        steps: batches at most, 10 or more; the training images are used as often as that takes.
+        batch_size, optimizer, cache: as `fit` takes them.
+        seed: random seed of the order of the images.
 
     Raises:
         InputError: arguments out of range, or a loss that never falls.
@@ -55,19 +63,16 @@ def find_learning_rate(
     checks.kinds(locals())
     checks.network(net, splits)
     if not 0 < lowest < highest or min(steps - 9, batch_size) < 1:
-        raise InputError(f"lowest {lowest}, highest {highest}, steps {steps}: expected rising rates, and 10 steps")
-    activation_cache.check_mode(cache, 0)
+        raise InputError(
+            f"lowest {lowest}, highest {highest}, steps {steps}: expected rising rates, and at least 10 steps"
+        )
     rates, losses, mean = np.geomspace(lowest, highest, steps), [], 0.0
     before = model.values(net)
-    where = frozen_prefix.frontier(net)
-    found = activation_cache.compute(net, where.tensors, splits, cache) if where.frozen and cache != "off" else None
-    read = found.reader("train", where.tensors) if found else splits.pairs("train")
+    tail = cut(net, splits, cache)
     epochs = -(-steps * batch_size // splits.size("train"))
-    rows = batching.batches(splits.size("train"), batch_size, seed, epochs=epochs + 1)
-    elements = iter(distribute.distribute(None, rows, lambda r, weight: (read(r), weight), batch_size))
-    trained = frozen_prefix.tail(net, where) if found else net
+    elements = iter(tail.batches("train", batch_size, seed=seed, epochs=epochs + 1))
     algorithm = optimizers.create(net, optimizer, lowest, schedule="constant", steps=steps)
-    step = Steps(trained, algorithm, None, 0.0)
+    step = Steps(tail.net, algorithm)
     try:
         for number, rate in enumerate(rates, start=1):
             algorithm.learning_rate = rate

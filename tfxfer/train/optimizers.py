@@ -1,23 +1,20 @@
-"""Optimizers: any of Keras's, its rate's course over the steps, and rates that differ within the network."""
+"""Optimizers: any Keras optimizer, its learning-rate schedule, and rates that differ within the network."""
 
 import functools
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import keras
+from keras.optimizers.schedules import LearningRateSchedule as Schedule
 
-from tfxfer import model
 from tfxfer.core.errors import InputError
-from tfxfer.model import backbones
+from tfxfer.train.rate_groups import Rates, groups
 
 SCHEDULES = ("cosine", "constant")
 RATE = 1e-3
-Rates = float | Mapping[str, float] | None
-Optimizer = str | Callable[..., keras.optimizers.Optimizer] | keras.optimizers.Optimizer
-Schedule = keras.optimizers.schedules.LearningRateSchedule
+Optimizer: TypeAlias = str | Callable[..., keras.optimizers.Optimizer] | keras.optimizers.Optimizer
 _WRAPPERS = ("MultiOptimizer", "LossScaleOptimizer")
-HEAD = "logits"  # the group of all that no rate of the backbone's is for
 
 
 def create(
@@ -30,53 +27,61 @@ def create(
     schedule: str = "cosine",
     steps: int,
 ) -> keras.optimizers.Optimizer:
-    """An optimizer of what trains in `net`, or of a graph whose layers bear the same names.
+    """Creates an optimizer for what trains in `net`, or in a graph whose layers have the same names.
 
     Args:
         net: from `model.build`.
-        optimizer: the name of one of Keras's, or what makes one from `learning_rate=`: a class, or a class and its
-            options in functools.partial; or one made already, of which copies are made.
+        optimizer: the name of a Keras optimizer, or something that makes one from `learning_rate=`: a class, or a class
+            and its options in functools.partial; or an optimizer object, which is copied.
         learning_rate: the highest rate, or an optimizer's own schedule; see `course`.
-        backbone_learning_rate, stage_decay: other rates, see `groups`. All take the same course.
+        backbone_learning_rate, stage_decay: other rates, see `rate_groups.groups`. All follow the same schedule.
         schedule: "cosine" or "constant", see the function `schedule`.
-        steps: in all epochs together.
+        steps: training steps in all epochs together.
 
     Returns:
-        The optimizer itself where there is one rate. Otherwise Keras's MultiOptimizer: an optimizer per rate, named
-        like the group, the head's last in `optimizers`. Its `learning_rate` cannot be read, as they differ; Keras's
-        callbacks read and set each group's. `global_clipnorm` clips each group by itself.
+        A plain optimizer if there is only one rate. Otherwise Keras's MultiOptimizer with one optimizer per rate, named
+        after its group, the head's last in `optimizers`. Its own `learning_rate` cannot be read, as the rates differ;
+        Keras's callbacks read and set that of each group. `global_clipnorm` clips each group by itself.
 
     Raises:
-        InputError: no such optimizer, schedule, stage or layer; rates out of range, or for what does not train.
+        InputError: an unknown optimizer, schedule, stage or layer; rates out of range, or for layers that do not train.
     """
     make = _maker(optimizer, schedule, steps)
     if isinstance(learning_rate, Schedule):
         if backbone_learning_rate is not None or stage_decay is not None:
-            raise InputError("the optimizer has a schedule of its own, so its rate is one for all: leave others out")
+            raise InputError(
+                "the optimizer has a schedule of its own, so its rate is one for all: leave out the others"
+            )
         return make(learning_rate)
-    found = groups(net, learning_rate, backbone_learning_rate, stage_decay)
-    if len(rates := {rate for rate, _ in found.values()}) == 1:
+    layers_by_rate = groups(net, learning_rate, backbone_learning_rate, stage_decay)
+    if len(rates := {rate for rate, _ in layers_by_rate.values()}) == 1:
         return make(*rates)
     for layer in net.layers:
         if odd := [v.path for v in layer.trainable_variables if not v.path.startswith(f"{layer.name}/")]:
-            raise InputError(f"{odd[0]} is not named after its layer {layer.name}, as rates need: use one for all")
-    made = {name: make(rate) for name, (rate, _) in found.items()}
-    for name in made:
-        made[name].name = name  # Keras's callbacks log the rate under it; its own is numbered through the process
-    *others, last = found
-    patterns = {"|".join(f"{re.escape(layer)}/.*" for layer in found[name][1]): made[name] for name in others}
-    return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(made[last], patterns))
+            raise InputError(
+                f"{odd[0]} is not named after its layer {layer.name}, as several rates require: use one rate"
+            )
+    optimizers = {name: make(rate) for name, (rate, _) in layers_by_rate.items()}
+    for name in optimizers:
+        optimizers[name].name = name  # Keras's callbacks log the rate under it; its own would be numbered
+    *others, last = layers_by_rate
+    patterns = {
+        "|".join(f"{re.escape(layer)}/.*" for layer in layers_by_rate[name][1]): optimizers[name] for name in others
+    }
+    return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(optimizers[last], patterns))
 
 
 def course(optimizer: Optimizer, learning_rate: float | None, schedule: str | None) -> tuple[float | Schedule, str]:
-    """The highest rate and the name of its course: as given, by default 1e-3 and "cosine"; an optimizer that is made
-    already brings both, "constant" if its rate is a number.
+    """The highest learning rate and the name of its schedule.
+
+    Without any they are 1e-3 and "cosine". An optimizer object has a rate of its own; it is constant if it is a number
+    and no schedule is given.
 
     Returns:
-        The rate, and one of `SCHEDULES`; or an optimizer's own schedule, and its class's name.
+        The rate, and one of `SCHEDULES`; or the optimizer's own schedule, and the name of its class.
 
     Raises:
-        InputError: no such schedule, an optimizer that cannot be copied, or a rate beside one that has its own.
+        InputError: an unknown schedule, an optimizer that cannot be copied, or a rate beside an optimizer's own.
     """
     if schedule is not None and schedule not in SCHEDULES:
         raise InputError(f"schedule {schedule!r}: expected one of {', '.join(SCHEDULES)}")
@@ -93,81 +98,27 @@ def course(optimizer: Optimizer, learning_rate: float | None, schedule: str | No
         return own, schedule or "constant"
     if schedule is not None:
         raise InputError(f"schedule {schedule!r}: the optimizer {name} has its own; leave schedule out")
-    found = keras.optimizers.schedules.deserialize(own)
-    return found, type(found).__name__
+    own_schedule = keras.optimizers.schedules.deserialize(own)
+    return own_schedule, type(own_schedule).__name__
 
 
 def identity(optimizer: Optimizer) -> tuple:
-    """What an optimizer is, the same in every process."""
+    """What makes an optimizer the same in another process: its class and settings, or its name."""
     if isinstance(optimizer, functools.partial):
         return *identity(optimizer.func), optimizer.args, sorted(optimizer.keywords.items())
-    if isinstance(optimizer, keras.optimizers.Optimizer):  # its name is numbered through the process
+    if isinstance(optimizer, keras.optimizers.Optimizer):  # its name has a number that depends on the process
         settings = {name: value for name, value in optimizer.get_config().items() if name != "name"}
         return type(optimizer).__qualname__, sorted(settings.items())
     return (optimizer if isinstance(optimizer, str) else getattr(optimizer, "__qualname__", type(optimizer).__name__),)
 
 
 def averages(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Whether averaged weights take the place of the last ones when training ends."""
+    """Whether averages of the weights replace the last weights when training ends."""
     return any(part.use_ema for part in getattr(optimizer, "optimizers", [optimizer]))
 
 
-def groups(
-    net: keras.Model, learning_rate: float, backbone_learning_rate: Rates = None, stage_decay: float | None = None
-) -> dict[str, tuple[float, list[str]]]:
-    """Which rate is for which layers, of those that have something to train.
-
-    Args:
-        net: from `model.build`.
-        learning_rate: of the head, and of all else that has no other.
-        backbone_learning_rate: one rate for the backbone, or rates by name of a stage or layer; a layer's own name
-            goes before its stage's.
-        stage_decay: in (0, 1]: the last stage has `backbone_learning_rate` (or else `learning_rate`), each earlier one
-            that of the next times this (layer-wise decay: Howard and Ruder 2018, arXiv:1801.06146; Bao et al. 2022,
-            arXiv:2106.08254).
-
-    Returns:
-        By group ("backbone", a stage's or layer's name, and last "logits"): the rate and the layers' names.
-    """
-    by_name, given = isinstance(backbone_learning_rate, Mapping), {}  # given: group and rate by layer
-    if stage_decay is not None and (by_name or not 0 < stage_decay <= 1):
-        raise InputError(f"stage_decay {stage_decay}: expected above 0, at most 1, and no rates by name beside it")
-    if by_name:
-        given = _named(net, backbone_learning_rate)
-    elif stage_decay is not None:
-        rate = learning_rate if backbone_learning_rate is None else backbone_learning_rate
-        for name, layers in reversed(model.stages(net).items()):
-            given |= dict.fromkeys([layer.name for layer in layers], (name, rate))
-            rate *= stage_decay
-    elif backbone_learning_rate is not None:
-        given = {layer.name: ("backbone", backbone_learning_rate) for layer in model.backbone_layers(net)}
-    trained = [layer.name for layer in net.layers if layer.trainable_variables]
-    if not trained or (given and not given.keys() & trained):
-        raise InputError("nothing trains that a rate was given for: unfreeze some layers, or leave the rate out")
-    found: dict[str, tuple[float, list[str]]] = {}
-    for layer in sorted(trained, key=lambda layer: layer not in given):  # the head last
-        name, rate = given.get(layer, (HEAD, learning_rate))
-        if not 0 < rate < math.inf:
-            raise InputError(f"learning rate {rate} of {name}: expected finite, above zero; 0 is for freezing to do")
-        found.setdefault(name, (rate, []))[1].append(layer)
-    return found
-
-
-def _named(net: keras.Model, rates: Mapping[str, float]) -> dict[str, tuple[str, float]]:
-    known = model.stages(net) if net.name in backbones.TABLE else {}
-    stages = {name: [layer.name for layer in some if layer.trainable_variables] for name, some in known.items()}
-    layers = {layer.name: [layer.name] for layer in model.backbone_layers(net) if layer.trainable_variables}
-    given: dict[str, tuple[str, float]] = {}
-    for name in sorted(rates, key=lambda name: name not in stages):  # layers behind their stages, which they override
-        if not (chosen := stages.get(name) or layers.get(name)):
-            trains = ", ".join([name for name, some in (stages | layers).items() if some][:20]) or "nothing"
-            raise InputError(f"a rate came for {name!r}, where nothing trains; before {net.name}'s head: {trains}")
-        given |= dict.fromkeys(chosen, (name, rates[name]))
-    return given
-
-
 def _copyable(optimizer: keras.optimizers.Optimizer) -> None:
-    """Raises InputError for an optimizer whose settings do not say all about it."""
+    """Raises InputError for an optimizer that cannot be made again from its settings."""
     if type(optimizer).__name__ in _WRAPPERS:
         raise InputError(f"optimizer: expected one of Keras's plain optimizers, got {type(optimizer).__name__}")
     if any(getattr(optimizer, f"_exclude_from_weight_decay{part}", None) for part in ("", "_pattern")):
@@ -178,8 +129,17 @@ def _copyable(optimizer: keras.optimizers.Optimizer) -> None:
 
 
 def schedule(name: str, rate: float, steps: int) -> float | Schedule:
-    """The course of a rate: "cosine" warms up linearly over the first tenth of all steps and decays to 0 by a half
-    cosine (Loshchilov and Hutter 2017, arXiv:1608.03983); "constant" keeps the rate."""
+    """A learning-rate schedule, as Keras's optimizers take it.
+
+    Args:
+        name: "cosine", which warms up linearly over the first tenth of all steps and then decays to 0 as half a cosine
+            (Loshchilov and Hutter 2017, arXiv:1608.03983), or "constant".
+        rate: the highest rate.
+        steps: training steps in all epochs together.
+
+    Raises:
+        InputError: an unknown schedule.
+    """
     if name not in SCHEDULES:
         raise InputError(f"schedule {name!r}: expected one of {', '.join(SCHEDULES)}")
     if name == "constant":
@@ -190,32 +150,36 @@ def schedule(name: str, rate: float, steps: int) -> float | Schedule:
     )
 
 
-def _maker(optimizer, course: str, steps: int) -> Callable[[float], keras.optimizers.Optimizer]:
+def _maker(optimizer: Optimizer, course: str, steps: int) -> Callable[[float | Schedule], keras.optimizers.Optimizer]:
+    """A function from a learning rate to a new optimizer."""
+    build = _constructor(optimizer)
+    if "learning_rate" in getattr(build, "keywords", ()):
+        raise InputError(f"optimizer {build} has a rate, which would be replaced: leave learning_rate out of it")
+
+    def make(rate: float | Schedule) -> keras.optimizers.Optimizer:
+        rate = rate if isinstance(rate, Schedule) else schedule(course, rate, steps)
+        try:
+            result = build(learning_rate=rate)
+        except (TypeError, ValueError) as error:
+            result = error
+        if not isinstance(result, keras.optimizers.Optimizer):
+            raise InputError(f"optimizer {build} gives {result!r}: expected a name, a class or a functools.partial")
+        return result
+
+    return make
+
+
+def _constructor(optimizer: Optimizer) -> Callable[..., Any]:
+    """A function from `learning_rate=` to an optimizer: the class of a name, a copier of an object, or the argument."""
     kind = keras.optimizers.Optimizer
     if isinstance(optimizer, str):
         known = {k.lower(): v for k, v in vars(keras.optimizers).items() if isinstance(v, type) and issubclass(v, kind)}
         names = sorted(known.keys() - {"optimizer", "multioptimizer", "lossscaleoptimizer"})
         if optimizer.lower() not in names:
             raise InputError(f"unknown optimizer {optimizer!r}: expected one of {', '.join(names)}, or a class")
-        optimizer = known[optimizer.lower()]
+        return known[optimizer.lower()]
     if isinstance(optimizer, kind):
         _copyable(optimizer)
-        given, config = type(optimizer), {k: v for k, v in optimizer.get_config().items() if k != "name"}
-
-        def optimizer(learning_rate):
-            return given.from_config(config | {"learning_rate": learning_rate})
-
-    if "learning_rate" in getattr(optimizer, "keywords", ()):
-        raise InputError(f"optimizer {optimizer} has a rate, which would be replaced: pass its class, or a partial")
-
-    def make(rate: float | Schedule) -> keras.optimizers.Optimizer:
-        rate = rate if isinstance(rate, Schedule) else schedule(course, rate, steps)
-        try:
-            made = optimizer(learning_rate=rate)
-        except (TypeError, ValueError) as error:
-            made = error
-        if not isinstance(made, kind):
-            raise InputError(f"optimizer {optimizer} gives {made!r}: expected a name, a class or a functools.partial")
-        return made
-
-    return make
+        config = {name: value for name, value in optimizer.get_config().items() if name != "name"}
+        return lambda learning_rate: type(optimizer).from_config(config | {"learning_rate": learning_rate})
+    return optimizer

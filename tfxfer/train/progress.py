@@ -1,7 +1,8 @@
-"""What is shown while training: a bar with images/s and time left on a terminal, a line an epoch elsewhere."""
+"""What is shown while training: on a terminal a bar with images/s and time left, elsewhere one line per epoch."""
 
 import sys
 import time
+from typing import Any
 
 import keras
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -9,24 +10,24 @@ from rich.progress import Progress as Bar
 
 
 class Progress(keras.callbacks.Callback):
-    """Shows each epoch; its duration covers training and validation, images/s the training alone.
+    """Shows each epoch. Its duration covers training and validation; images/s count the training alone.
 
     Args:
-        images: training images an epoch.
-        batch_size: images a step.
-        quiet: show nothing.
+        images: number of training images.
+        batch_size: images per step.
+        quiet: shows nothing.
     """
 
     def __init__(self, images: int, batch_size: int, quiet: bool = False):
         super().__init__()
         self.images, self.batch_size, self.quiet = images, batch_size, quiet
-        self.bar = None
+        self.bar: Bar | None = None
 
-    def close(self):
+    def close(self) -> None:
         if self.bar:
             self.bar.stop()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.started = self.trained = time.perf_counter()
         if not self.quiet and sys.stdout.isatty():
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -35,14 +36,14 @@ class Progress(keras.callbacks.Callback):
             self.task = self.bar.add_task(title, total=self.images, speed="")
             self.bar.start()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.trained = time.perf_counter() - self.started
         if self.bar:
             done = min((batch + 1) * self.batch_size, self.images)
             speed = f"{done / self.trained:,.0f} images/s, loss {logs['loss']:.4f}"
             self.bar.update(self.task, completed=done, speed=speed)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.close()
         if self.quiet:
             return

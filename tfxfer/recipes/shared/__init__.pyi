@@ -1,5 +1,8 @@
+from . import corruption_grid as corruption_grid
 from . import depth_study as depth_study
+from . import feature_measures as feature_measures
 from . import feature_sets as feature_sets
+from . import histories as histories
 from . import model_evaluation as model_evaluation
 from . import permutation_study as permutation_study
 from . import run_artifacts as run_artifacts

@@ -7,7 +7,7 @@ import keras
 from tfxfer import analysis, features
 from tfxfer.data import Splits
 from tfxfer.features.bank import Bank
-from tfxfer.recipes.shared.feature_sets import predicted
+from tfxfer.recipes.shared.feature_measures import predicted
 from tfxfer.recipes.shared.recipe_run import Run
 from tfxfer.train import History, Sweep
 

@@ -1,29 +1,22 @@
 """Feature sets: networks to compare, one pass over the data for each, classifiers and collapse on its features."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
-import numpy as np
 
 from tfxfer import analysis, features, model
 from tfxfer.core import distribute, memory
 from tfxfer.core.cache import Store
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
-from tfxfer.data.splits import SPLITS, first_of_each
+from tfxfer.data.splits import SPLITS
 from tfxfer.features import frozen_prefix
 from tfxfer.features.activation_cache import Activations
-from tfxfer.features.bank import Bank
 from tfxfer.features.tail_forward import TailForward
 from tfxfer.model import backbones
-from tfxfer.train import History
+from tfxfer.recipes.shared.feature_measures import Banks
 
-SHOWN = 2000  # test images that are projected
-PROJECTIONS = ("pca", "tsne")
 DEPTHS = (0, 10, 20, 40)  # layers unfrozen by a sweep
-
-Banks = dict[str, Bank]
 
 
 def networks(
@@ -153,83 +146,7 @@ def activations(net: keras.Model, banks: Banks) -> Activations:
     return Activations(arrays, "in feature banks", {split: bank.labels for split, bank in banks.items()})
 
 
-def onwards(net: keras.Model, banks: Banks, layers: Sequence[str]) -> Banks:
+def forward_tails(net: keras.Model, banks: Banks, layers: Sequence[str]) -> Banks:
     """Features of later layers, by `TailForward`, for each of the banks."""
     forward = TailForward(net, layers)
     return {split: forward(bank) for split, bank in banks.items()}
-
-
-def pool(banks: Banks) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings and labels that may be learned from: training and validation images together."""
-    parts = [banks["train"], banks["validation"]]
-    return np.concatenate([part["embedding"] for part in parts]), np.concatenate([part.labels for part in parts])
-
-
-def classify(banks: Banks, methods: Sequence[str], seed: int) -> dict[str, float]:
-    """Fits `analysis.probe` of each method to training and validation images: metrics `<method>/<figure>`."""
-    (x, y), test = pool(banks), banks["test"]
-    test_x = np.asarray(test["embedding"])
-    metrics: dict[str, float] = {}
-    for method in methods:
-        figures = analysis.probe(x, y, test_x, test.labels, method, seed)
-        share = figures["test_accuracy"]
-        ends = analysis.intervals.wilson(share, len(np.unique(test.bases)))  # versions of an image count once
-        print(f"  {method}: test accuracy {analysis.intervals.text(share, ends)}", flush=True)
-        metrics |= {f"{method}/{name}": value for name, value in figures.items()}
-    return metrics
-
-
-def flat(pictures: Bank) -> Bank:
-    """Pixels in [0, 1] as features: "embedding", float32 (n, d)."""
-    x = pictures["image"].reshape(len(pictures), -1).astype(np.float32) / 255
-    return Bank({"embedding": x}, pictures.labels, pictures.ids)
-
-
-def collapse(banks: Banks, net: keras.Model | None = None) -> dict[str, float]:
-    """Measures `analysis.neural_collapse` of training and validation features; given a network, of its head too."""
-    x, y = pool(banks)
-    head = net and [keras.ops.convert_to_numpy(weight) for weight in net.get_layer("logits").weights]
-    return analysis.neural_collapse(x, y, (head[0].T, head[1]) if head else None)
-
-
-def collapse_of(splits: Splits, limit: int = 2000) -> Callable[[keras.Model], dict[str, float]]:
-    """A `measure` for `train.sweep`: `analysis.neural_collapse` of the first training images and the head."""
-    subset = splits.only(train=first_of_each(splits.rows["train"].labels, limit))
-
-    def measure(net: keras.Model) -> dict[str, float]:
-        bank = features.extract(net, subset.train)
-        return collapse({"train": bank, "validation": bank[:0]}, net)
-
-    return measure
-
-
-def panel(banks: Banks, seed: int) -> Bank:
-    """The first `SHOWN` test images projected to the plane."""
-    shown = banks["test"].only("embedding")[:SHOWN]
-    return Bank(
-        {method: analysis.project(shown["embedding"], method, seed) for method in PROJECTIONS}, shown.labels, shown.ids
-    )
-
-
-def predicted(bank: Bank) -> np.ndarray:
-    """The class of the highest logit, int64 (n,)."""
-    return bank["logits"].argmax(1)
-
-
-def accuracies(banks: Banks) -> dict[str, float]:
-    """Share of images whose highest logit is their label's: `<split>_accuracy`."""
-    return {
-        f"{split}_accuracy": analysis.metrics.accuracy(bank.labels, predicted(bank)) for split, bank in banks.items()
-    }
-
-
-def joined(histories: dict[str, History]) -> History:
-    """Joins the histories of several fits: columns `<fit>/<column>`, short ones filled with NaN, and facts by fit."""
-    longest = max((len(column) for history in histories.values() for column in history.values()), default=0)
-    history_of_all = History(
-        (f"{fit}/{what}", column + [math.nan] * (longest - len(column)))
-        for fit, history in histories.items()
-        for what, column in history.items()
-    )
-    history_of_all.facts = {fit: history.facts for fit, history in histories.items()}
-    return history_of_all

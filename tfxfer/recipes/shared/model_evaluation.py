@@ -10,7 +10,7 @@ import numpy as np
 from tfxfer import analysis
 from tfxfer.features import inference
 from tfxfer.features.bank import Bank
-from tfxfer.recipes.shared.feature_sets import Banks
+from tfxfer.recipes.shared.feature_measures import Banks
 
 
 def judge(

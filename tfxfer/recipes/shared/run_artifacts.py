@@ -12,7 +12,7 @@ from tfxfer.data.splits import first_of_each
 from tfxfer.features import inference
 from tfxfer.features.bank import Bank
 from tfxfer.recipes.shared.artifacts import Artifacts
-from tfxfer.recipes.shared.feature_sets import PROJECTIONS, SHOWN
+from tfxfer.recipes.shared.feature_measures import PROJECTIONS, SHOWN
 
 MISTAKES = 2000  # wrong predictions kept as pictures, the most confident
 EXPLAINED = 1000  # test images from which those to explain are chosen

@@ -1,30 +1,22 @@
 """What pages about corrupted images share: both sides of a shift, every corruption, stages tuned alone."""
 
-import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tfxfer import analysis, data, features, model, train
-from tfxfer.core import distribute
-from tfxfer.core.cache import Store
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits, Twin, corruptions
 from tfxfer.data.cifar10c import Cell
-from tfxfer.data.examples import Examples
-from tfxfer.features import frozen_prefix
 from tfxfer.features.bank import Bank
-from tfxfer.features.tail_forward import TailForward
 from tfxfer.recipes.shared import run_artifacts
+from tfxfer.recipes.shared.corruption_grid import ALL, LAYERS, CachedFeatures, Grid, accuracy, contact_sheet
 from tfxfer.recipes.shared.recipe_run import Run
 from tfxfer.train import History
 
 OFFICIAL = "cifar10_corrupted"
-ALL = tuple((name, severity) for name in corruptions.NAMES for severity in corruptions.SEVERITIES)
-LAYERS = ("embedding", "logits")
 SURGERY_EPOCHS = 4
 TUNED = 20_000  # images to tune on, as in the report
 SHOWN = 2000  # images of each side that are projected
@@ -108,30 +100,6 @@ def held_out(clean: Splits, corrupted: Splits) -> Splits:
     return tested
 
 
-class Looker:
-    """Embeddings and logits by a network with the weights it has then, the frozen prefix's part from the cache.
-
-    Args:
-        net: as it will be trained: the prefix is what is frozen now.
-        images: how many there will be in all; where their prefix's outputs would not fit, the whole network runs.
-        cache: as `train.fit` takes it; with "memory" and "off" nothing is kept.
-    """
-
-    def __init__(self, net: keras.Model, images: int, cache: str, strategy: tf.distribute.Strategy | None):
-        self.store = Store() if cache in ("auto", "disk") and distribute.workers(strategy) == 1 else None
-        cut = features.Extractor(net, list(frozen_prefix.frontier(net).tensors), strategy=strategy)
-        self.cut = cut if self.store and self.store.fits(images * cut.row_bytes) else None
-        self.whole, self.tail = features.Extractor(net, LAYERS, strategy=strategy), TailForward(net, LAYERS)
-
-    def __call__(self, examples: Examples | tf.data.Dataset) -> Bank:
-        """Embeddings and logits of examples, such as `splits.examples("test")`."""
-        return self.tail(self.cut(examples, out=self.store)) if self.cut else self.whole(examples, out=self.store)
-
-
-def accuracy(bank: Bank) -> float:
-    return analysis.metrics.accuracy(bank.labels, bank["logits"].argmax(1))
-
-
 def accuracies(sides: dict[str, Bank]) -> dict[str, float]:
     """`<side>_accuracy` of logits, and its 95% interval `_low` to `_high`, clustered by the image they were made of."""
     metrics: dict[str, float] = {}
@@ -140,38 +108,6 @@ def accuracies(sides: dict[str, Bank]) -> dict[str, float]:
         names = (f"{side}_accuracy{end}" for end in ("", "_low", "_high"))
         metrics |= dict(zip(names, (accuracy(bank), *ends), strict=True))
     return metrics
-
-
-class Grid:
-    """Accuracy on the twins of images under all 19 corruptions x 5 severities: `<corruption>_<severity>`, means.
-
-    Each cell is in the cache as soon as it is done, so that an interrupted grid goes on where it stopped.
-
-    Args:
-        bases: ids of the images.
-    """
-
-    def __init__(self, twin: Twin, bases: np.ndarray):
-        rows = np.flatnonzero(np.isin(twin.bases, bases))
-        self.twin, self.images = twin, len(rows)
-        self.remark = twin.remark
-        # cached, for making a pipeline takes its time
-        self.cell = functools.cache(lambda cell: twin.grid([cell], rows).examples("test"))
-
-    def __call__(self, look: Looker) -> dict[str, float]:
-        metrics: dict[str, float] = {}
-        low, high = analysis.intervals.wilson(0.5, self.images)
-        print(f"  severities 1 to 5, {self.images:,} images (95% interval of 0.5: {low:.3f} to {high:.3f})", flush=True)
-        for name in corruptions.NAMES:
-            row = {f"{name}_{each}": accuracy(look(self.cell((name, each)))) for each in corruptions.SEVERITIES}
-            print(f"  {name}: {' '.join(f'{value:.3f}' for value in row.values())}", flush=True)
-            metrics |= row
-        for title, names in (("mean_15", corruptions.BENCHMARK), ("mean_19", corruptions.NAMES)):
-            cells = [metrics[f"{name}_{each}"] for name in names for each in corruptions.SEVERITIES]
-            metrics[title] = float(np.mean(cells))
-        means = f"{metrics['mean_15']:.4f} over the benchmark's 15, {metrics['mean_19']:.4f} over all 19"
-        print(f"  mean accuracy: {means} ({self.remark})", flush=True)
-        return metrics
 
 
 def planes(sides: dict[str, Bank]) -> dict[str, np.ndarray]:
@@ -201,7 +137,7 @@ class Study:
     ):
         self.run, self.clean, self.corrupted = run, clean, corrupted
         images = sum(side.size("test") for side in (*corrupted.values(), *clean.values()))
-        self.look = Looker(net, images + len(ALL) * grid_images, run.options.cache, run.strategy)
+        self.look = CachedFeatures(net, images + len(ALL) * grid_images, run.options.cache, run.strategy)
         self.grid = Grid(twin, clean["tfxfer"].ids["test"][:grid_images]) if grid_images else None
         self.planes: dict[str, dict[str, np.ndarray]] = {}
 
@@ -270,13 +206,6 @@ def surgery(
     for layer, flag in zip(net.layers, trainable, strict=True):
         layer.trainable = flag
     return metrics
-
-
-def contact_sheet(twin: Twin) -> Bank:
-    """The first image under all 95: `image` (95, height, width, channels), in the order of `ALL`."""
-    parts = [twin.grid([cell], np.array([0])).reader("test")(tf.constant([0])) for cell in ALL]
-    image, label, number = (np.concatenate([part[name] for part in parts]) for name in ("image", "label", "id"))
-    return Bank({"image": image}, label, number)
 
 
 def both_sides(shown: Bank, clean: Splits) -> Bank:

@@ -97,7 +97,7 @@ function onConfusion(div) {
       (row) => examples.label[row] === y && examples.predicted[row] === x && examples.picture[row] >= 0);
     rows.sort((a, b) => examples.sure[b] - examples.sure[a]);
     const { classes } = examples, shown = Math.min(60, rows.length);
-    count.textContent = `${classes[y]} taken for ${classes[x]}: ${customdata} images, ${shown} shown, surest first`;
+    count.textContent = `${classes[y]} taken for ${classes[x]}: ${customdata} images, ${shown} shown, most confident first`;
     fill(gallery, rows);
   });
 }

@@ -20,7 +20,7 @@ def table(run: Loaded, names: Collection[str], keys: Collection[str], titles: Ma
         keys: one column for each that any of the names has, followed by the published values where there are any.
         titles: of columns, by key; by default the labels of `metric_names`.
     """
-    theirs = published.for_run(run)
+    publication = published.for_run(run)
     rows = [name for name in names if any(f"{name}/{key}" in run.metrics for key in keys)]
     head: list[str] = [""]
     columns: list[tuple[Mapping[str, float], str]] = []
@@ -28,9 +28,9 @@ def table(run: Loaded, names: Collection[str], keys: Collection[str], titles: Ma
         if any(f"{name}/{key}" in run.metrics for name in rows):
             columns.append((run.metrics, key))
             head.append((titles or {}).get(key) or metric_names.label(f"{rows[0]}/{key}"))
-            if any(f"{name}/{key}" in theirs.figures for name in rows):
-                columns.append((theirs.figures, key))
-                head.append(theirs.head)
+            if any(f"{name}/{key}" in publication.figures for name in rows):
+                columns.append((publication.figures, key))
+                head.append(publication.head)
     cells = [(name, *(_cell(values, f"{name}/{key}") for values, key in columns)) for name in rows]
     return page.table(tuple(head), cells)
 

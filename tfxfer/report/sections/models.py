@@ -58,13 +58,13 @@ def _cost(run: Loaded, names: list[str]) -> list[Panel]:
 
 def _recalls(run: Loaded, probabilities: dict[str, np.ndarray]) -> list[str]:
     """Recall of each class by each model, beside the published one."""
-    labels, classes, theirs = run.banks["test"].labels, run.facts["classes"], published.for_run(run)
+    labels, classes, publication = run.banks["test"].labels, run.facts["classes"], published.for_run(run)
     columns = {
         name: [tested_scores.text(row["recall"]) for row in metrics.per_class(labels, values.argmax(1), classes)]
         for name, values in probabilities.items()
     }
-    if theirs.figures:
-        columns[theirs.head] = [number(theirs.figures.get(f"recall/{name}")) for name in classes]
+    if publication.figures:
+        columns[publication.head] = [number(publication.figures.get(f"recall/{name}")) for name in classes]
     return [
         page.note(f"Recall of each class. {tested_scores.not_tested(run.banks['test'], classes)}"),
         page.table(("class", *columns), list(zip(classes, *columns.values(), strict=True))),

@@ -16,14 +16,14 @@ def sections(run: Loaded) -> list[str]:
     prefixes = contents.subjects(run, "permutation")
     if not prefixes:
         return []
-    theirs, several_seeds = published.for_run(run), f"{prefixes[0]}cost_std" in run.metrics
+    publication, several_seeds = published.for_run(run), f"{prefixes[0]}cost_std" in run.metrics
     spread = "± is the standard deviation over seeds." if several_seeds else "In brackets, 95% confidence intervals."
     rows = []
     for prefix in prefixes:
         task, _, backbone = prefix.rstrip("/").partition("/")
         cells = [f"{task}, {backbone}" if backbone else "groups, all images"]
         for key in (f"{prefix}plain/accuracy", f"{prefix}permuted/accuracy"):
-            cells += [accuracy(run, key), number(theirs.figures.get(key))]
+            cells += [accuracy(run, key), number(publication.figures.get(key))]
         rows.append((*cells, _cost(run, prefix)))
     return [
         page.heading("Pixels in place and permuted"),
@@ -31,7 +31,7 @@ def sections(run: Loaded) -> list[str]:
             "Test accuracy, and what losing the arrangement costs: the difference on the same test images. "
             f"{spread} A perceptron (pixels) treats all pixels alike: any order is as good to it as another."
         ),
-        page.table(("learned", "plain", theirs.head, "permuted", theirs.head, "cost"), rows),
+        page.table(("learned", "plain", publication.head, "permuted", publication.head, "cost"), rows),
         page.figure(run.dir / "figures", "permuted", _arrangements(run)),
         *published_note(run),
     ]

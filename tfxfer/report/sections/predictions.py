@@ -63,7 +63,7 @@ def _mistakes(run: Loaded, bank: Bank, probabilities: np.ndarray) -> list[str]:
     pictures = run.banks.get("pictures")
     if pictures is None:
         return []
-    _, ours, theirs = np.intersect1d(pictures.ids, bank.ids, return_indices=True)
-    images = np.asarray(pictures["image"])[ours]
-    figure = figures.mistakes(images, bank.labels[theirs], probabilities[theirs], run.facts["classes"])
+    _, shown, tested = np.intersect1d(pictures.ids, bank.ids, return_indices=True)
+    images = np.asarray(pictures["image"])[shown]
+    figure = figures.mistakes(images, bank.labels[tested], probabilities[tested], run.facts["classes"])
     return [page.heading("Mistakes"), page.figure(run.dir / "figures", "mistakes", figure)]

@@ -20,13 +20,13 @@ def sections(run: Loaded) -> list[str]:
     """Accuracy of each network, the difference between the last and the first, and their confusion matrices."""
     if not {"scratch", "tuned"} <= run.banks.keys():
         return []
-    theirs, classes = published.for_run(run), run.facts["classes"]
+    publication, classes = published.for_run(run), run.facts["classes"]
     columns = {
         "network": list(_NETWORKS.values()),
         "test accuracy": [accuracy(run, f"{name}/accuracy") for name in _NETWORKS],
     }
-    if theirs.figures:
-        columns[theirs.head] = [number(theirs.figures.get(f"{name}/accuracy")) for name in _NETWORKS]
+    if publication.figures:
+        columns[publication.head] = [number(publication.figures.get(f"{name}/accuracy")) for name in _NETWORKS]
     matrices = {}
     for name in ("scratch", "tuned"):
         bank = run.banks[name]
@@ -36,7 +36,7 @@ def sections(run: Loaded) -> list[str]:
     return [
         page.heading("From scratch, or pretrained?"),
         page.table(tuple(columns), list(zip(*columns.values(), strict=True))),
-        page.note(f"{_comparison(run)} {_scale(run, theirs)}"),
+        page.note(f"{_comparison(run)} {_scale(run, publication)}"),
         page.chart(
             run.dir / "figures",
             "confusions",
@@ -57,11 +57,11 @@ def _comparison(run: Loaded) -> str:
     )
 
 
-def _scale(run: Loaded, theirs: published.Published) -> str:
+def _scale(run: Loaded, publication: published.Published) -> str:
     mean, std = (run.metrics[f"scale/{name}"] for name in ("mean", "std"))
     text = f"Mean and standard deviation of the training images, in [0, 1]: {mean:.3f} and {std:.3f}"
-    if theirs.figures:
-        text += f" (published: {theirs.figures['scale/mean']} and {theirs.figures['scale/std']})"
+    if publication.figures:
+        text += f" (published: {publication.figures['scale/mean']} and {publication.figures['scale/std']})"
     return f"{text}."
 
 

@@ -45,14 +45,14 @@ def sections(run: Loaded) -> list[str]:
 
 def _rows(run: Loaded) -> list[tuple[str, ...]]:
     keys = [f"{when}/{side}_accuracy" for when in ("before", "after") for side in ("clean", "corrupted")]
-    theirs = published.CIFAR10C_SHIFT
+    publication = published.CIFAR10C_SHIFT
     return [
         *(
             (title, *(_accuracy(run, prefix + key) for key in keys))
             for prefix, title in _PROTOCOLS.items()
             if prefix + keys[0] in run.metrics
         ),
-        (f"{theirs.head}: leaks", *(f"{theirs.figures[key]:.4f}" for key in keys)),
+        (f"{publication.head}: leaks", *(f"{publication.figures[key]:.4f}" for key in keys)),
     ]
 
 

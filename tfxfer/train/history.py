@@ -1,0 +1,19 @@
+"""What a training leaves: its figures epoch by epoch, and the facts of how it was done."""
+
+from typing import Any
+
+
+class History(dict[str, list[float]]):
+    """One number per epoch for each of "loss", "accuracy", "val_loss", "val_accuracy" and "seconds".
+
+    Attributes:
+        facts: how the network was trained: schedule, precision, where the activations are and how many layers they
+            replace, seconds; the number of `epochs`, and `weights_of_epoch`, the epoch (from 0) whose weights the
+            network has.
+    """
+
+    facts: dict[str, Any]
+
+    def kept(self, name: str) -> float:
+        """A figure, such as "val_accuracy", of the epoch whose weights the network has."""
+        return self[name][self.facts["weights_of_epoch"]]

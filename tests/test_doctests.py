@@ -6,11 +6,18 @@ import importlib
 import pytest
 
 EXAMPLES = [
-    "tfxfer.data.loading:load",
+    "tfxfer.analysis.collapse:neural_collapse",
+    "tfxfer.analysis.metrics:silhouette",
+    "tfxfer.analysis.probes:probe",
+    "tfxfer.analysis.projection:project",
     "tfxfer.data.loading:from_arrays",
+    "tfxfer.data.loading:load",
+    "tfxfer.export.formats:saved_model",
     "tfxfer.features.extraction:extract",
     "tfxfer.model.freezing:unfreeze_last",
     "tfxfer.model.graph:build",
+    "tfxfer.report.run_report:write",
+    "tfxfer.train.fitting:fit",
 ]
 """Functions whose docstring has an example, as "module:function"."""
 

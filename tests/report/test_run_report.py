@@ -13,7 +13,7 @@ from scipy import stats
 import tfxfer
 from tfxfer import features, report, runs
 from tfxfer.report import charts, figures, plotly_charts
-from tfxfer.report.sections import examples, predictions, training
+from tfxfer.report.sections import examples, training
 
 NASTY = '<script>alert("x")</script>'
 
@@ -141,12 +141,12 @@ def test_awkward_class_names_are_shown_as_they_are():
     bank = features.Bank({"pca": np.eye(3)[:, :2] * 1.0}, np.arange(3), np.arange(3))
     figure = figures.projections({"before": bank}, names, {"before": "untrained"})
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["_hidden", r"\$\foo\$", "plain"]
-    for drawn in (figure, charts.on_paper("", [predictions.confusion(np.eye(3, dtype=int), names)])):
+    for drawn in (figure, charts.on_paper("", [confusion_matrix.chart(np.eye(3, dtype=int), names)])):
         drawn.savefig(io.BytesIO(), format="png")
 
 
 def test_many_classes_fit_a_picture():
-    heat = predictions.confusion(np.eye(300, dtype=int), [f"class {i}" for i in range(300)])
+    heat = confusion_matrix.chart(np.eye(300, dtype=int), [f"class {i}" for i in range(300)])
     assert max(charts.on_paper("", [heat]).get_size_inches()) < 60
 
 

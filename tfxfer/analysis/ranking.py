@@ -1,4 +1,4 @@
-"""The command `tfxfer rank`: which backbone suits a data set, judged before any of them is trained."""
+"""Ranking backbones for a data set before any of them is trained; the command `tfxfer rank` prints it."""
 
 import shlex
 import time

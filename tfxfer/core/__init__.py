@@ -2,3 +2,20 @@
 
 Nothing here knows of images or networks. Ask its modules by name: `errors`, `atomic`, `cache`, `distribute`, ...
 """
+
+from tfxfer.core.lazy_face import lazy_face
+
+_LIGHT = (
+    "atomic",
+    "cache",
+    "cache_entry",
+    "concatenated",
+    "console",
+    "errors",
+    "former_names",
+    "json_io",
+    "memory",
+    "numbers",
+    "safe_pickle",
+)
+__getattr__, __dir__, __all__ = lazy_face(__name__, __file__, light=_LIGHT)

@@ -32,7 +32,7 @@ def load(name: str, known: "Known", data_dir: Path | None) -> tuple[dict[str, di
     manual = root / "manual" / own
     ways = (
         f"put {', '.join(known.download)} in {manual}, or give a folder that holds "
-        f"{known.files[0]} and the others with --data-dir, or use --dataset digits, which is bundled"
+        f"{(known.files or known.download or (name,))[0]} and the others with --data-dir, or use --dataset digits, which is bundled"
     )
     builder = tfds.builder(name, data_dir=root)
     config = tfds.download.DownloadConfig(manual_dir=manual, extract_dir=root / "extracted" / own)

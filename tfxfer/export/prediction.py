@@ -1,4 +1,4 @@
-"""The command `tfxfer predict`: classes of image files, by a SavedModel that tfxfer exported."""
+"""Classes of image files, by a SavedModel that tfxfer exported; the command `tfxfer predict` prints them."""
 
 import contextlib
 import errno

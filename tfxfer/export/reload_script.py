@@ -24,7 +24,7 @@ def outputs(format: str, path: str, images: np.ndarray) -> dict[str, np.ndarray]
     Returns:
         `probabilities` float32 (n, classes); of a SavedModel also `class_index` int64 (n,) and `embedding` (n, d).
     """
-    run = {"saved_model": _saved_model, "onnx": _onnx, "keras": _keras}.get(format, _litert)(path)
+    run = _READERS[format](path)
     parts = [run(images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -74,6 +74,16 @@ def _keras(path: str) -> Function:
     return lambda images: {
         "probabilities": keras.ops.convert_to_numpy(keras.ops.softmax(net(images, training=False))),
     }
+
+
+_READERS: dict[str, Callable[[str], Function]] = {
+    "saved_model": _saved_model,
+    "litert": _litert,
+    "litert_dynamic": _litert,
+    "litert_int8": _litert,
+    "onnx": _onnx,
+    "keras": _keras,
+}
 
 
 def main(format: str, path: str, images: str, result: str) -> None:

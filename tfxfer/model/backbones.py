@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Backbone:
-    """The facts of one backbone. `tests/test_backbones.py` checks every row against the built graph."""
+    """The facts of one backbone. `tests/model/test_backbones.py` checks every row against the built graph."""
 
     summary: str
     builder: str  # module:function, with the signature of a Keras application

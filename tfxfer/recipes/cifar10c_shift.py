@@ -16,7 +16,7 @@ from typing import Annotated
 from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
 from tfxfer.runs.option import Option, absolute
-from tfxfer.runs.options import Depth, TuneEpochs
+from tfxfer.runs.options import TuneEpochs, Unfreeze
 
 Corruption = Annotated[str, Option("One of CIFAR-10-C's 19 corruptions, such as gaussian_blur.")]
 Severities = Annotated[str, Option("Severities of the corruption, 1 to 5, comma-separated.")]
@@ -52,7 +52,7 @@ def main(
     run: Run,
     corruption: Corruption = "gaussian_blur",
     severities: Severities = "1,2,3,4,5",
-    unfreeze: Depth = "last",
+    unfreeze: Unfreeze = "last",
     tune_epochs: TuneEpochs = 10,
     grid_images: GridImages = 2000,
     surgery: Surgery = "gaussian_noise,gaussian_blur,fog,pixelate",

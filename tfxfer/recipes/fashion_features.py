@@ -13,7 +13,7 @@ from typing import Annotated
 from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
 from tfxfer.runs.option import Option
-from tfxfer.runs.options import Backbones, Classifiers, Depth, TuneEpochs
+from tfxfer.runs.options import Backbones, Classifiers, TuneEpochs, Unfreeze
 
 
 @recipe(dataset="fashion_mnist", weights="imagenet", image_size=96, epochs=5, batch_size=64, cache="auto")
@@ -24,7 +24,7 @@ def main(
     tune: Annotated[
         str, Option("Which of the backbones to fine-tune, comma-separated; empty for none.")
     ] = "resnet18,efficientnet_lite0",
-    unfreeze: Depth = "last",
+    unfreeze: Unfreeze = "last",
     tune_epochs: TuneEpochs = 3,
 ) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""

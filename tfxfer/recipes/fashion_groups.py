@@ -17,7 +17,7 @@ from typing import Annotated
 from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
 from tfxfer.runs.option import Option
-from tfxfer.runs.options import Backbones, Depth, TuneEpochs
+from tfxfer.runs.options import Backbones, TuneEpochs, Unfreeze
 
 GROUPS = {
     "clothes": ["T-shirt/top", "Pullover", "Dress", "Coat", "Shirt"],
@@ -30,7 +30,7 @@ GROUPS = {
 def main(
     run: Run,
     backbones: Backbones = "dropout_cnn,pixels,efficientnet_lite0",
-    unfreeze: Depth = "last",
+    unfreeze: Unfreeze = "last",
     tune_epochs: TuneEpochs = 3,
     seeds: Annotated[
         int,

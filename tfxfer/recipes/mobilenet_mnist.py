@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
-from tfxfer.runs.options import Depth
+from tfxfer.runs.options import Unfreeze
 
 FEATURE_IMAGES = 2000  # test images that are projected
 PROBE_IMAGES = 5000  # training images that the probe learns from
@@ -31,7 +31,7 @@ PROBE_IMAGES = 5000  # training images that the probe learns from
     views=0,
     explain_size=None,
 )
-def main(run: Run, unfreeze: Depth = 10) -> None:
+def main(run: Run, unfreeze: Unfreeze = 10) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     from tfxfer import analysis, features, model, train
     from tfxfer.recipes.shared import feature_sets, run_artifacts

@@ -11,7 +11,7 @@ python -m tfxfer.recipes.quickstart
 from tfxfer.recipes import mobilenet_mnist
 from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
-from tfxfer.runs.options import Depth
+from tfxfer.runs.options import Unfreeze
 
 
 @recipe(
@@ -26,7 +26,7 @@ from tfxfer.runs.options import Depth
     views=0,
     explain_size=None,
 )
-def main(run: Run, unfreeze: Depth = 40) -> None:
+def main(run: Run, unfreeze: Unfreeze = 40) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     mobilenet_mnist.main.__wrapped__(run, unfreeze)
 

@@ -45,6 +45,8 @@ The Keras file gives logits and can be trained further:
 tfxfer.runs.loading.network("{file}")(images)
 ```"""
 
+_OTHER = "`{file}`: open it with the library that reads this format."
+
 _FORMS = {
     "saved_model": _SAVED_MODEL,
     "litert": _LITERT,
@@ -69,7 +71,7 @@ def use(shape: str, files: Mapping[str, str]) -> str:
         shape: of an image, such as "28, 28, 1".
         files: format -> file name. Of several files that are run alike, the first is shown.
     """
-    shown = {text: file for name, file in reversed(list(files.items())) for text in [_FORMS[name]]}
+    shown = {text: file for name, file in reversed(list(files.items())) for text in [_FORMS.get(name, _OTHER)]}
     return _USE.format(
         shape=shape, forms="\n\n".join(text.format(file=file) for text, file in reversed(list(shown.items())))
     )

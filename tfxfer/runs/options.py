@@ -62,7 +62,7 @@ Weights = Annotated[
     str, Option("imagenet, none (random initial weights), or the path of a weights file.", portable=_weights)
 ]
 ImageSize = Annotated[int | None, Option("Height and width, in pixels, of the images that the backbone sees.", least=1)]
-Depth = Annotated[
+Unfreeze = Annotated[
     int | str,
     Option(
         "Number of the backbone's last layers to train, the stage to start from, last (the last stage), or all.",

@@ -15,13 +15,13 @@ from tfxfer.core.errors import InputError
 from tfxfer.recipes import RECIPES, mobilenet_mnist
 from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs.option import Option, parts
-from tfxfer.runs.options import ON_EVERY_PAGE, SHARED, Depth, Options
+from tfxfer.runs.options import ON_EVERY_PAGE, SHARED, Options, Unfreeze
 
 SEEN: list[tuple] = []
 
 
 @recipe(dataset="digits", image_size=28, epochs=3, batch_size=32, cache="auto")
-def main(run: Run, unfreeze: Depth = 2, colour: Annotated[str, Option("What to paint.")] = "red") -> None:
+def main(run: Run, unfreeze: Unfreeze = 2, colour: Annotated[str, Option("What to paint.")] = "red") -> None:
     """A page that trains nothing."""
     SEEN.append((run.options, unfreeze, colour))
     run.note("test", {"figure": 1})

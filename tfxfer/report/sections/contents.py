@@ -7,6 +7,22 @@ from tfxfer.analysis.projection import METHODS
 from tfxfer.core.errors import InputError
 from tfxfer.runs.loading import Loaded
 
+DEDUCIBLE = (
+    "feature_sets",
+    "models",
+    "shift",
+    "permutation",
+    "pretraining",
+    "projections",
+    "sweep",
+    "layers",
+    "training",
+    "predictions",
+    "saliency",
+    "dataset",
+)
+"""The sections that version 0.1 had. A section added since is never deduced: a run has to name it."""
+
 
 def sections(run: Loaded) -> list[str]:
     """Names of the run's sections: its fact `sections`, or for a run without this fact, `deduced`.

@@ -5,8 +5,7 @@ import numpy as np
 from tfxfer.analysis import metrics
 from tfxfer.features.bank import Bank
 from tfxfer.report import figures, page
-from tfxfer.report.charts import Heat
-from tfxfer.report.sections import examples
+from tfxfer.report.sections import confusion_matrix, examples
 from tfxfer.runs import corruption_facts, tested_scores
 from tfxfer.runs.loading import Loaded
 
@@ -23,39 +22,14 @@ def sections(run: Loaded) -> list[str]:
     return [
         page.heading(f"Predictions of {best}" if best else "Predictions"),
         *([page.note(f"For {corruption_facts.tested(run.facts)}.")] if "corrupted" in run.facts else []),
-        page.chart(folder, "confusion", title, [confusion(matrix, classes)]),
+        page.chart(folder, "confusion", title, [confusion_matrix.chart(matrix, classes)]),
         '<section id="cell"><p class="note count">Click a cell to see its images.</p>',
         '<div class="gallery"></div></section>',
         page.table(("class", "precision", "recall", "F1", "test images"), tested_scores.by_class(bank, classes)),
         *([page.note(untested)] if (untested := tested_scores.not_tested(bank, classes)) else []),
         page.note("The pairs of classes confused most often."),
-        page.table(("class", "taken for", "images", "share of the class"), pairs(matrix, classes)),
+        page.table(("class", "taken for", "images", "share of the class"), confusion_matrix.pairs(matrix, classes)),
         *_mistakes(run, bank, probabilities),
-    ]
-
-
-def confusion(matrix: np.ndarray, classes: list[str], title: str = "") -> Heat:
-    """Rows are true classes, columns predictions; colour is the share of the row, numbers are images."""
-    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
-    return Heat(
-        title,
-        share,
-        rows=classes,
-        columns=classes,
-        text=matrix.astype(str),
-        low=0,
-        high=1,
-        scale="Blues",
-        x="predicted",
-        y="true",
-    )
-
-
-def pairs(matrix: np.ndarray, classes: list[str]) -> list[tuple[str, ...]]:
-    """The pairs of classes confused most often: true, predicted, images, share of the class."""
-    return [
-        (str(row["true"]), str(row["predicted"]), f"{row['images']:.0f}", f"{row['share']:.3f}")
-        for row in metrics.confused_pairs(matrix, classes)
     ]
 
 

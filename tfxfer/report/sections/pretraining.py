@@ -5,7 +5,6 @@ import numpy as np
 from tfxfer.analysis import metrics
 from tfxfer.report import page, published
 from tfxfer.report.charts import Heat
-from tfxfer.report.sections import predictions
 from tfxfer.report.sections.metric_tables import accuracy, number, published_note
 from tfxfer.runs.loading import Loaded
 
@@ -31,7 +30,7 @@ def sections(run: Loaded) -> list[str]:
     for name in ("scratch", "tuned"):
         bank = run.banks[name]
         matrices[name] = metrics.confusion(bank.labels, np.asarray(bank["logits"]).argmax(1), len(classes))
-    maps = [predictions.confusion(matrix, classes, _NETWORKS[name]) for name, matrix in matrices.items()]
+    maps = [confusion_matrix.chart(matrix, classes, _NETWORKS[name]) for name, matrix in matrices.items()]
     title = "Which classes are confused? Third map: pretrained minus from scratch; more on the diagonal is better"
     return [
         page.heading("From scratch, or pretrained?"),

@@ -1,0 +1,15 @@
+from . import atomic as atomic
+from . import batching as batching
+from . import cache as cache
+from . import cache_entry as cache_entry
+from . import cluster as cluster
+from . import concatenated as concatenated
+from . import console as console
+from . import distribute as distribute
+from . import errors as errors
+from . import former_names as former_names
+from . import json_io as json_io
+from . import memory as memory
+from . import numbers as numbers
+from . import private_names as private_names
+from . import safe_pickle as safe_pickle

@@ -188,7 +188,7 @@ def test_models_that_are_no_backbones_are_refused(pictures):
         model.build(keras.Model(image, inner(image), name="outer"), pictures, scaling="unit")
     with pytest.raises(InputError, match="has a layer named logits"):
         model.build(keras.Model(image, keras.layers.Flatten(name="logits")(image)), pictures, scaling="unit")
-    with pytest.raises(InputError, match="is no functional graph"):
+    with pytest.raises(InputError, match="is not a functional graph"):
         model.build(keras.Sequential([keras.layers.Flatten()]), pictures, scaling="unit")
     tokens = keras.Model(image, keras.layers.Reshape((64, 4))(image))
     with pytest.raises(InputError, match="expected a feature map"):

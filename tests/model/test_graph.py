@@ -200,7 +200,7 @@ def test_models_that_are_no_backbones_are_refused(pictures):
         with pytest.raises(InputError, match="expected a name, a Keras model or a function"):
             model.build(backbone, pictures)
     for splits in ("digits", None, 3, pictures.train):
-        with pytest.raises(InputError, match=r"^splits .*: expected what data\.load gives"):
+        with pytest.raises(InputError, match=r"^splits .*: expected the result of data\.load"):
             model.build("cnn", splits)
     for options in (
         {"image_size": "28"},

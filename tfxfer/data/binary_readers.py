@@ -2,11 +2,11 @@
 
 import contextlib
 import gzip
+import io
 import math
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -19,6 +19,7 @@ IDX_FILES = (
     "t10k-labels-idx1-ubyte",
 )
 CIFAR10_FILES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
+Opened = gzip.GzipFile | io.BufferedReader
 _CHUNK = 1 << 24
 _CIFAR10_MOST = 10_000 * 3073
 
@@ -53,7 +54,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[Opened]:
     """Opens a file, through gzip if its first bytes say so; errors become InputErrors."""
     try:
         with path.open("rb") as file:
@@ -68,7 +69,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _exactly(path: Path, file: BinaryIO, shape: tuple[int, ...]) -> np.ndarray:
+def _exactly(path: Path, file: Opened, shape: tuple[int, ...]) -> np.ndarray:
     """Reads prod(shape) bytes and no more, in pieces, so that a wrong header costs no memory."""
     expected, pieces, length = math.prod(shape), [], 0
     while length <= expected and (piece := file.read(min(_CHUNK, expected + 1 - length))):

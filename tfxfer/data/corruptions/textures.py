@@ -69,7 +69,7 @@ def photographs(source: Photographs | str | Path | None) -> Photographs | None:
 
 
 def read_photographs(folder: str | Path) -> Photographs:
-    """Reads all JPEG and PNG files of a folder, by name; of the benchmark's frost1 to frost6 the first five, as it does.
+    """Reads all JPEG and PNG files of a folder, by name; of the benchmark's frost1 to frost6 the first five, as there.
 
     Raises:
         InputError: there is no such folder or no photograph in it, one cannot be read or is less than 165 pixels wide

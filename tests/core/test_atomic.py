@@ -90,7 +90,7 @@ def test_another_process_may_be_faster(tmp_path):
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with (
-        pytest.raises(InputError, match=r"cannot write .*a \(Not a directory\): do something else"),
+        pytest.raises(InputError, match=r"cannot write .*a \(File exists\): do something else"),
         atomic.new(tmp_path / "file" / "a", "do something else"),
     ):
         pass

@@ -112,7 +112,7 @@ DAMAGES = {
     "1.npy or its line of the manifest cannot be read": lambda folder: edit(folder, shape=7),
     r"1.npy is <f4 \(100,\), not <f4 \(50, 2\)": lambda folder: edit(folder, shape=[50, 2]),
     r"1.npy is <f4 \(100,\), not bfloat16": lambda folder: edit(folder, dtype="bfloat16"),
-    "manifest is missing; it is computed anew": lambda folder: [path.unlink() for path in folder.iterdir()],
+    "manifest is missing; it is computed again": lambda folder: [path.unlink() for path in folder.iterdir()],
 }
 
 
@@ -124,7 +124,7 @@ def test_a_damaged_entry_is_told_and_replaced(cache, reason):
     with pytest.warns(UserWarning, match=f"{A}: .*{reason}") as said:
         assert cache.open(A) is None
     assert len(said) == 1
-    assert str(said[0].message).endswith("; it is computed anew")
+    assert str(said[0].message).endswith("; it is computed again")
     assert "\n" not in str(said[0].message)
     assert said[0].filename == __file__
     fill(cache, A, **arrays)
@@ -302,9 +302,9 @@ def test_nothing_foreign_is_touched(cache, tmp_path):
     cache.clear()
     assert tree(tmp_path) == before
     for key in (C, D, "e" * 64):
-        with pytest.warns(UserWarning, match="computed anew"):
+        with pytest.warns(UserWarning, match="computed again"):
             assert cache.open(key) is None
-        with pytest.raises(InputError, match="is in the way and not ours"), cache.write(key, {}, {}):
+        with pytest.raises(InputError, match="is in the way and not from tfxfer"), cache.write(key, {}, {}):
             pass
     assert tree(tmp_path) == before
 

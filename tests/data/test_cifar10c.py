@@ -228,7 +228,7 @@ def test_bad_batches_end_in_one_line(tmp_path):
         ("empty", b"", "truncated"),
         ("evil", evil, "contains posix.system, which no such file needs: refused"),
         ("none", pickle.dumps({b"data": 1, b"labels": [1]}), "no attribute"),
-        ("labels", None, "labels are no integers from 0 to 9"),
+        ("labels", None, "labels are not integers from 0 to 9"),
         ("count", None, "for 2 labels"),
     ]:
         if content is not None:

@@ -44,7 +44,7 @@ def test_unreadable_files_are_refused_with_their_reasons(folder):
     assert "\n" not in line
     assert line.count(str(folder)) == image_validation.NAMED
     assert "truncated" in line
-    assert "; and 1 more: mend them, take them out, or leave them out with --skip-bad" in line
+    assert "; and 1 more: repair them, remove them, or leave them out with --skip-bad" in line
 
 
 def test_skipping_leaves_everything_else_where_it_was(folder):

@@ -92,7 +92,7 @@ def test_a_torn_file_is_computed_anew(net, pictures, store):
     first = compute(net, pictures, "disk")
     path = next(store.entries()[0].path.glob("*.npy"))
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.warns(UserWarning, match="computed anew"):
+    with pytest.warns(UserWarning, match="computed again"):
         second = compute(net, pictures, "disk")
     name = next(iter(first.arrays["validation"]))
     for split in ("train", "validation"):

@@ -166,7 +166,7 @@ def test_a_damaged_shard_is_computed_anew(tmp_path, pictures, small_cnn, shards,
         file.write(b"torn")
     with pytest.raises(InputError, match=r"was changed.*: extract the features again"):
         features.Bank.load(tmp_path)
-    with pytest.warns(UserWarning, match="is computed anew"):
+    with pytest.warns(UserWarning, match="is computed again"):
         again = extract(small_cnn, pictures.test, tmp_path)
     assert computed == [100, 30]
     np.testing.assert_array_equal(again["embedding"], before)

@@ -245,7 +245,7 @@ def test_resnet18_offline_names_the_preset(monkeypatch):
 
     monkeypatch.setattr(keras_hub.models.ResNetBackbone, "from_preset", offline)
     with pytest.raises(
-        InputError, match=r"resnet_18_imagenet cannot be had \(OSError: no route to host\): give --weights"
+        InputError, match=r"resnet_18_imagenet is not available \(OSError: no route to host\): give --weights"
     ):
         backbones.create("resnet18", (64, 64, 3), "imagenet")
 
@@ -262,10 +262,10 @@ def test_resnet18_from_a_presets_folder(tmp_path, pictures):
     for a, b in zip(ours, preset.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     ResNetBackbone(**settings | {"stackwise_num_blocks": [1, 1, 1, 1]}).save_to_preset(str(tmp_path / "ten"))
-    with pytest.raises(InputError, match="ten is no ResNet18: its stackwise_num_blocks"):
+    with pytest.raises(InputError, match="ten is not a ResNet18: its stackwise_num_blocks"):
         backbones.create("resnet18", (48, 48, 3), str(tmp_path / "ten"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="empty cannot be had"):
+    with pytest.raises(InputError, match="empty is not available"):
         backbones.create("resnet18", (48, 48, 3), str(tmp_path / "empty"))
 
 

@@ -188,7 +188,7 @@ def test_models_that_are_no_backbones_are_refused(pictures):
         model.build(keras.Model(image, inner(image), name="outer"), pictures, scaling="unit")
     with pytest.raises(InputError, match="has a layer named logits"):
         model.build(keras.Model(image, keras.layers.Flatten(name="logits")(image)), pictures, scaling="unit")
-    with pytest.raises(InputError, match="is no functional graph"):
+    with pytest.raises(InputError, match="is not a functional graph"):
         model.build(keras.Sequential([keras.layers.Flatten()]), pictures, scaling="unit")
     tokens = keras.Model(image, keras.layers.Reshape((64, 4))(image))
     with pytest.raises(InputError, match="expected a feature map"):
@@ -200,7 +200,7 @@ def test_models_that_are_no_backbones_are_refused(pictures):
         with pytest.raises(InputError, match="expected a name, a Keras model or a function"):
             model.build(backbone, pictures)
     for splits in ("digits", None, 3, pictures.train):
-        with pytest.raises(InputError, match=r"^splits .*: expected what data\.load gives"):
+        with pytest.raises(InputError, match=r"^splits .*: expected the result of data\.load"):
             model.build("cnn", splits)
     for options in (
         {"image_size": "28"},

@@ -57,7 +57,7 @@ def test_feature_sets_are_compared(feature_run):
 def test_a_set_that_cannot_be_had_is_left_out_with_its_reason(feature_run):
     metrics, run = feature_run
     assert list(run.facts["left_out"]) == ["resnet18"]
-    assert "resnet_18_imagenet cannot be had" in run.facts["left_out"]["resnet18"]
+    assert "resnet_18_imagenet is not available" in run.facts["left_out"]["resnet18"]
     assert not any(key.startswith("resnet18") for key in metrics)
     assert "Left out: resnet18." in (run.dir / "report.html").read_text()
 

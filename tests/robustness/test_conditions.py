@@ -35,7 +35,7 @@ def listing(folder):
     ("words", "code", "said"),
     [
         (["predict", "RUN", "PICTURE"], 0, ""),
-        (["report", "RUN"], 2, "Read-only file system: give a folder that you may use so"),
+        (["report", "RUN"], 2, "Read-only file system: give a folder that you have permission to use"),
         (["export", "RUN", "--formats", "saved_model"], 2, "(Read-only file system): export into another folder"),
         (["export", "RUN", "--formats", "saved_model", "--out", "OUT"], 0, ""),
     ],

@@ -1,6 +1,6 @@
-"""What every floor stands on: errors, files written whole, the cache on disk, batch order, distribution, memory.
+"""What every floor uses: errors, atomic writes, the cache on disk, batch order, distribution, memory.
 
-Nothing here knows of images or networks. Ask its modules by name: `errors`, `atomic`, `cache`, `distribute`, ...
+Nothing here knows about images or networks. Import its modules by name: `errors`, `atomic`, `cache`, `distribute`, ...
 """
 
 from tfxfer.core.lazy_face import lazy_face

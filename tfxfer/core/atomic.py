@@ -80,7 +80,8 @@ def workspace(path: Path, advice: str = ADVICE) -> Iterator[Path]:
     try:
         with beside(path) as folder:
             try:
-                folder.mkdir(parents=True)
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                folder.mkdir()
             except OSError as error:
                 raise InputError(f"cannot write {path} ({error.strerror}): {advice}") from None
             yield folder

@@ -1,5 +1,7 @@
-"""Which example comes when, and on which replica: functions of seed, epoch and step alone, so that any run can be
-continued anywhere and repeated on any number of devices."""
+"""Batch order: which example comes when, and on which replica.
+
+It depends on seed, epoch and step alone, so that a run can continue anywhere and repeat on any number of devices.
+"""
 
 import tensorflow as tf
 
@@ -9,18 +11,18 @@ Start = tuple[int, int]  # epoch and step, both from 0
 def batches(
     n: int, batch_size: int, seed: int | None = None, *, epochs: int = 1, start: Start = (0, 0), views: int = 1
 ) -> tf.data.Dataset:
-    """Rows of a table of n examples, epoch after epoch.
+    """Batches of row numbers of a table of n examples, epoch after epoch.
 
     Args:
-        n: examples.
-        batch_size: rows a batch; the last of an epoch may be smaller.
-        seed: of the order, another one in each epoch; None for the order of the table.
-        epochs: how many epochs there are, counted from 0.
-        start: the epoch and the step to start with; what is before is left out.
-        views: the table holds so many tables of n rows, one after another; epoch e reads table e modulo views.
+        n: the number of examples.
+        batch_size: rows per batch; the last batch of an epoch may be smaller.
+        seed: the random seed of the order, which is another one in each epoch; None for the order of the table.
+        epochs: the number of epochs, counted from 0.
+        start: the epoch and step to start with; batches before it are left out.
+        views: how many tables of n rows stand one after another; epoch e reads table e modulo views.
 
     Returns:
-        int64 (batch,) vectors.
+        A data set of int64 (batch,) vectors.
     """
 
     def epoch(number):
@@ -37,18 +39,19 @@ def batches(
 
 
 def shares(dataset: tf.data.Dataset, replicas: range, total: int, full: int | None = None) -> tf.data.Dataset:
-    """Splits every batch among replicas, in order, into parts that differ by at most one example.
+    """Splits every batch among replicas, in order, into parts whose sizes differ by at most one example.
 
-    A replica for which none is left gets the batch's last example with weight 0, so that all take every step.
+    A replica that would get none gets the batch's last example with weight 0, so that all replicas take every step.
 
     Args:
         dataset: batches, any structure of tensors (batch, ...).
-        replicas: those to give, of `total`; their parts follow one another.
-        full: if given, all parts have this many examples, those at the end repeated with weight 0: a TPU's programs
-            are compiled for one shape.
+        replicas: the replicas whose parts to return, one after another.
+        total: the number of all replicas.
+        full: if given, the size of every part: the last example is repeated with weight 0. A TPU's programs are
+            compiled for one shape.
 
     Returns:
-        Pairs of a part and its weights float32 (part,): 1 / batch for each example, or 0.
+        A data set of pairs of a part and its weights, float32 (part,): 1 / batch for each example, or 0.
     """
 
     def whole(batch):
@@ -71,8 +74,10 @@ def shares(dataset: tf.data.Dataset, replicas: range, total: int, full: int | No
 
 
 def steady(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The data set without tf.data's tuning thread (TensorFlow 2.21): now and then, the end of an iterator goes
-    unnoticed by it for 5 seconds and more. Parallel calls then are as many as there are cores."""
+    """Returns the data set without tf.data's tuning thread; parallel calls then are as many as there are cores.
+
+    In TensorFlow 2.21 that thread sometimes notices the end of an iterator only after 5 seconds or more.
+    """
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)

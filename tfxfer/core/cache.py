@@ -1,4 +1,4 @@
-"""A store of arrays on disk: activations of frozen layers, cached across runs, within a limit."""
+"""The cache on disk: arrays, such as activations of frozen layers, kept for later runs within a limit."""
 
 import contextlib
 import errno
@@ -21,17 +21,18 @@ ADVICE = "set TFXFER_CACHE to a folder of yours with room, or use --cache memory
 
 
 class Store:
-    """A folder of entries, each complete or absent, shared by any number of processes.
+    """A folder of entries, each complete or absent, which any number of processes can share.
+
+    Only entries (`cache_entry.find`) and abandoned partial folders are ever removed from it.
 
     Args:
-        root: the folder; else $TFXFER_CACHE, $XDG_CACHE_HOME/tfxfer or ~/.cache/tfxfer.
-        limit: bytes of all entries together, those being written too; else $TFXFER_CACHE_GB times 1e9, or 50e9.
-        advice: what to do where the folder cannot be written or is full.
-
-    Nothing is ever removed but entries (`entry.find`) and partial folders that were left behind.
+        root: the folder; by default $TFXFER_CACHE, $XDG_CACHE_HOME/tfxfer or ~/.cache/tfxfer.
+        limit: the most bytes that all entries may take, including those being written; by default $TFXFER_CACHE_GB
+            times 1e9, or 50e9.
+        advice: what to do if the folder is full or cannot be written; it ends error messages.
 
     Raises:
-        InputError: TFXFER_CACHE_GB is no size.
+        InputError: TFXFER_CACHE_GB is not a size.
     """
 
     def __init__(self, root: str | Path | None = None, limit: int | None = None, advice: str = ADVICE):
@@ -41,9 +42,9 @@ class Store:
         self.advice = advice
 
     def open(self, key: str) -> dict[str, np.memmap] | None:
-        """The arrays of an entry, read-only and memory-mapped, every byte verified; None, if there is no good one.
+        """Opens an entry: its arrays, read-only and memory-mapped, with every byte verified; None if there is none.
 
-        A damaged entry is a warning, and `write` replaces it.
+        A damaged entry causes a warning and counts as none; `write` replaces it.
         """
         folder = self._folder(key)
         if not os.path.lexists(folder):
@@ -51,7 +52,7 @@ class Store:
         try:
             arrays = cache_entry.read(folder)
         except cache_entry.DamagedError as damage:
-            warnings.warn(f"cached entry {folder}: {damage}; it is computed anew", stacklevel=2)
+            warnings.warn(f"cached entry {folder}: {damage}; it is computed again", stacklevel=2)
             return None
         with contextlib.suppress(OSError):  # another user's cache can be read
             os.utime(folder / "manifest.json")
@@ -59,16 +60,21 @@ class Store:
 
     @contextlib.contextmanager
     def write(self, key: str, spec: Spec, about: dict[str, Any]) -> Iterator[dict[str, np.memmap]]:
-        """Yields arrays to fill, by name, zeros of the shapes and dtypes in `spec`; leaving the block makes the entry.
+        """Yields arrays to fill, by name: zeros of the shapes and dtypes in `spec`. They become an entry in the end.
 
-        Entries used longest ago make room for it. If another process made it meanwhile, that one stays. On an exception
-        nothing is left. `about` is of JSON's types; `tfxfer cache` shows its model, layer, data and split.
+        The entries that were used longest ago are removed to make room. If another process has made the entry
+        meanwhile, that one stays. After an exception nothing is left.
+
+        Args:
+            key: 64 hexadecimal digits.
+            spec: shape and dtype of each array.
+            about: facts in JSON's types; `tfxfer cache` shows model, layer, data and split.
 
         Raises:
-            InputError: it is larger than the limit or the disk, or the folder cannot be written.
+            InputError: the entry is larger than the limit or the disk, or the folder cannot be written.
         """
         folder = self._folder(key)
-        json.dumps(about)  # fails now, not when the arrays have taken an hour
+        json.dumps(about)  # fails now, not after the arrays have taken an hour
         with atomic.beside(folder) as draft:
             with self._writable():
                 self.root.mkdir(parents=True, exist_ok=True)
@@ -87,29 +93,29 @@ class Store:
                 atomic.sync(self.root)
 
     def fits(self, nbytes: int) -> bool:
-        """Whether `write` would take arrays of so many bytes, by the limit, the disk and the right to write."""
+        """Whether `write` would accept arrays of so many bytes: by the limit, the disk and the permission to write."""
         place = next(path for path in (self.root, *self.root.parents) if os.path.exists(path))
         if nbytes + atomic.size(self.root) > self.limit or not os.access(place, os.R_OK | os.W_OK | os.X_OK):
             return False
         return nbytes <= shutil.disk_usage(place).free + sum(known.bytes for known in self.entries())
 
     def entries(self) -> list[Entry]:
-        """All entries, damaged ones too, the last used first."""
+        """All entries, including damaged ones; the most recently used comes first."""
         try:
-            found = [known for folder in self.root.iterdir() if (known := cache_entry.find(folder))]
+            entries = [known for folder in self.root.iterdir() if (known := cache_entry.find(folder))]
         except FileNotFoundError:
             return []
         except OSError as error:
             raise InputError(f"{self.root}: {error.strerror}: set TFXFER_CACHE to a folder of yours") from None
-        return sorted(found, key=lambda known: known.last_used, reverse=True)
+        return sorted(entries, key=lambda entry: entry.last_used, reverse=True)
 
     def remove(self, keys: Iterable[str]) -> int:
-        """Removes the entries of these keys; how many bytes they were. One that cannot be removed stays."""
+        """Removes the entries of these keys, as far as possible, and returns how many bytes they had."""
         keys = set(keys)
         return sum(known.bytes for known in self.entries() if known.key in keys and atomic.drop(known.path))
 
     def clear(self) -> int:
-        """Removes all entries and what interrupted runs left; how many bytes the entries were."""
+        """Removes all entries and what interrupted runs left; returns how many bytes the entries had."""
         atomic.sweep(self.root)
         return self.remove(known.key for known in self.entries())
 
@@ -126,19 +132,19 @@ class Store:
             raise InputError(f"{self.root}: cannot be written ({error.strerror}): {self.advice}") from None
 
     def _clear_way(self, folder: Path) -> None:
-        """Removes a damaged entry of the key to write; what else is there is not ours to remove."""
+        """Removes a damaged entry of the key to write; anything else at its place is not ours to remove."""
         if not os.path.lexists(folder):
             return
         try:
             cache_entry.read(folder)
         except cache_entry.DamagedError:
             if not (cache_entry.find(folder) and atomic.drop(folder)) and os.path.lexists(folder):
-                raise InputError(f"{folder} is in the way and not ours: move it, or {self.advice}") from None
+                raise InputError(f"{folder} is in the way and not from tfxfer: move it, or {self.advice}") from None
 
     def _make_room(self, nbytes: int) -> None:
-        known = self.entries() if self.fits(nbytes) else []  # else there is no use in removing any
+        known = self.entries() if self.fits(nbytes) else []  # otherwise removing entries would not help
         others = atomic.size(self.root)  # being written, such as the same layer's for another split
-        total = nbytes + others + sum(one.bytes for one in known)
+        total = nbytes + others + sum(entry.bytes for entry in known)
         while known and (total > self.limit or shutil.disk_usage(self.root).free < nbytes):
             oldest = known.pop()
             total -= oldest.bytes if atomic.drop(oldest.path) else 0
@@ -152,7 +158,7 @@ class Store:
 
 
 def amount(nbytes: int) -> str:
-    """Bytes for people: 1.5 MB, 20.0 GB."""
+    """A number of bytes as text: 1.5 MB, 20.0 GB."""
     return f"{nbytes / 1e9:,.1f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:,.1f} MB"
 
 

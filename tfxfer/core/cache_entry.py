@@ -1,4 +1,4 @@
-"""One entry of the cache: a folder named by its key with arrays 0.npy, 1.npy, ... and a manifest to check them by."""
+"""One entry of the cache: a folder named by its key, with arrays 0.npy, 1.npy, ... and a manifest that checks them."""
 
 import datetime
 import hashlib
@@ -14,18 +14,18 @@ import numpy as np
 from tfxfer.core import atomic
 
 KEY = re.compile(r"[0-9a-f]{64}")
-_FILE = re.compile(r"manifest\.json|\d+\.npy|\..*")  # the last: what Finder or NFS leave
+_FILE = re.compile(r"manifest\.json|\d+\.npy|\..*")  # the last: files that Finder or NFS leave
 
 Spec = dict[str, tuple[tuple[int, ...], np.dtype]]
 
 
 class DamagedError(Exception):
-    """What is wrong with an entry, in a few words."""
+    """An entry is damaged; the message says how, in a few words."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry: its folder, size on disk, last use in local time, and what it is of; {} if its manifest is damaged."""
+    """An entry: its folder, size on disk, last use in local time, and facts ({} if its manifest is damaged)."""
 
     key: str
     path: Path
@@ -35,7 +35,7 @@ class Entry:
 
 
 def find(folder: Path) -> Entry | None:
-    """The entry in a folder, damaged or not; None, if the folder's name or anything in it is not an entry's."""
+    """The entry in a folder, damaged or not; None if its name or anything in it does not belong to an entry."""
     try:
         if not KEY.fullmatch(folder.name) or folder.is_symlink():
             return None
@@ -55,10 +55,10 @@ def find(folder: Path) -> Entry | None:
 
 
 def read(folder: Path) -> dict[str, np.memmap]:
-    """The arrays of an entry, read-only and memory-mapped, once every byte of them was read and found right.
+    """Opens the arrays of an entry, read-only and memory-mapped, after every byte has been verified.
 
     Raises:
-        DamagedError: the manifest or an array is missing, cut short, changed or another entry's.
+        DamagedError: the manifest or an array is missing, truncated, changed or from another entry.
     """
     arrays = {}
     for number, (name, row) in enumerate(_manifest(folder)["arrays"].items()):
@@ -83,11 +83,11 @@ def read(folder: Path) -> dict[str, np.memmap]:
 
 
 def create(folder: Path, spec: Spec) -> dict[str, np.memmap]:
-    """Makes the folder and its arrays, zeros to fill, with their room on the disk taken.
+    """Makes the folder and its arrays, zeros to fill, and reserves their room on the disk.
 
     Raises:
-        OSError: it cannot, or the disk is full.
-        ValueError: a dtype that .npy cannot hold.
+        OSError: the files cannot be made, or the disk is full.
+        ValueError: .npy files cannot hold a dtype.
     """
     folder.mkdir()
     arrays = {}
@@ -97,14 +97,14 @@ def create(folder: Path, spec: Spec) -> dict[str, np.memmap]:
             raise ValueError(f"{name}: {stored} cannot be stored")
         path = folder / f"{number}.npy"
         arrays[name] = cast(np.memmap, np.lib.format.open_memmap(path, "w+", stored, tuple(shape)).view(kind))
-        if hasattr(os, "posix_fallocate"):  # else a disk that fills up kills the process when it writes to the mapping
+        if hasattr(os, "posix_fallocate"):  # without it, a full disk kills the process that writes
             with path.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return arrays
 
 
 def seal(folder: Path, key: str, arrays: dict[str, np.memmap], about: dict[str, Any]) -> None:
-    """Brings the arrays of `create` to the disk and writes their manifest; they are read-only from here on."""
+    """Flushes the arrays of `create` to the disk and writes their manifest; they are read-only from then on."""
     rows = {}
     for number, (name, array) in enumerate(arrays.items()):
         array.flags.writeable = False  # what is hashed stays as it is

@@ -1,4 +1,4 @@
-"""Messages of libraries that are not for the user, kept off the terminal and out of notebooks."""
+"""Keeps messages of libraries that are not meant for the user off the terminal and out of notebooks."""
 
 import contextlib
 import logging
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def native_stderr() -> Iterator[None]:
-    """Within the block nothing reaches the process's standard error, which no log level of TensorFlow's achieves."""
+    """Within the block nothing reaches the process's standard error; no log level of TensorFlow achieves that."""
     sys.stderr.flush()
     terminal = os.dup(2)
     try:
@@ -24,7 +24,7 @@ def native_stderr() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loggers() -> Iterator[None]:
-    """Within the block TensorFlow's loggers pass warnings on and nothing less: in a notebook they tell more."""
+    """Within the block TensorFlow's loggers pass on warnings and errors only; in a notebook they would say more."""
     levels = {logger: logger.level for logger in map(logging.getLogger, ("tensorflow", "absl"))}
     try:
         for logger in levels:
@@ -36,7 +36,7 @@ def loggers() -> Iterator[None]:
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow, unless that is done, without its start-up messages."""
+    """Imports TensorFlow without its start-up messages, unless it is imported already."""
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below 3, every missing GPU is reported as an error

@@ -1,8 +1,8 @@
-"""One device or many: `tf.distribute` strategies by name, and what is the same whatever the strategy."""
+"""One device or many: `tf.distribute` strategies by name, and operations that work with any of them."""
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -16,14 +16,18 @@ _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalE
 
 
 def create(name: str) -> tf.distribute.Strategy | None:
-    """A strategy by name; "multiworker" has to be created before TensorFlow runs anything else.
+    """Creates a strategy by name; "multiworker" has to be created before TensorFlow runs anything else.
 
     Args:
-        name: "none" (one device), "mirrored" (all GPUs of this machine, without any all logical CPUs), "multiworker"
-            (the cluster that the variable TF_CONFIG describes, the same program started on each), "tpu".
+        name: "none" (one device), "mirrored" (all GPUs of this machine; if it has none, all logical CPUs),
+            "multiworker" (the cluster that the variable TF_CONFIG describes, with the same program started on each
+            machine), or "tpu".
+
+    Returns:
+        The strategy, or None for "none".
 
     Raises:
-        InputError: unknown name, no or a wrong TF_CONFIG, workers that do not answer, no TPU.
+        InputError: the name is unknown, TF_CONFIG is missing or wrong, workers do not answer, or there is no TPU.
     """
     if name not in NAMES:
         raise InputError(f"strategy {name!r}: expected one of {', '.join(NAMES)}")
@@ -45,12 +49,12 @@ def create(name: str) -> tf.distribute.Strategy | None:
 
 
 def default(strategy: tf.distribute.Strategy | None) -> tf.distribute.Strategy:
-    """The strategy, or TensorFlow's own for one device."""
+    """The strategy, or TensorFlow's default for one device."""
     return tf.distribute.get_strategy() if strategy is None else strategy
 
 
 def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
-    """Whether this process writes the files: the only one, or the first of several workers."""
+    """Whether this process writes the files: it is the only one, or the first of several workers."""
     if strategy is None or workers(strategy) == 1:
         return True
     resolver = strategy.cluster_resolver
@@ -59,7 +63,7 @@ def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
 
 
 def mirror(model: keras.Model, strategy: tf.distribute.Strategy | None) -> keras.Model:
-    """The model itself on one device; else a copy whose variables live on every replica of the strategy."""
+    """The model itself on one device; otherwise a copy whose variables live on every replica of the strategy."""
     if strategy is None:
         return model
     with strategy.scope():
@@ -78,11 +82,13 @@ def assign(target: keras.Model | keras.Optimizer, source: keras.Model | keras.Op
 def distribute(
     strategy: tf.distribute.Strategy | None, batches: tf.data.Dataset, read: Callable, batch_size: int
 ) -> tf.data.Dataset:
-    """Batches split among the replicas of all workers, each worker reading its own replicas' parts alone.
+    """Splits batches among the replicas of all workers; each worker reads only its own replicas' parts.
 
     Args:
-        batches: as `order.shares` takes them; the same on every worker.
-        read: what to do with a part, (part, weights) -> elements.
+        strategy: the strategy; None for one device.
+        batches: as `batching.shares` takes them; the same on every worker.
+        read: maps a part to elements, (part, weights) -> elements.
+        batch_size: the most examples in a batch.
     """
     strategy = default(strategy)
 
@@ -98,7 +104,7 @@ def distribute(
 
 
 def broadcast(strategy: tf.distribute.Strategy | None, content: bytes) -> bytes:
-    """The chief's bytes, on each worker."""
+    """Returns the chief's bytes on each worker."""
     if strategy is None or workers(strategy) == 1:
         return content
     own = np.frombuffer(content + b"." if is_chief(strategy) else b"", np.uint8)  # all empty: TensorFlow would crash
@@ -107,7 +113,7 @@ def broadcast(strategy: tf.distribute.Strategy | None, content: bytes) -> bytes:
 
 
 def workers(strategy: tf.distribute.Strategy | None) -> int:
-    """Number of processes that take part."""
+    """The number of processes that take part."""
     if strategy is None or not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 1
     return sum(map(len, strategy.cluster_resolver.cluster_spec().as_dict().values())) or 1
@@ -121,14 +127,14 @@ def agree(strategy: tf.distribute.Strategy | None, condition: bool) -> bool:
 
 
 def _from_all(strategy: tf.distribute.Strategy, own: np.ndarray) -> np.ndarray:
-    """Joins what each worker has, once for each of its replicas, on every worker."""
+    """Concatenates the arrays of all workers, each repeated for each of its replicas, on every worker."""
     joined = tf.function(lambda: strategy.gather(strategy.run(lambda: tf.constant(own)), axis=0), autograph=False)
     with watch(strategy):
         return joined.get_concrete_function()().numpy()
 
 
 @contextlib.contextmanager
-def watch(strategy: tf.distribute.Strategy | None):
+def watch(strategy: tf.distribute.Strategy | None) -> Iterator[None]:
     """Turns the errors by which TensorFlow reports a lost worker into one line."""
     try:
         yield
@@ -136,4 +142,4 @@ def watch(strategy: tf.distribute.Strategy | None):
         if workers(strategy) == 1:
             raise
         reason = re.sub(r"{{.*?}}", "", error.message).strip().splitlines()[0][:200]
-        raise InputError(f"a worker of the cluster is gone ({reason}): start all of them again with --resume") from None
+        raise InputError(f"a worker of the cluster is gone ({reason}): start all workers again with --resume") from None

@@ -1,11 +1,11 @@
-"""The one exception that means: the caller can mend this."""
+"""The one exception that means that the caller can fix something."""
 
 import errno
 import re
 
 
 class InputError(ValueError):
-    """What came, what was expected, what to do, in one line. The command line prints it and exits with 2."""
+    """One line: what was given, what was expected and what to do. The command line prints it and exits with 2."""
 
     def __init__(self, message: str):
         super().__init__(" ".join(message.split()))
@@ -20,7 +20,7 @@ def shown(value: object) -> str:
 
 
 def met_by_tensorflow(error: BaseException | None) -> InputError | None:
-    """The bad input that an error of TensorFlow's is about, such as a file that tf.data could not read any more."""
+    """The bad input behind an error of TensorFlow, such as a file that tf.data could not read any more, or None."""
     line = re.search(r"\bInputError: (.+)", str(error)) if type(error).__module__.startswith("tensorflow.") else None
     return line and InputError(line[1])
 
@@ -30,10 +30,14 @@ _CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO}
 
 
 def met_by_machine(error: BaseException) -> InputError | None:
-    """What is wrong with the machine, where it is neither the input nor a bug: disk full, no permission, no memory."""
+    """What is wrong with the machine if neither input nor code is: disk full, no permission, no memory; or None."""
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.errno in _FULL | _CLOSED:
-        advice = "free space, or give another folder" if error.errno in _FULL else "give a folder that you may use so"
+        advice = (
+            "free space, or give another folder"
+            if error.errno in _FULL
+            else "give a folder that you have permission to use"
+        )
         return InputError(f"{error.filename or 'a file'}: {error.strerror}: {advice}")
     if "No space left on device" in text:  # TensorFlow's, with errors of its own kinds
         return InputError("no space left on the disk: free some, or give another folder")

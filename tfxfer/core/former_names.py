@@ -1,4 +1,4 @@
-"""Names that version 0.1 gave to modules, which still work: users' code and model cards say them."""
+"""The names that modules had in version 0.1; they still work, because users' code and model cards use them."""
 
 import importlib
 import importlib.abc
@@ -39,13 +39,13 @@ _AS_FOLDER = (
 
 
 def current(name: str) -> str | None:
-    """What a module is called now; None for one that has had no other name."""
+    """The present name of a module; None if the name is not a former one."""
     package = ".".join(name.split(".")[:2])
     return MODULES[package] + name.removeprefix(package) if package in MODULES else None
 
 
 class _Loader(importlib.abc.InspectLoader):
-    """Gives the module under its present name, which is imported once, in place of a second copy."""
+    """Loads the module of the present name, so that there is no second copy of it."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
         return None
@@ -73,6 +73,6 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def install() -> None:
-    """Lets `import tfxfer.<former name>` find the module; once is enough."""
+    """Makes `import tfxfer.<former name>` find the module. Calling it again changes nothing."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())

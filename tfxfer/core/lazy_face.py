@@ -1,4 +1,4 @@
-"""The face of a folder: what may be asked of it stands in `__init__.pyi` and loads on first use."""
+"""The public names of a folder: they are listed in its `__init__.pyi` and load on first use."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,8 +15,8 @@ def lazy_face(
     Args:
         module: the package's `__name__`.
         file: its `__file__`.
-        light: names that do without TensorFlow. For all others TensorFlow is imported first, without the messages that
-            it prints when it starts.
+        light: names that work without TensorFlow. For all others TensorFlow is imported first, without its start-up
+            messages.
     """
     load, listing, names = lazy_loader.attach_stub(module, file)
 

@@ -1,4 +1,4 @@
-"""How much memory there is to take: what the machine has free, or what a container or a job may still use of it."""
+"""How much memory is available: what the machine has free, or what a container or a job may still use of it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import psutil
 
 from tfxfer.core.errors import InputError
 
-SHARE = 0.5  # of what is available, that one thing may take unasked
+SHARE = 0.5  # of the available memory, that one thing may take without being asked to
 _CGROUPS = Path("/proc/self/cgroup")
 _MOUNT = Path("/sys/fs/cgroup")
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
@@ -15,34 +15,34 @@ _V2 = ("memory.max", "memory.current", "inactive_file")
 
 
 def available() -> int:
-    """Bytes that can be taken without swapping and without being killed for it.
+    """Bytes that this process can take without swapping and without being killed.
 
-    The least of what the kernel has free and what each control group that this process is in has left: its limit, less
-    what is used, but for files read that can be dropped. Docker, Kubernetes and Slurm limit jobs so; the kernel's own
-    figure knows nothing of it. https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
+    The minimum of what the kernel has free and what each control group of this process has left: its limit minus its
+    use, not counting file caches that can be dropped. Docker, Kubernetes and Slurm limit jobs this way, which the
+    kernel's own figure does not show. https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
     """
     return max(0, min([psutil.virtual_memory().available, *_left()]))
 
 
 def room() -> float:
-    """Bytes that may be taken unasked: `SHARE` of what is available."""
+    """Bytes that may be taken by default: `SHARE` of the available memory."""
     return SHARE * available()
 
 
 def fits(nbytes: int) -> bool:
-    """Whether so many bytes may be taken unasked."""
+    """Whether so many bytes may be taken by default."""
     return nbytes <= room()
 
 
 def need(nbytes: float, what: str) -> None:
-    """Refuses, before it is begun, what takes more memory than there is.
+    """Refuses a computation that needs more memory than is available, before it starts.
 
     Args:
-        nbytes: what it takes at least, at its peak.
-        what: names it, with the sizes that make it large.
+        nbytes: the least that it needs at its peak.
+        what: its name, with the sizes that make it large.
 
     Raises:
-        InputError: there is not so much.
+        InputError: there is not enough memory.
     """
     if nbytes > (free := available()):
         raise InputError(

@@ -1,7 +1,7 @@
 """Images and labels as tf.data: `load` a data set by name or path, `from_arrays`, and `corrupt`, `relabel` or
 `permute_pixels` what was loaded.
 
-A `Splits` has disjoint `.train`, `.validation` and `.test`; nothing here knows of networks.
+`Splits` have disjoint `.train`, `.validation` and `.test`; nothing here knows about networks.
 """
 
 from tfxfer.core.lazy_face import lazy_face

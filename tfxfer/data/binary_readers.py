@@ -1,9 +1,11 @@
-"""Readers of the image files data sets come in: IDX and CIFAR-10's binary batches, checked as they are read."""
+"""Readers of two file formats of data sets, IDX and CIFAR-10's binary batches, which check what they read."""
 
 import contextlib
 import gzip
+import io
 import math
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ IDX_FILES = (
     "t10k-labels-idx1-ubyte",
 )
 CIFAR10_FILES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
+Opened = gzip.GzipFile | io.BufferedReader
 _CHUNK = 1 << 24
 _CIFAR10_MOST = 10_000 * 3073
 
@@ -32,7 +35,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         uint8 array of that many dimensions, values 0-255.
 
     Raises:
-        InputError: the file is not such an IDX file, is cut short, or is longer than its header says.
+        InputError: the file is not such an IDX file, is truncated, or is longer than its header says.
 
     The format is described at the foot of http://yann.lecun.com/exdb/mnist/.
     """
@@ -51,8 +54,8 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _opened(path: Path):
-    """Opens a file, unzipping it if its first bytes are gzip's; what can go wrong becomes one line."""
+def _opened(path: Path) -> Iterator[Opened]:
+    """Opens a file, through gzip if its first bytes say so; errors become InputErrors."""
     try:
         with path.open("rb") as file:
             zipped = file.read(2) == b"\x1f\x8b"
@@ -66,18 +69,18 @@ def _opened(path: Path):
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _exactly(path: Path, file, shape: tuple[int, ...]) -> np.ndarray:
-    """Reads prod(shape) bytes and no more, in pieces, so that a lying header costs no memory."""
-    wanted, pieces, got = math.prod(shape), [], 0
-    while got <= wanted and (piece := file.read(min(_CHUNK, wanted + 1 - got))):
+def _exactly(path: Path, file: Opened, shape: tuple[int, ...]) -> np.ndarray:
+    """Reads prod(shape) bytes and no more, in pieces, so that a wrong header costs no memory."""
+    expected, pieces, length = math.prod(shape), [], 0
+    while length <= expected and (piece := file.read(min(_CHUNK, expected + 1 - length))):
         pieces.append(piece)
-        got += len(piece)
-    if got != wanted:
-        have = "more" if got > wanted else f"only {got:,}"
-        raise InputError(f"{path}: header says {shape} = {wanted:,} bytes, the file has {have}: download it again")
+        length += len(piece)
+    if length != expected:
+        have = "more" if length > expected else f"only {length:,}"
+        raise InputError(f"{path}: header says {shape} = {expected:,} bytes, the file has {have}: download it again")
     try:
         return np.frombuffer(b"".join(pieces), np.uint8).reshape(shape)
-    except ValueError:  # nothing, of a size that no array has
+    except ValueError:  # an empty array with sides that are too large
         raise InputError(f"{path}: header says {shape}, which no array can be: download it again") from None
 
 
@@ -108,7 +111,7 @@ def read_cifar10(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     path = Path(path)
     with _opened(path) as file:
-        raw = np.frombuffer(file.read(_CIFAR10_MOST + 1), np.uint8)  # and no more, whatever a gzip unfolds to
+        raw = np.frombuffer(file.read(_CIFAR10_MOST + 1), np.uint8)  # and no more, even if a gzip file holds more
     if raw.size > _CIFAR10_MOST:
         raise InputError(f"{path}: more than the {_CIFAR10_MOST:,} bytes of 10,000 images: download it again")
     if not raw.size or raw.size % 3073:

@@ -1,4 +1,4 @@
-"""The data sets that are known by name, and the kinds of paths that a data set may be."""
+"""The data sets that are known by name, and the kinds of paths that a data set can have."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 @dataclass(frozen=True)
 class Known:
-    """A public data set: what it holds when whole, and the files TFDS wants to make it from."""
+    """A public data set: what it holds when it is complete, and the files from which TFDS makes it."""
 
     summary: str
     classes: tuple[str, ...]

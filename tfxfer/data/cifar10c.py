@@ -1,4 +1,4 @@
-"""CIFAR-10-C as it is published: 19 .npy files and labels.npy, or TFDS's configurations of the same."""
+"""CIFAR-10-C as published: 19 .npy files and labels.npy, or TFDS's configurations of the same data."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ Cell = tuple[str, int]
 
 
 def parse(name: str) -> tuple[Cell, ...]:
-    """Corruptions and severities that `cifar10_corrupted`, `cifar10_corrupted/NAME` or `.../NAME_SEVERITY` names."""
+    """The corruptions and severities that `cifar10_corrupted`, perhaps with /NAME or /NAME_SEVERITY, stands for."""
     _, _, wanted = name.partition("/")
     corruption, _, severity = wanted.rpartition("_")
     if not wanted:
@@ -34,14 +34,14 @@ def parse(name: str) -> tuple[Cell, ...]:
 
 
 def read(cells: tuple[Cell, ...], data_dir: str | Path | None = None) -> tuple[dict[Cell, np.ndarray], np.ndarray, str]:
-    """Finds the folder `CIFAR-10-C` in `data_dir` or the system's share/datasets, or asks TFDS.
+    """Reads the folder `CIFAR-10-C` in `data_dir` or the system's share/datasets, or else what TFDS provides.
 
     Returns:
         For each cell uint8 (10000, 32, 32, 3), memory-mapped from the folder's files, in the order of CIFAR-10's test
         images; their labels int64 (10000,); and where they are.
 
     Raises:
-        InputError: files missing, or not what CIFAR-10-C's are.
+        InputError: files are missing, or they are not those of CIFAR-10-C.
     """
     root = sources.directory(data_dir)
     for folder in sources.candidates("cifar10_corrupted", root, "CIFAR-10-C"):

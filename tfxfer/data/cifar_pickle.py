@@ -1,4 +1,4 @@
-"""A reader of CIFAR-10's Python version, which is pickled, without trusting the file and without NumPy's pickling."""
+"""A reader of CIFAR-10's Python version, which is pickled, that trusts neither the file nor NumPy's unpickling."""
 
 import io
 from pathlib import Path
@@ -13,13 +13,13 @@ FILES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
 
 
 class _Array:
-    """What the file says of an array: NumPy's (version, shape, dtype, Fortran order, bytes)."""
+    """An array as the file describes it: NumPy's (version, shape, dtype, Fortran order, bytes)."""
 
     state: object = ()
 
 
 class _Kind:
-    """A dtype by its name; its details say no more about single bytes."""
+    """A dtype by its name; the other details do not matter for single bytes."""
 
     def __init__(self, name=b"", *flags):
         self.name = name
@@ -56,7 +56,7 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         uint8 images (n, 32, 32, 3) and int64 labels (n,) in 0-9.
 
     Raises:
-        InputError: it is none of them, or was changed or cut short.
+        InputError: the file is none of them, or was changed or truncated.
     """
     path = Path(path)
     try:
@@ -70,7 +70,7 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         if not right or not isinstance(raw, bytes) or len(raw) != 3072 * len(labels):
             raise ValueError(f"data of shape {shape} for {len(labels)} labels, expected uint8 (n, 3072)")
         if labels.dtype.kind != "i" or labels.min() < 0 or labels.max() > 9:
-            raise ValueError("labels are no integers from 0 to 9")
+            raise ValueError("labels are not integers from 0 to 9")
     except Exception as error:  # whatever a damaged pickle ends in
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: not a batch of CIFAR-10's Python version ({reason}): download it again") from None

@@ -1,4 +1,4 @@
-"""Coarser classes: groups of a data set's own."""
+"""Coarser classes: groups of a data set's classes."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,22 @@ from tfxfer.data.splits import SPLITS, Splits
 
 
 def relabel(splits: Splits, groups: Mapping[str, Sequence[str]]) -> Splits:
-    """The same images under the names of groups: `{"shoes": ["Sandal", "Sneaker"], "bags": ["Bag"]}`.
+    """Labels images by groups of classes, such as `{"shoes": ["Sandal", "Sneaker"], "bags": ["Bag"]}`.
 
-    Images keep split, order and id. Those of a class that is in no group are left out, with one warning that names
-    the class: of a question about shoes and bags, shirts are no part. Name them in a group of their own to keep them.
+    Images keep split, order and id. Images of a class that is in no group are left out, with one warning that names
+    the class: shirts do not belong to a question about shoes and bags. To keep them, give them a group of their own.
 
     Args:
-        groups: name -> classes of `splits.classes`, each in one group at most. The order gives the new labels.
+        splits: the data set.
+        groups: for each group's name its classes, from `splits.classes`, each in one group at most. The order of the
+            groups gives the new labels.
+
+    Returns:
+        Splits of the same images with the groups as classes.
 
     Raises:
-        InputError: fewer than two groups, an empty one, a class that is unknown or in two places, or a group without
-            training images.
+        InputError: there are fewer than two groups, a group is empty or has no training images, or a class is unknown
+            or in two groups.
     """
     known = {name: label for label, name in enumerate(splits.classes)}
     if len(groups) < 2 or not all(groups.values()):
@@ -41,8 +46,8 @@ def relabel(splits: Splits, groups: Mapping[str, Sequence[str]]) -> Splits:
     if others := [name for name, label in known.items() if new[label] < 0]:
         lost = sum(splits.size(split) - len(rows) for split, rows in kept.items())
         warnings.warn(f"{lost:,} images of {', '.join(others)} are in no group and left out", stacklevel=2)
-    some = splits.only(**kept)
-    rows = {split: Rows(old.images, new[old.labels].astype(np.int64), old.facts) for split, old in some.rows.items()}
+    subset = splits.only(**kept)
+    rows = {split: Rows(old.images, new[old.labels].astype(np.int64), old.facts) for split, old in subset.rows.items()}
     if missing := [name for i, name in enumerate(groups) if i not in rows["train"].labels]:
         raise InputError(f"group {missing[0]} has no training image: add images, raise limit, or leave it out")
-    return replace(some, name=f"{splits.name} in {len(groups)} groups", classes=tuple(groups), rows=rows)
+    return replace(subset, name=f"{splits.name} in {len(groups)} groups", classes=tuple(groups), rows=rows)

@@ -1,7 +1,7 @@
-"""A picture file of any kind to RGB pixels, upright, by Pillow: the same for training and for prediction.
+"""Decodes image files of any kind to upright RGB pixels with Pillow: the same for training and for prediction.
 
-TensorFlow's own decoders are as fast, but know no EXIF orientation, no TIFF and not every BMP, and show colours that
-are hidden where a picture is transparent.
+TensorFlow's own decoders are as fast, but they do not know EXIF orientation, TIFF and some kinds of BMP, and they show
+colours that are hidden by transparency.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ _large_picture = threading.Lock()
 
 
 def pixels(path: str, shape: tuple[int, int, int]) -> np.ndarray:
-    """Reads a picture as a network sees it: decoded, resized (bilinear, antialiased), grey where that is its shape.
+    """Reads an image as a network sees it: decoded, resized (bilinear, antialiased), and grey if it has one channel.
 
     Args:
         path: a file, as `decode` takes it.
@@ -62,16 +62,16 @@ def pixels(path: str, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def decode(path: str) -> Image.Image:
-    """Reads a picture; of several in one file, the first. What kind it is of shows its content, not its name.
+    """Reads an image file, or the first image of several in it. Its kind is recognised by its content, not its name.
 
     Returns:
-        Mode RGB, turned as its EXIF orientation says. Grey gets three equal channels; palettes are looked up; what is
-        transparent lies on white; 16-bit values keep their high byte; CMYK is converted without its colour profile.
-        A picture of more than `LARGE` pixels has a half of its height and width, or a quarter if that is more still: a
-        JPEG by its own transform, others by the mean of 2 x 2 or 4 x 4 pixels.
+        An image of mode RGB, turned as its EXIF orientation says. Grey becomes three equal channels; palettes are
+        looked up; transparent parts lie on white; 16-bit values keep their high byte; CMYK is converted without its
+        colour profile. An image of more than `LARGE` pixels is reduced to half its height and width, or to a quarter if
+        that is still more: a JPEG by its own transform, others by the mean of 2 x 2 or 4 x 4 pixels.
 
     Raises:
-        InputError: with the path and the reason why it cannot be read.
+        InputError: the file cannot be read; the message has the path and the reason.
     """
     try:
         facts = os.stat(path)
@@ -90,7 +90,7 @@ def decode(path: str) -> Image.Image:
 
 
 def _opened(file: BinaryIO) -> Image.Image:
-    """What Image.open does, without its warnings of large pictures, for which there are bounds here."""
+    """Does what Image.open does, without its warnings about large images, which have limits of their own here."""
     start = file.read(16)
     for kind in KINDS:
         read, begins = Image.OPEN[kind.upper()]
@@ -104,14 +104,14 @@ def _opened(file: BinaryIO) -> Image.Image:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """One large picture at a time, whatever the number of threads; Pillow's readers of TIFF and GIF warn of them."""
+    """Decodes one large image at a time, whatever the number of threads; Pillow's warnings about them are off."""
     with _large_picture, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield
 
 
 def _factor(picture: Image.Image) -> int:
-    """By how much to reduce a picture whose header has been read."""
+    """By what factor to reduce an image whose header has been read."""
     width, height = picture.size
     whole = width * height
     if whole <= LARGE:
@@ -150,7 +150,7 @@ def _upright(picture: Image.Image) -> Image.Image:
         return picture
     try:
         return ImageOps.exif_transpose(picture)
-    except Exception:  # EXIF data that is no EXIF data says nothing about the picture
+    except Exception:  # broken EXIF data says nothing about the image
         return picture
 
 

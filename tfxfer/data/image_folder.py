@@ -1,4 +1,4 @@
-"""Folders of pictures, a folder for each class: their names, listed in a moment, no file opened."""
+"""Image folders, with one folder per class: file names are listed quickly, and no file is opened."""
 
 import os
 import warnings
@@ -21,19 +21,20 @@ Listed = tuple[np.ndarray, np.ndarray]  # paths, str (n,), and labels, int64 (n,
 
 
 def listing(folder: Path) -> tuple[tuple[str, ...], dict[str, Listed]]:
-    """Lists pictures by class, and by part where the folder is divided.
+    """Lists images by class, and by part if the folder is divided into parts.
 
-    A class is a folder with files named as `SUFFIXES` in it or anywhere below it. Class folders are either directly in
-    the folder, or in its folders train, test and validation (or training, testing, valid, val; of the latter two, one
-    or both). Hidden files and __MACOSX are passed over; other files are left out, with one warning that names some.
+    A class is a folder that has files with one of the `SUFFIXES`, directly or anywhere below it. Class folders are
+    either directly in the folder, or in its folders train, test and validation (also spelt training, testing, valid or
+    val; test or validation may be missing). Hidden files and __MACOSX are ignored; other files are left out, with one
+    warning that names some of them.
 
     Returns:
-        The classes, sorted, and for "train" and what else there is of "validation" and "test" paths and labels, sorted
-        by class, folder and name.
+        The classes, sorted; and paths and labels for "train" and, if they exist, "validation" and "test", sorted by
+        class, folder and name.
 
     Raises:
-        InputError: no such folder, fewer than two classes, one without pictures, a part with a class that training
-            has not, names that are not UTF-8, or links that lead in circles.
+        InputError: the folder does not exist, there are fewer than two classes, a class has no images, a part has a
+            class that training does not have, a name is not UTF-8, or links lead in circles.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: expected one with a folder of images per class")
@@ -65,7 +66,7 @@ def listing(folder: Path) -> tuple[tuple[str, ...], dict[str, Listed]]:
 
 
 def left_out(folder: str, files: Iterable[str]) -> str:
-    """A line on files in a folder that are not named as pictures are: how many, and which the first are."""
+    """One line about files in a folder that have none of the `SUFFIXES`: how many there are, and the first names."""
     names = sorted(os.path.relpath(file, folder) for file in files)
     shown = ", ".join([*names[:NAMED], *([f"and {len(names) - NAMED:,} more"] if len(names) > NAMED else [])])
     count = f"{len(names):,} {'file' if len(names) == 1 else 'files'}"
@@ -73,7 +74,7 @@ def left_out(folder: str, files: Iterable[str]) -> str:
 
 
 def _parts(folder: Path) -> dict[str, Path]:
-    """The folders of training, validation and test; or all of it as training where it is not divided."""
+    """The folders of training, validation and test; or the folder itself as training if it is not divided."""
     names = [entry.name for entry in _entries(folder) if entry.is_dir()]
     parts = {part: [name for name in names if name.lower() in spelt] for part, spelt in PARTS.items()}
     if not parts["train"] or not (parts["validation"] or parts["test"]):
@@ -94,7 +95,7 @@ def _classes(folder: Path) -> dict[str, Path]:
 
 
 def _below(folder: Path, above: tuple[str, ...] = ()) -> Iterator[str]:
-    """Paths of all files in a folder and in those inside it, in order of their names."""
+    """Paths of all files in a folder and below it, sorted by name."""
     real = os.path.realpath(folder)
     if real in above:
         raise InputError(f"{folder}: is a link to a folder that it is in: remove it")
@@ -106,7 +107,7 @@ def _below(folder: Path, above: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 def _entries(folder: Path) -> list[os.DirEntry]:
-    """What a folder holds, sorted, without what is hidden; names must be readable text."""
+    """The entries of a folder, sorted, without hidden ones; names have to be readable text."""
     try:
         with os.scandir(folder) as inside:
             found = [entry for entry in inside if not entry.name.startswith(".") and entry.name != "__MACOSX"]

@@ -1,4 +1,4 @@
-"""Which files hold pictures, and what: each is decoded once, and remembered while it stays as it is."""
+"""Which image files can be read, and a digest of each: a file is decoded once and remembered until it changes."""
 
 import contextlib
 import hashlib
@@ -22,16 +22,17 @@ NAMED = 3  # unreadable files that a line names
 
 
 def readable(splits: Splits, skip_bad: bool = False) -> tuple[Splits, dict[str, list[bytes]]]:
-    """The examples whose files can be read; `notes` get the files that cannot.
+    """Restricts splits of image files to files that can be read; the `notes` get those that cannot.
 
     Args:
-        skip_bad: leave out what cannot be read, with a warning, instead of refusing it.
+        splits: splits whose images are files.
+        skip_bad: leave out files that cannot be read, with a warning, instead of refusing them.
 
     Returns:
-        Those splits, and for each of their files 16 bytes as `look` gives them, by split.
+        The restricted splits, and by split a digest of each file as `look` returns it.
 
     Raises:
-        InputError: files cannot be read.
+        InputError: files cannot be read, and `skip_bad` is not set.
     """
     files = {split: splits.rows[split].paths for split in SPLITS}
     paths = np.concatenate(list(files.values()))
@@ -41,7 +42,7 @@ def readable(splits: Splits, skip_bad: bool = False) -> tuple[Splits, dict[str, 
         more = [f"and {len(faults) - NAMED:,} more"] if len(faults) > NAMED else []
         line = f"{len(faults):,} of {len(paths):,} files cannot be read: {'; '.join([*reasons, *more])}"
         if not skip_bad:
-            raise InputError(f"{line}: mend them, take them out, or leave them out with --skip-bad (skip_bad=True)")
+            raise InputError(f"{line}: repair them, remove them, or leave them out with --skip-bad (skip_bad=True)")
         warnings.warn(f"{line}: left out", stacklevel=3)
     good = {split: np.flatnonzero([path not in faults for path in subset]) for split, subset in files.items()}
     subset = splits.only(**good)
@@ -51,15 +52,15 @@ def readable(splits: Splits, skip_bad: bool = False) -> tuple[Splits, dict[str, 
 
 
 def look(paths: np.ndarray, origin: str) -> tuple[list[bytes], dict[str, str]]:
-    """Decodes files in parallel, but those that were decoded before and have the size and time of change they had.
+    """Decodes files in parallel, except those that were decoded before and have not changed since.
 
     Args:
         paths: str (n,).
-        origin: under which they are remembered, in the cache's folder `pictures`.
+        origin: the name under which the results are remembered, in the cache's folder `pictures`.
 
     Returns:
-        16 bytes for each file, equal where pictures are equal in every pixel, empty where it cannot be read; and the
-        reasons why, by path.
+        For each file a digest of 16 bytes, equal for images that are equal in every pixel and empty for a file that
+        cannot be read; and the reasons why files cannot be read, by path.
     """
     known_as = f"{origin}, decoder {REVISION}"
     place = Store().root / "pictures" / f"{hashlib.sha256(known_as.encode()).hexdigest()}.npy"
@@ -69,7 +70,7 @@ def look(paths: np.ndarray, origin: str) -> tuple[list[bytes], dict[str, str]]:
             now[path] = mark(path)
         except InputError as error:  # a link to nowhere
             faults[path] = _reason(path, error)
-    new, before = [path for path, each in now.items() if each not in known], len(known)
+    new, before = [path for path, state in now.items() if state not in known], len(known)
     with ThreadPoolExecutor() as threads:
         found = track(threads.map(_pixels, new), "checking files", len(new), disable=not sys.stdout.isatty())
         for path, (digest, reason) in zip(new, found):
@@ -83,7 +84,7 @@ def look(paths: np.ndarray, origin: str) -> tuple[list[bytes], dict[str, str]]:
 
 
 def _pixels(path: str) -> tuple[bytes, str]:
-    """A digest of a picture's pixels and no reason, or none and the reason."""
+    """A digest of an image's pixels, and the reason if it cannot be read: one of the two is empty."""
     try:
         picture = decode(path)
     except InputError as error:
@@ -96,7 +97,7 @@ def _reason(path: str, error: InputError) -> str:
 
 
 def _recall(place: Path) -> dict[bytes, bytes]:
-    with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or no good: then all are decoded again
+    with contextlib.suppress(OSError, ValueError, EOFError):  # missing or damaged: all files are decoded again
         table = np.load(place, allow_pickle=False)
         if table.dtype == np.uint8 and table.ndim == 2 and table.shape[1] == 32:
             return {row[:16].tobytes(): row[16:].tobytes() for row in table}
@@ -105,6 +106,6 @@ def _recall(place: Path) -> dict[bytes, bytes]:
 
 def _remember(place: Path, known: dict[bytes, bytes]) -> None:
     table = np.frombuffer(b"".join(mark + digest for mark, digest in known.items()), np.uint8).reshape(-1, 32)
-    # a cache that cannot be written costs time, no more
+    # if the cache cannot be written, that only costs time
     with contextlib.suppress(OSError), atomic.file(place) as beside, beside.open("wb") as file:
         np.save(file, table)

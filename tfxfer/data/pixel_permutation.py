@@ -1,4 +1,4 @@
-"""Images without spatial structure: their pixels in another order, the same for all."""
+"""Images without spatial structure: their pixels in another order, the same for all images."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +12,7 @@ from tfxfer.data.splits import Splits
 
 @dataclass(frozen=True)
 class Permute:
-    """A transform of examples: pixels of images (batch, height, width, channels) move, each with all its channels."""
+    """A transform that moves the pixels of images (batch, height, width, channels), each with all its channels."""
 
     height: int
     width: int
@@ -31,13 +31,17 @@ class Permute:
 
 
 def permute_pixels(splits: Splits, seed: int = 0) -> Splits:
-    """The same examples with their pixels permuted, all images alike: nothing is lost but which pixels are neighbours.
+    """Permutes the pixels of all images alike: nothing is lost except which pixels are neighbours.
 
-    A model that treats all pixels alike (linear, MLP, forest, kNN) can learn from them as much as before; what a
-    convolution loses is what neighbourhood was worth to it. `.transforms[-1].order` is the permutation.
+    A model that treats all pixels alike (linear, MLP, forest, kNN) can learn as much as before; the accuracy that a
+    convolutional network loses is what it owed to neighbourhood.
 
     Args:
-        seed: of the permutation.
+        splits: the data set.
+        seed: the random seed of the permutation.
+
+    Returns:
+        The same examples with permuted pixels; `.transforms[-1].order` is the permutation.
     """
     height, width, _ = splits.image_shape
     permute = Permute(height, width, seed)

@@ -23,16 +23,25 @@ class Splits:
     """Three disjoint sets of examples.
 
     `train`, `validation` and `test` are tf.data.Datasets of dicts {image: uint8 (height, width, channels), label:
-    int64, id: int64}, and what else `rows` have as facts. An id is the row in the source, test rows counted on after
-    the training rows, so it names one image for good, whatever seed and limit. Any first n examples of a split have its
-    class shares (to rounding).
+    int64, id: int64}, with any further facts that `rows` have. The first n examples of a split have the split's class
+    shares, to rounding.
 
-    A fact `base` says of which image an example was made: no two splits share one, unless they are `leaky` by name.
-    `transforms` are functions of batches of examples, applied as they are read; what they do follows from their `repr`.
-    `notes` are what loading found out, for a run's record.
+    Attributes:
+        name: of the data set.
+        classes: names in the order of the labels.
+        image_shape: (height, width, channels).
+        origin: where the data set was found.
+        seed: the random seed of the splits.
+        rows: images, labels and facts, by split. The fact `base` is the id of the image that an example was made of; no
+            two splits have one in common, unless `leaky` is set.
+        ids: int64 (n,), by split. An id is the row in the source, with test rows counted after training rows: it
+            identifies an image whatever the seed and the limit are.
+        transforms: functions of batches of examples, applied when examples are read. Their `repr` says all they do.
+        leaky: whether examples of two splits may be made of one image.
+        notes: what loading found out, for a run's record.
 
     Raises:
-        InputError: examples of two splits that were made of one image.
+        InputError: examples of two splits were made of one image, and `leaky` is not set.
     """
 
     name: str
@@ -79,17 +88,17 @@ class Splits:
         return Examples(self.batches(split, None), self.fingerprint, self.name, split)
 
     def only(self, **index: np.ndarray | slice) -> "Splits":
-        """Some examples, by row, of the splits that are named; the others stay whole."""
-        rows = {split: self.rows[split].take(some) for split, some in index.items()}
-        ids = {split: self.ids[split][some] for split, some in index.items()}
+        """A selection of examples, by row, of the splits that are named; the others stay whole."""
+        rows = {split: self.rows[split].take(subset) for split, subset in index.items()}
+        ids = {split: self.ids[split][subset] for split, subset in index.items()}
         return replace(self, rows=self.rows | rows, ids=self.ids | ids)
 
     def size(self, split: str) -> int:
-        """Number of examples in "train", "validation" or "test"."""
+        """The number of examples in "train", "validation" or "test"."""
         return len(self.ids[split])
 
     def describe(self) -> dict:
-        """What a run records of its data: name, origin, sizes, image shape, split seed, fingerprint, and the notes."""
+        """What a run records of its data: name, origin, sizes, image shape, split seed, fingerprint and notes."""
         sizes = {split: self.size(split) for split in SPLITS}
         return {"name": self.name, "origin": self.origin, "sizes": sizes, "image_shape": list(self.image_shape)} | {
             "split_seed": self.seed,
@@ -98,14 +107,14 @@ class Splits:
         }
 
     def batches(self, split: str, batch_size: int | None, seed: int | None = None, epochs: int = 1) -> tf.data.Dataset:
-        """The examples of a split, whole batches read at once from memory, files decoded in parallel.
+        """The examples of a split in batches; a batch is read from memory at once, files are decoded in parallel.
 
         Args:
             split: "train", "validation" or "test".
-            batch_size: examples a batch, the last of an epoch may be smaller; None for single examples.
-            seed: of the order, which is another one in each epoch and the one that `train.fit` uses; None for the
-                split's own.
-            epochs: passes, one after another.
+            batch_size: examples per batch, where the last batch of an epoch may be smaller; None for single examples.
+            seed: the random seed of the order, which differs from epoch to epoch and is the one that `train.fit` uses;
+                None for the split's own order.
+            epochs: the number of passes, one after another.
         """
         if batch_size is None:
             n = self.size(split)
@@ -115,7 +124,7 @@ class Splits:
         return batching.steady(rows.map(self.reader(split), tf.data.AUTOTUNE).prefetch(2))
 
     def reader(self, split: str) -> Callable[[tf.Tensor], Batch]:
-        """A function for tf.data from rows of a split, int64 (batch,), to those examples."""
+        """A function for tf.data from row numbers of a split, int64 (batch,), to these examples."""
         rows = self.rows[split]
         columns = {"label": rows.labels, "id": self.ids[split]} | rows.facts
         columns = {name: tf.constant(column) for name, column in columns.items()}
@@ -131,13 +140,13 @@ class Splits:
         return read
 
     def pairs(self, split: str) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-        """As `reader`, but (image, label)."""
+        """Like `reader`, but the function returns (image, label)."""
         read = self.reader(split)
         return lambda rows: (lambda example: (example["image"], example["label"]))(read(rows))
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over every split's ids, labels, facts and pixels (for files: path, size and time of change)."""
+        """sha256 over the ids, labels, facts and pixels of all splits (for files: path, size and time of change)."""
         digest = hashlib.sha256(repr((self.classes, self.image_shape, self.transforms)).encode())
         for split in SPLITS:
             rows = self.rows[split]
@@ -148,9 +157,9 @@ class Splits:
 
 
 def refuse_leak(learned: Splits, tested: Splits) -> None:
-    """Raises InputError if images that the one's training or validation examples were made of are tested in the other.
+    """Raises InputError if an image behind the training or validation examples of one is behind a test of the other.
 
-    Ids count, so both have to be of one source.
+    Images are compared by id, so both have to come from one source.
     """
     if shared := len(np.intersect1d(learned.bases("train", "validation"), tested.bases("test"))):
         raise InputError(
@@ -160,7 +169,7 @@ def refuse_leak(learned: Splits, tested: Splits) -> None:
 
 
 def stratified(labels: np.ndarray, seed: int) -> np.ndarray:
-    """A seeded order of all rows in which every prefix has the classes' shares, to rounding.
+    """A random order of all rows in which every prefix has the shares of the classes, to rounding.
 
     Row k (from 0) of a class of n, in random order, is due at (k + 1/2) / n of the way.
     """
@@ -169,25 +178,25 @@ def stratified(labels: np.ndarray, seed: int) -> np.ndarray:
     counts = np.bincount(labels)
     rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
     due = (rank + 0.5) / np.repeat(np.maximum(counts, 1), counts)
-    jitter = np.random.default_rng([seed, 1]).random(len(labels)) * 1e-9  # no fixed order of the classes
+    jitter = np.random.default_rng([seed, 1]).random(len(labels)) * 1e-9  # breaks ties between classes
     return by_class[np.argsort(due + jitter, kind="stable")]
 
 
 def first_of_each(labels: np.ndarray, n: int, least: int = 20) -> np.ndarray:
-    """The first n rows, and the first `least` of each class, however rare: rows, sorted."""
+    """The first n rows, and the first `least` rows of each class, however rare it is: row numbers, sorted."""
     order = np.argsort(labels, kind="stable")
     rank = np.arange(len(labels)) - np.searchsorted(labels[order], labels[order])
     return np.union1d(np.arange(min(n, len(labels))), order[rank < least])
 
 
 def _images(images: np.ndarray | Picked | Files, shape: tuple[int, int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function for tf.data from rows (batch,) to uint8 (batch, *shape)."""
+    """A function for tf.data from row numbers (batch,) to uint8 (batch, *shape)."""
     if isinstance(images, np.ndarray):
         known = tf.constant(images)
         return lambda rows: tf.gather(known, rows)
 
     def read(rows):
-        found = tf.numpy_function(images.__getitem__, [rows], tf.uint8)
-        return tf.ensure_shape(found, (*rows.shape, *shape))
+        pixels = tf.numpy_function(images.__getitem__, [rows], tf.uint8)
+        return tf.ensure_shape(pixels, (*rows.shape, *shape))
 
     return read

@@ -1,4 +1,4 @@
-"""Data sets from TFDS: prepared from files put where it looks for them, or from the internet."""
+"""Data sets from TFDS, prepared from files in its folder or from the internet."""
 
 import os
 from pathlib import Path
@@ -16,13 +16,15 @@ def load(name: str, known: "Known", data_dir: Path | None) -> tuple[dict[str, di
     """Lets TFDS prepare a data set from files in `<data_dir>/manual/<name>`, or from the internet.
 
     Args:
-        name: as TFDS has it, `name` or `name/configuration`.
+        name: TFDS's name, `name` or `name/configuration`.
+        known: the files that it is made from.
+        data_dir: TFDS's folder; by default $TFDS_DATA_DIR, or its own choice.
 
     Returns:
-        By split its columns, in memory, and where they are from.
+        The columns by split, in memory, and where they come from.
 
     Raises:
-        InputError: the download failed, or a file has another checksum.
+        InputError: the download failed, or a file has a different checksum.
     """
     import requests
     import tensorflow_datasets as tfds

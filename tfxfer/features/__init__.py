@@ -1,4 +1,4 @@
-"""What a network's layers say about images: `extract` them once into a `Bank`, in memory or in shards on disk.
+"""Features, the outputs of a network's layers: `extract` them once into a `Bank`, in memory or in shards on disk.
 
 The frozen part of a network (`frozen_prefix`) is never computed twice (`activation_cache`).
 """

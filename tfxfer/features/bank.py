@@ -45,7 +45,7 @@ class Bank:
 
     @property
     def bases(self) -> np.ndarray:
-        """Ids of the images that these were made of, int64 (n,): their own where none is corrupted."""
+        """Ids of the images that these were made of, int64 (n,): their own unless they are corrupted."""
         return base_ids(self.ids)
 
     def only(self, *names: str) -> "Bank":
@@ -53,22 +53,22 @@ class Bank:
         return Bank({name: self.values[name] for name in names}, self.labels, self.ids)
 
     def batches(self, name: str, size: int = 4096) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Features and labels of `size` images after another: what `analysis.moments.collect` reads."""
+        """Yields features and labels of `size` images at a time, as `analysis.moments.collect` reads them."""
         for first in range(0, len(self), size):
             yield self.values[name][first : first + size], self.labels[first : first + size]
 
     def save(self, path: str | Path) -> None:
-        """Writes one .npz, beside and renamed."""
+        """Writes one .npz file, which is complete or absent."""
         with atomic.file(Path(path)) as beside:
             arrays: dict[str, Any] = {f"value/{name}": np.asarray(value) for name, value in self.values.items()}
             np.savez(beside, labels=self.labels, ids=self.ids, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> "Bank":
-        """Reads what `save` wrote, or maps a folder that `features.extract` wrote; never unpickles.
+        """Reads a file that `save` wrote, or maps a folder that `features.extract` wrote. Nothing is unpickled.
 
         Raises:
-            InputError: it is neither, or was changed or cut short: every byte is checked.
+            InputError: the path is neither, or it was changed or truncated: every byte is checked.
         """
         path = Path(path)
         try:
@@ -77,7 +77,7 @@ class Bank:
                 if not keys or not all(isinstance(key, str) and cache_entry.KEY.fullmatch(key) for key in keys):
                     raise ValueError(f"{MANIFEST} names no shards")
                 return stack([cache_entry.read(path / key) for key in keys])
-            # opened here, for NumPy leaves what is no archive open
+            # opened here, because NumPy leaves a file open that is not an archive
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 values = {name[6:]: file[name] for name in file.files if name.startswith("value/")}
                 return cls(values, file["labels"], file["ids"])
@@ -86,7 +86,7 @@ class Bank:
 
 
 def stack(shards: Sequence[Mapping[str, np.ndarray]]) -> Bank:
-    """A bank of shards, each a dict of arrays "value/<layer>", "labels" and "ids"; labels and ids come to memory."""
+    """A bank of shards, each a dict of arrays "value/<layer>", "labels" and "ids", of which the last two are read."""
     names = [name for name in shards[0] if name.startswith("value/")]
     values = {name[6:]: Concatenated([shard[name] for shard in shards]) for name in names}
     return Bank(values, *(np.concatenate([shard[name] for shard in shards]) for name in ("labels", "ids")))

@@ -1,7 +1,7 @@
-"""Never compute a frozen layer twice: the graph cut at the frontier of what trains.
+"""Never compute a frozen layer twice: the graph is cut at the frontier between what is fixed and what trains.
 
-The prefix is what no trainable variable reaches and what is deterministic; its outputs are computed once
-(`activations`). The tail shares the network's own variables: training the tail is training the network.
+The prefix is the part of the graph that is deterministic and that no trainable variable reaches; its outputs are
+computed once (`activation_cache`). The tail shares the network's own variables: training the tail trains the network.
 """
 
 import hashlib
@@ -17,8 +17,14 @@ from tfxfer.core import private_names
 
 @dataclass(frozen=True)
 class Frontier:
-    """Where a network can be cut: `tensors` (by layer name) are what the frozen prefix hands to the rest. `frozen` is
-    the number of backbone layers before it, `first` the first layer behind it and `why` it is not before."""
+    """Where a network can be cut.
+
+    Attributes:
+        tensors: by layer name, the tensors that the frozen prefix hands to the rest.
+        frozen: the number of backbone layers before the cut.
+        first: the first layer behind it.
+        why: why that layer is not before it.
+    """
 
     tensors: dict[str, keras.KerasTensor]
     frozen: int
@@ -27,9 +33,10 @@ class Frontier:
 
 
 def frontier(net: keras.Model, views: int = 0) -> Frontier:
-    """Finds the frontier of a network from `model.build`, for any graph; several tensors where branches cross it.
+    """Finds the frontier of a network from `model.build`; where branches cross it, it has several tensors.
 
     Args:
+        net: the network, as it is frozen now.
         views: if above 0, random layers before `scaled` (augmentation) count as deterministic.
     """
     names = [layer.name for layer in net.layers]
@@ -59,15 +66,15 @@ def frontier(net: keras.Model, views: int = 0) -> Frontier:
 
 
 def _moves(operation, allowed_random: bool) -> str:
-    """Why an operation's output for one image may differ from epoch to epoch, if so."""
+    """Why an operation's output for one image may differ from epoch to epoch; "" if it does not."""
     if not isinstance(operation, keras.Layer):
         return ""
     if operation.trainable_variables:
         return "trains"
     if random_states(operation) and not allowed_random:
         return "is random in training"
-    given = isinstance(operation, keras.layers.Normalization)  # has constants among its weights
-    return "keeps moving statistics" if operation.trainable and operation.weights and not given else ""
+    constant = isinstance(operation, keras.layers.Normalization)  # has constants among its weights
+    return "keeps moving statistics" if operation.trainable and operation.weights and not constant else ""
 
 
 def random_states(layer: keras.Layer) -> list[keras.Variable]:
@@ -81,13 +88,13 @@ def _name(tensor: keras.KerasTensor) -> str:
 
 
 def tail(net: keras.Model, cut: Frontier) -> keras.Model:
-    """The layers behind the frontier, with the network's own variables: its tensors, in their order -> logits."""
+    """The layers behind the frontier as a model, with the network's own variables: the cut's tensors -> logits."""
     tensors = list(cut.tensors.values())
     return keras.Model(tensors if len(tensors) > 1 else tensors[0], net.output, name=f"{net.name}_tail")
 
 
 def identity(net: keras.Model, tensor: keras.KerasTensor) -> str:
-    """sha256 of all that leads from the image to a tensor: layers, their settings, weights and precision."""
+    """sha256 of everything that leads from the image to a tensor: layers, settings, weights and precision."""
     part = keras.Model(net.input, tensor, name="prefix")
     digest = hashlib.sha256(json.dumps(_settings(part.get_config()), sort_keys=True, default=str).encode())
     for weight in part.weights:
@@ -96,7 +103,7 @@ def identity(net: keras.Model, tensor: keras.KerasTensor) -> str:
 
 
 def _settings(config):
-    """A model's configuration without what does not change its output."""
+    """A model's configuration without the entries that do not change its output in inference mode."""
     if isinstance(config, dict):
         return {k: _settings(v) for k, v in config.items() if k not in ("trainable", "momentum")}
     return [_settings(item) for item in config] if isinstance(config, list | tuple) else config

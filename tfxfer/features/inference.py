@@ -1,4 +1,4 @@
-"""A network over a data set: batch after batch, on one device or shared out among many."""
+"""A network's forward pass over a data set, batch by batch, on one device or distributed over several."""
 
 import functools
 import math
@@ -13,7 +13,7 @@ from rich.progress import track
 from tfxfer.core import distribute
 
 BATCH_SIZE = 256
-_CARRIERS = {tf.uint8: tf.int32, tf.bfloat16: tf.float32}  # what workers cannot send each other, and what holds it
+_CARRIERS = {tf.uint8: tf.int32, tf.bfloat16: tf.float32}  # dtypes that workers cannot exchange, and what holds them
 
 
 class Forward:
@@ -21,9 +21,9 @@ class Forward:
 
     Args:
         model: uint8 images (batch, height, width, channels) -> dict of tensors (batch, ...).
-        strategy: each replica computes its part of every batch; all of it is gathered on every worker.
+        strategy: each replica computes its part of every batch; all parts are gathered on every worker.
         training: the mode in which layers are called.
-        batch_size: the most examples that a batch has.
+        batch_size: the most examples in a batch.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class Forward:
 
         Args:
             batches: dicts {image, label, id} of tensors (batch, ...).
-            what: named in the progress bar.
+            what: the title of the progress bar.
         """
         steps = int(batches.cardinality())
         total, quiet = steps if steps >= 0 else None, not sys.stdout.isatty()
         if self.strategy is None:
             for batch in track(batches, what, total=total, transient=True, disable=quiet):
-                given = self.forward(batch["image"]) | {"label": batch["label"], "id": batch["id"]}
-                yield {name: value.numpy() for name, value in given.items()}
+                outputs = self.forward(batch["image"]) | {"label": batch["label"], "id": batch["id"]}
+                yield {name: value.numpy() for name, value in outputs.items()}
             return
         strategy = self.strategy
         parts = distribute.distribute(strategy, batches, lambda batch, weight: (batch, weight), self.batch_size)
@@ -60,25 +60,28 @@ class Forward:
         together = gather.get_concrete_function()
         for element in track(parts, what, total=total, transient=True, disable=quiet):
             with distribute.watch(strategy):
-                given = {name: value.numpy() for name, value in together(element).items()}
-            real = given.pop("weight") > 0
-            yield given if real.all() else {name: value[real] for name, value in given.items()}
+                values = {name: value.numpy() for name, value in together(element).items()}
+            real = values.pop("weight") > 0
+            yield values if real.all() else {name: value[real] for name, value in values.items()}
 
     def _gather(self, strategy: tf.distribute.Strategy, element: tf.Tensor) -> dict[str, tf.Tensor]:
         kinds: dict[str, tf.DType] = {}
 
-        def one(batch, weight):
-            given = self.forward(batch["image"]) | {"label": batch["label"], "id": batch["id"], "weight": weight}
-            kinds.update({name: value.dtype for name, value in given.items()})
-            return {name: tf.cast(value, _CARRIERS.get(value.dtype, value.dtype)) for name, value in given.items()}
+        def compute(batch, weight):
+            outputs = self.forward(batch["image"]) | {"label": batch["label"], "id": batch["id"], "weight": weight}
+            kinds.update({name: value.dtype for name, value in outputs.items()})
+            return {name: tf.cast(value, _CARRIERS.get(value.dtype, value.dtype)) for name, value in outputs.items()}
 
-        parts = strategy.run(one, element)
+        parts = strategy.run(compute, element)
         return {name: tf.cast(strategy.gather(value, axis=0), kinds[name]) for name, value in parts.items()}
 
 
 def images_per_batch(model: keras.Model, most: int = BATCH_SIZE) -> int:
-    """How many images to compute at once: as many as keep the model's largest tensor near the caches of a CPU (32 MB:
-    at 96 x 96, EfficientNet-Lite0 is 1.5 times as fast as with 256 images), or fill a GPU, but not more than `most`."""
+    """How many images to compute at once, at most `most`.
+
+    On a CPU the model's largest tensor stays near the size of the caches (32 MB: at 96 x 96, EfficientNet-Lite0 is 1.5
+    times as fast as with 256 images); a GPU is filled.
+    """
     room = 512e6 if tf.config.list_physical_devices("GPU") else 32e6
     shapes = [layer.output.shape[1:] for layer in model.layers if isinstance(layer.output, keras.KerasTensor)]
     largest = max(math.prod(size or 1 for size in shape) for shape in shapes)

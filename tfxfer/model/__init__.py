@@ -1,6 +1,6 @@
-"""One flat Keras graph from raw pixels to logits: `build` it, then say what may change (`unfreeze_last`).
+"""One flat Keras graph from raw pixels to logits: `build` it, decide what may change (`unfreeze_last`), `save` it.
 
-Which backbones there are stands in `backbones.TABLE`.
+The backbones are listed in `backbones.TABLE`.
 """
 
 from tfxfer.core.lazy_face import lazy_face

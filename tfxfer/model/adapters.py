@@ -1,6 +1,7 @@
-"""Any kind of backbone, a name, a Keras application or a model, as plain layers in one graph.
+"""Adapts any kind of backbone (a name, a Keras application or a model) to plain layers in one graph.
 
-What it is and which pixels it takes, and its layers copied in one by one. `model.build` puts the pieces together.
+It finds out what the backbone is and how its pixels are scaled, and copies its layers one by one. `model.build` puts
+the pieces together.
 """
 
 import sys
@@ -23,7 +24,7 @@ Scaling = str | tuple[np.ndarray, np.ndarray]  # "dataset" as mean and standard 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a backbone comes from, whatever it was given as."""
+    """What `model.build` needs to know of a backbone, in whichever form it was given."""
 
     name: str
     create: Callable[[tuple[int, int, int]], keras.Model]
@@ -34,7 +35,7 @@ class Source:
 
 
 def describe(backbone, image_size: int | None, weights: str, scaling: Scaling | None) -> Source:
-    """Finds out what `model.build` needs to know of its backbone; arguments and errors are `build`'s."""
+    """Finds out what `model.build` needs to know of its backbone; arguments and errors are those of `build`."""
 
     def scale_by(scaling: Scaling) -> Callable:
         return lambda x: _scale(x, scaling)
@@ -72,11 +73,11 @@ def describe(backbone, image_size: int | None, weights: str, scaling: Scaling | 
 
 
 def _functional(own: keras.Model) -> keras.Model:
-    """A user's model as one functional graph of plain layers, or the reason why it cannot be one."""
+    """A user's model as one functional graph of plain layers; an InputError says why that is impossible."""
     reserved = {"image", "to_float", "resize", "to_rgb", "scale", "scaled", "embedding", "head_dropout", "logits"}
     if not private_names.is_functional(own) and not (isinstance(own, keras.Sequential) and own.built):
         raise InputError(
-            f"model {own.name} is no functional graph: build it with keras.Input, or as a built Sequential"
+            f"model {own.name} is not a functional graph: build it with keras.Input, or as a built Sequential"
         )
     if len(own.inputs) != 1 or len(own.outputs) != 1 or len(own.inputs[0].shape) != 4:
         raise InputError(f"model {own.name} must have one image input and one output to be a backbone")
@@ -90,7 +91,7 @@ def _functional(own: keras.Model) -> keras.Model:
 def _scale(x: keras.KerasTensor, scaling: Scaling) -> keras.KerasTensor:
     if isinstance(scaling, tuple):
         mean, std = (np.broadcast_to(figure, x.shape[-1]) for figure in scaling)
-        variance = np.where(std > 0, std, 1) ** 2  # a channel that is always the same becomes 0
+        variance = np.where(std > 0, std, 1) ** 2  # a channel with one value only becomes 0
         return layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), name="scale")(x)
     if scaling == "tf":
         return layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(x)
@@ -107,7 +108,7 @@ def _scale(x: keras.KerasTensor, scaling: Scaling) -> keras.KerasTensor:
 
 
 def scaling_of(net: keras.Model) -> Scaling:
-    """The scaling that a network of `model.build` was built with, by its layer "scale"."""
+    """The scaling with which `model.build` built a network, read from its layer "scale"."""
     layer = next((layer for layer in net.layers if layer.name == "scale"), None)
     if layer is None:
         return "none"
@@ -119,7 +120,7 @@ def scaling_of(net: keras.Model) -> Scaling:
 
 
 def augmentation() -> list[layers.Layer]:
-    """Shifts and zooms up to 10 %, rotations up to 18 degrees; no flips, which digits and letters do not survive."""
+    """Shifts and zooms up to 10 %, rotations up to 18 degrees; no flips, which would make other digits and letters."""
     return [
         layers.RandomTranslation(0.1, 0.1, fill_mode="nearest", name="augment_shift"),
         layers.RandomRotation(0.05, fill_mode="nearest", name="augment_rotate"),
@@ -128,7 +129,7 @@ def augmentation() -> list[layers.Layer]:
 
 
 def inline(backbone: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:
-    """Applies copies of a model's layers to x one by one: a nested model cannot be cut, tapped or explained."""
+    """Applies copies of a model's layers to x, one by one: a nested model cannot be cut, tapped or explained."""
     outputs = {}
 
     def call(layer, *args, **kwargs):

@@ -1,4 +1,4 @@
-"""Networks that keras.applications lacks. Each is a plain function with the signature of a Keras application.
+"""Networks that keras.applications does not have, each as a function with the signature of a Keras application.
 
 Input: float (image height, image width, channels) in the range the backbone table names. Output: a feature map, or a
 vector where the network flattens; global pooling and the classifier are `model.build`'s.
@@ -82,7 +82,7 @@ def lite0_checkpoint() -> str:
 
 
 def _load_lite0(net: keras.Model) -> None:
-    """The checkpoint lists its layers as the graph does: convolution, batch norm, convolution, ..., classifier."""
+    """Copies the checkpoint's arrays, which are in the graph's order: convolution, batch norm, ..., classifier."""
     arrays = torch_checkpoint.read(lite0_checkpoint(), LITE0_SHA256)
     values = iter([array for name, array in arrays.items() if not name.endswith("num_batches_tracked")])
     for layer in net.layers:
@@ -150,7 +150,7 @@ def dropout_cnn(*, input_shape: Shape = (28, 28, 1)) -> keras.Model:
 
 
 def pixels(*, input_shape: Shape = (28, 28, 1)) -> keras.Model:
-    """The pixels themselves as one vector: what any other feature has to be better than."""
+    """The pixels themselves as one vector: the baseline for all other features."""
     image = keras.Input(input_shape)
     return keras.Model(image, layers.Flatten(name="flatten")(image), name="pixels")
 

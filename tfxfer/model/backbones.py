@@ -1,4 +1,4 @@
-"""One table of backbones: what each is, the size and pixel range it was trained on, and where its weights are."""
+"""The table of backbones: what each one is, the size and pixel range it was trained on, and where its weights are."""
 
 import importlib
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class Backbone:
 
     @property
     def weightless(self) -> bool:
-        """Whether there is nothing to train or to load: every image has its features by definition."""
+        """Whether there are no weights to train or to load: the features are defined without any."""
         return self.native_size is None
 
     @property
@@ -161,7 +161,7 @@ TABLE = {
 
 
 def get(name: str) -> Backbone:
-    """The table's row of that name."""
+    """The table's row of that name; InputError if there is none."""
     if name not in TABLE:
         raise InputError(f"unknown backbone {name!r}: expected one of {', '.join(TABLE)}")
     return TABLE[name]
@@ -176,7 +176,7 @@ def create(name: str, input_shape: tuple[int, int, int], weights: str) -> "keras
         weights: "imagenet", "none", or the path of a weights file that fits.
 
     Raises:
-        InputError: the weights cannot be had or do not fit, or the images are too small.
+        InputError: the weights are not available or do not fit, or the images are too small.
     """
     row = get(name)
     named = weights in ("imagenet", "none")

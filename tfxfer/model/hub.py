@@ -22,11 +22,13 @@ def resnet18(
     """ResNet18, pixels scaled by ImageNet's mean and standard deviation ("torch").
 
     Args:
-        weights: None, or of keras-hub: "imagenet" (the preset `resnet_18_imagenet`, downloaded from Kaggle) or a
-            preset's folder.
+        input_shape: (height, width, 3).
+        include_top: not used; there is no ImageNet classifier.
+        weights: None, or from keras-hub: "imagenet" (the preset `resnet_18_imagenet`, downloaded from Kaggle) or the
+            folder of a preset.
 
     Raises:
-        InputError: keras-hub is not installed, or the preset cannot be had or is not of a ResNet18.
+        InputError: keras-hub is not installed, or the preset is not available or is not a ResNet18.
     """
     net = resnet.resnet18(input_shape=input_shape)
     if weights is None:
@@ -37,15 +39,15 @@ def resnet18(
         raise InputError(f"resnet18's weights need keras-hub ({error}): pip install 'tfxfer[hub]'") from None
     preset = "resnet_18_imagenet" if weights == "imagenet" else str(weights)
     try:
-        found = ResNetBackbone.from_preset(preset, image_shape=input_shape)
+        backbone = ResNetBackbone.from_preset(preset, image_shape=input_shape)
     except Exception as error:  # whatever the download or the preset's files make of it
         ways = "give --weights FOLDER with a preset saved by keras-hub, or another backbone"
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"resnet18's preset {preset} cannot be had ({type(error).__name__}: {reason}): {ways}"
+            f"resnet18's preset {preset} is not available ({type(error).__name__}: {reason}): {ways}"
         ) from None
-    own = found.get_config()
+    own = backbone.get_config()
     if wrong := [name for name, value in RESNET18.items() if own[name] != value]:
-        raise InputError(f"{preset} is no ResNet18: its {wrong[0]} is {own[wrong[0]]}, not {RESNET18[wrong[0]]}")
-    net.set_weights(found.get_weights())
+        raise InputError(f"{preset} is not a ResNet18: its {wrong[0]} is {own[wrong[0]]}, not {RESNET18[wrong[0]]}")
+    net.set_weights(backbone.get_weights())
     return net

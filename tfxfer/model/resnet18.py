@@ -1,4 +1,4 @@
-"""ResNet18, layer for layer as keras-hub has it, whose presets fit; without keras-hub."""
+"""ResNet18, layer for layer as in keras-hub, so that its presets fit, but without keras-hub."""
 
 import keras
 from keras import layers
@@ -9,7 +9,7 @@ FILTERS = (64, 128, 256, 512)
 def resnet18(*, input_shape: tuple[int, int, int] = (224, 224, 3)) -> keras.Model:
     """He et al. 2016, arXiv:1512.03385, table 1: a 7 x 7 convolution, then four stacks of two blocks of two 3 x 3.
 
-    Strided convolutions are padded before, as in PyTorch, where the pretrained weights come from.
+    Strided convolutions are padded beforehand, as in PyTorch, where the pretrained weights come from.
 
     Args:
         input_shape: (height, width, 3); pixels scaled by ImageNet's mean and standard deviation ("torch"), or by the

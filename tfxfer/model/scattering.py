@@ -1,7 +1,8 @@
 """Wavelet scattering, a backbone without weights (Mallat 2012, arXiv:1101.2286; Bruna and Mallat, arXiv:1203.1513).
 
 The transform is kymatio's. Its own Keras layer is not used: it cannot be saved and loaded, ignores `max_order` in its
-output shape, takes channels first and neither uint8 nor half precision, and leaves XLA, which halves its time, unused.
+output shape, expects channels first, supports neither uint8 nor half precision, and does not use XLA, which halves the
+time.
 """
 
 import keras
@@ -14,7 +15,7 @@ CHUNK = 32  # images at a time: XLA compiles for one shape, which stays in the c
 
 @keras.saving.register_keras_serializable("tfxfer")
 class Scattering(layers.Layer):
-    """Scattering coefficients of images, of any number type; float32 within, whatever the layer's precision.
+    """Scattering coefficients of images of any number type, computed in float32 whatever the layer's precision.
 
     Input (batch, height, width, channels), sides of at least 2^J pixels; output (batch, height // 2^J, width // 2^J,
     channels x paths), the paths of one channel together, in kymatio's order. With L angles there is 1 path of order 0,

@@ -20,7 +20,7 @@ _STORAGES: dict[str, np.dtype] = {"FloatStorage": np.dtype("<f4"), "LongStorage"
 
 
 class _Tensor(collections.namedtuple("_Tensor", "key offset shape strides")):
-    """Where a tensor's elements lie: filled in once the storages, which come last, are read."""
+    """Where a tensor's elements are; they are filled in after the storages, which come last, have been read."""
 
 
 def _rebuild(storage, offset, shape, strides, requires_grad=False, hooks=None) -> _Tensor:
@@ -28,7 +28,7 @@ def _rebuild(storage, offset, shape, strides, requires_grad=False, hooks=None) -
 
 
 class _Unpickler(safe_pickle.Unpickler):
-    """Admits an ordered dict, tensors and two storage types. Any other name in the file is refused."""
+    """Admits ordered dicts, tensors and two storage types; any other name in the file is refused."""
 
     def __init__(self, file: io.BytesIO):
         super().__init__(file)
@@ -66,7 +66,7 @@ def read(path: str | Path, sha256: str) -> dict[str, np.ndarray]:
         Tensor name -> float32 or int64 array, in the file's order.
 
     Raises:
-        InputError: another digest, another format, or a type outside the closed list.
+        InputError: the digest is another one, or the file has another format or a type that is not admitted.
     """
     path = Path(path)
     content = path.read_bytes()
@@ -75,7 +75,7 @@ def read(path: str | Path, sha256: str) -> dict[str, np.ndarray]:
         raise InputError(f"{path}: sha256 {digest[:12]}..., expected {sha256[:12]}...: reinstall its package")
     try:
         return _state(io.BytesIO(content))
-    except Exception as error:  # whatever a file that is none ends in
+    except Exception as error:  # a file of another format may cause any
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: not a legacy PyTorch checkpoint ({reason[:200]}): reinstall its package") from None
 
@@ -105,7 +105,7 @@ def _array(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
         raise ValueError(f"a tensor of shape {tensor.shape}, strides {tensor.strides} and offset {tensor.offset}")
     last = tensor.offset + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True))
     size = math.prod(tensor.shape)
-    if size and (last >= len(storage) or size > len(storage)):  # more of them would repeat some
+    if size and (last >= len(storage) or size > len(storage)):  # more elements than the storage has would repeat some
         raise ValueError(f"a tensor of shape {tensor.shape} reaches outside its storage of {len(storage)} elements")
     strides = tuple(stride * storage.itemsize for stride in tensor.strides)
     first = storage[tensor.offset :] if size else storage

@@ -1,4 +1,4 @@
-"""Files of weights: Keras's downloads, and what a user gives as a path. What is wrong with one is one line."""
+"""Weights files: Keras's downloads, and a user's own. Whatever is wrong with one becomes one line."""
 
 import contextlib
 import warnings
@@ -19,10 +19,10 @@ BUNDLED = "efficientnet_lite0"  # the backbone that needs no file
 
 @contextlib.contextmanager
 def keras_downloads(name: str) -> Iterator[None]:
-    """Around the building of a Keras application: its own download, but for two things.
+    """Around the building of a Keras application: Keras's own download, with two differences.
 
-    Keras deletes a file in its cache whose checksum differs, to download it again; here that is an error, and the file
-    stays. And what goes wrong becomes one line.
+    Keras deletes a file in its cache if the checksum differs, and downloads it again; here that is an error, and the
+    file stays. And all errors are InputErrors of one line.
     """
     ways = f"use --backbone {BUNDLED}, whose weights are bundled, or --weights PATH, or --weights none"
     paths: list[Path] = []
@@ -56,7 +56,7 @@ def keras_downloads(name: str) -> Iterator[None]:
 
 
 def saved_by_keras_3(path: Path) -> bool:
-    """Whether a path is a weights file of Keras 3, or none at all, which `load` says better."""
+    """Whether a path is a weights file of Keras 3, or does not exist, about which `load` has a better message."""
     if not path.exists():
         return True
     with contextlib.suppress(OSError), h5py.File(path) as file:
@@ -65,14 +65,20 @@ def saved_by_keras_3(path: Path) -> bool:
 
 
 def misfit(path: Path, name: str, error: object) -> InputError:
+    """The error for weights that do not fit a backbone."""
     return InputError(f"weights {path} do not fit {name}: {str(error)[:200]}: pass a file saved from it")
 
 
 def load(net: "keras.Model", path: Path, name: str) -> "keras.Model":
+    """Loads a weights file into a backbone and returns it.
+
+    Raises:
+        InputError: the file does not exist or does not fit.
+    """
     if not path.is_file():
         raise InputError(f"weights {path}: no such file; expected imagenet, none, or a file saved by tfxfer or Keras")
     try:
-        if saved_by_keras_3(path):  # Keras 3 passes over what the file has and the network has not
+        if saved_by_keras_3(path):  # Keras 3 ignores weights that the network does not have
             with h5py.File(path) as file:
                 saved = sorted(_shapes(file["layers"]))
             if saved != sorted(tuple(w.shape) for w in net.weights):
@@ -83,7 +89,7 @@ def load(net: "keras.Model", path: Path, name: str) -> "keras.Model":
     return net
 
 
-def _shapes(group) -> list[tuple[int, ...]]:
-    found = {}
-    group.visititems(lambda name, item: found.update({name: item.shape}) if hasattr(item, "shape") else None)
-    return [shape for name, shape in found.items() if "seed_generator" not in name]
+def _shapes(group: h5py.Group) -> list[tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    group.visititems(lambda name, item: shapes.update({name: item.shape}) if hasattr(item, "shape") else None)
+    return [shape for name, shape in shapes.items() if "seed_generator" not in name]

@@ -1,7 +1,6 @@
-"""CIFAR-10-C's 19 corruptions, five severities each, as batched TensorFlow operations: `corrupt` images, `check`
-a name, `NAMES` are all of them.
+"""CIFAR-10-C's 19 corruptions, with five severities each, as batched TensorFlow operations.
 
-`apply` says in what they differ from the reference.
+`corrupt` images, `check` a name; `NAMES` lists all. `apply` says how they differ from the reference.
 """
 
 from tfxfer.core.lazy_face import lazy_face

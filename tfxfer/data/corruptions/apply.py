@@ -1,9 +1,9 @@
 """CIFAR-10-C's 19 corruptions, five severities each, as batched TensorFlow operations (Hendrycks and Dietterich 2019,
 arXiv:1903.12261): any data set's "-C" twin.
 
-The constants are CIFAR-10-C's, for 32 x 32; at other sizes lengths in pixels are multiplied by size / 32. Frost needs
-photographs of ice, which tfxfer does not have: `read_photographs` takes them from a folder of the user's. Without them
-textures are generated that change images as much; `textures.remark` says so.
+The constants are CIFAR-10-C's, for 32 x 32; at other sizes, lengths in pixels are multiplied by size / 32. Frost needs
+photographs of ice, which are not part of tfxfer: `read_photographs` reads them from a folder. Without them, generated
+textures change images as much; `textures.remark` says so.
 """
 
 import zlib
@@ -30,7 +30,7 @@ BENCHMARK = tuple(name for family in FAMILIES.values() for name in family if nam
 NAMES = (*BENCHMARK, *EXTRA)
 SEVERITIES = (1, 2, 3, 4, 5)
 SMALLEST = 28  # pixels a side
-REVISION = 2  # of the pixels these functions give: what was computed from another revision's is not taken for theirs
+REVISION = 2  # of the pixels that these functions make: raise it when they change, for cached features depend on it
 
 _FUNCTIONS = {
     name: getattr(module, name)
@@ -47,25 +47,26 @@ def corrupt(
     seed: int = 0,
     frost_textures: Photographs | str | Path | None = None,
 ) -> tf.Tensor:
-    """Corrupts images; within `Dataset.map` and `tf.function` too.
+    """Corrupts images, also within `Dataset.map` and `tf.function`.
 
-    What is random depends on seed, corruption and the image's id alone: the same image always gets the same corruption,
-    to rounding, whatever batch it is in, and five severities are one snowfall of five strengths.
+    Random choices depend on seed, corruption and the image's id alone: an image always gets the same corruption, to
+    rounding, whatever batch it is in, and five severities are one snowfall of five strengths.
 
     Args:
         images: uint8 (batch, size, size, 1 or 3), size at least 28.
         ids: int64 (batch,).
         name: one of `NAMES`.
         severity: 1 to 5.
-        seed: of what is random.
+        seed: the random seed.
         frost_textures: photographs of ice for frost, or their folder, which is then read at each call; None for
-            textures that are made.
+            generated textures.
 
     Returns:
-        uint8 of the same shape, values cut to whole numbers as in CIFAR-10-C.
+        uint8 images of the same shape, with values truncated to whole numbers as in CIFAR-10-C.
 
     Raises:
-        InputError: unknown name or severity, other images, or no photographs in the folder.
+        InputError: the name or the severity is unknown, the images are of another kind, or the folder has no
+            photographs.
     """
     check(name, severity, images.shape[1:])
     if images.dtype != tf.uint8:

@@ -1,4 +1,4 @@
-"""Random numbers that belong to an image: functions of a seed and the image's id, whatever batch it comes in."""
+"""Random numbers that belong to an image: functions of a seed and the image's id, independent of its batch."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,11 @@ import tensorflow as tf
 
 
 class Draws:
-    """Random tensors (batch, *shape), a row from each image's own stateless generator; each call draws anew.
+    """Random tensors (batch, *shape), with a row from each image's own stateless generator; each call draws new ones.
 
     Args:
         ids: int64 (batch,).
-        seed: of all of them, below 2^32.
+        seed: the random seed, below 2^32.
     """
 
     def __init__(self, ids: tf.Tensor, seed: int):
@@ -32,7 +32,7 @@ class Draws:
         """float32 counts of the means `rates`, (batch, ...)."""
         seeds, shape = self._seeds(), rates.shape[1:]
         spec = tf.TensorSpec(shape, tf.float32)
-        draw = lambda given: tf.random.stateless_poisson(shape, given[0], given[1], tf.float32)  # noqa: E731
+        draw = lambda pair: tf.random.stateless_poisson(shape, pair[0], pair[1], tf.float32)  # noqa: E731
         return tf.map_fn(draw, (seeds, rates), fn_output_signature=spec)
 
     def _each(self, draw: Callable, shape: tuple[int, ...], kind: tf.DType = tf.float32) -> tf.Tensor:

@@ -1,7 +1,7 @@
-"""What frost lays over an image: crops of photographs of ice, where the user has them, or a texture made like them.
+"""The textures of frost: crops of photographs of ice, if the user has them, or textures generated after them.
 
-CIFAR-10-C was made with five photographs, which are not tfxfer's to give. What is made in their place has, for each of
-them, the colour, the spread of brightness between crops and within them, and the grain that were measured.
+CIFAR-10-C was made with five photographs, which tfxfer may not distribute. The generated textures have, for each of
+the five, its measured colour, spread of brightness between crops and within them, and grain.
 """
 
 import hashlib
@@ -36,12 +36,12 @@ _ICE = (
 
 @dataclass(frozen=True)
 class Photographs:
-    """Photographs of ice; equal ones have an equal `repr`, wherever they lie.
+    """Photographs of ice; equal photographs have an equal `repr`, whatever their folder.
 
     Attributes:
         sha256: of the files, one after another.
-        decoder: the revision of `decoding`.
-        folder: where they lie.
+        decoder: the revision of `image_decoding`.
+        folder: where they are.
         pixels: by a file's name, uint8 (height, width, 3).
     """
 
@@ -52,7 +52,7 @@ class Photographs:
 
 
 def remark(photographs: Photographs | None) -> str:
-    """What frost is made with, and whether that is what the benchmark is made with."""
+    """What frost is made with, and whether the benchmark is made with the same."""
     if photographs is None:
         return (
             "frost uses generated textures, as bright and as coarse as the benchmark's photographs of ice, but without "
@@ -63,17 +63,17 @@ def remark(photographs: Photographs | None) -> str:
     return f"frost uses the photographs in {photographs.folder}, which are not the benchmark's"
 
 
-def photographs(given: Photographs | str | Path | None) -> Photographs | None:
-    """Those given, read if it is their folder that is given."""
-    return given if given is None or isinstance(given, Photographs) else read_photographs(given)
+def photographs(source: Photographs | str | Path | None) -> Photographs | None:
+    """Photographs as they are, or read from their folder."""
+    return source if source is None or isinstance(source, Photographs) else read_photographs(source)
 
 
 def read_photographs(folder: str | Path) -> Photographs:
     """Reads all JPEG and PNG files of a folder, by name; of the benchmark's frost1 to frost6 the first five, as there.
 
     Raises:
-        InputError: no folder, no photographs, one that cannot be read or is less than 165 pixels wide or high, or more
-            than 10 million pixels in all.
+        InputError: there is no such folder or no photograph in it, one cannot be read or is less than 165 pixels wide
+            or high, or they have more than 10 million pixels in all.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
@@ -143,7 +143,7 @@ def made(draws: Draws, size: int) -> tf.Tensor:
 
 
 def _reduced(pixels: np.ndarray, times: float) -> np.ndarray:
-    """A photograph reduced so many times: linear between the four pixels around each place, whole levels."""
+    """A photograph reduced by a factor: linear interpolation between four pixels, rounded to whole levels."""
     sides = [round(side / times) for side in pixels.shape[:2]]
     shift = (times - 1) / 2
     reduced = ndimage.affine_transform(

@@ -13,7 +13,7 @@ from scipy import stats
 import tfxfer
 from tfxfer import features, report, runs
 from tfxfer.report import charts, figures, plotly_charts
-from tfxfer.report.sections import examples, training
+from tfxfer.report.sections import confusion_matrix, examples, training
 
 NASTY = '<script>alert("x")</script>'
 

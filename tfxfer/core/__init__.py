@@ -16,6 +16,7 @@ _LIGHT = (
     "json_io",
     "memory",
     "numbers",
+    "private_names",
     "safe_pickle",
 )
 __getattr__, __dir__, __all__ = lazy_face(__name__, __file__, light=_LIGHT)

@@ -32,9 +32,10 @@ def load(name: str, known: "Known", data_dir: Path | None) -> tuple[dict[str, di
     own, _, _ = name.partition("/")
     root = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or tfds.core.constants.DATA_DIR).expanduser()
     manual = root / "manual" / own
+    first = (known.files or known.download or (name,))[0]
     ways = (
         f"put {', '.join(known.download)} in {manual}, or give a folder that holds "
-        f"{(known.files or known.download or (name,))[0]} and the others with --data-dir, or use --dataset digits, which is bundled"
+        f"{first} and the others with --data-dir, or use --dataset digits, which is bundled"
     )
     builder = tfds.builder(name, data_dir=root)
     config = tfds.download.DownloadConfig(manual_dir=manual, extract_dir=root / "extracted" / own)

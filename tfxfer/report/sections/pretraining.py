@@ -5,6 +5,7 @@ import numpy as np
 from tfxfer.analysis import metrics
 from tfxfer.report import page, published
 from tfxfer.report.charts import Heat
+from tfxfer.report.sections import confusion_matrix
 from tfxfer.report.sections.metric_tables import accuracy, number, published_note
 from tfxfer.runs.loading import Loaded
 

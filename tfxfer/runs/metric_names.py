@@ -103,7 +103,6 @@ TABLE = (
     Metric("seconds/<phase>", "seconds", "time of a phase of the run", "seconds"),
     Metric("test/accuracy", "test accuracy", "accuracy of the saved network on the test images"),
     Metric("test/accuracy_<end>", "95% interval", "an end of its 95% interval (Wilson)"),
-    # features before and after fine-tuning
     Metric("<when>/probe_accuracy", "probe accuracy", "accuracy of a logistic-regression probe on the features"),
     Metric("<when>/silhouette", "silhouette", "silhouette of the classes, -1 to 1", "difference"),
     Metric("<when>/knn_purity", "kNN purity", "share of the 10 nearest neighbours of the same class"),

@@ -88,8 +88,9 @@ _READERS: dict[str, Callable[[str], Function]] = {
 
 def main(format: str, path: str, images: str, result: str) -> None:
     """Saves the outputs as .npz."""
-    blocked = [] if format == "keras" else ["keras", "tfxfer"]
-    for name in [*blocked, *(["tensorflow"] if format == "onnx" else [])]:
+    reader = _READERS[format]
+    blocked = [] if reader is _keras else ["keras", "tfxfer"]
+    for name in [*blocked, *(["tensorflow"] if reader is _onnx else [])]:
         sys.modules[name] = None  # type: ignore[assignment]  # makes its import fail
     arrays: dict[str, Any] = outputs(format, path, np.load(images))
     np.savez(result, **arrays)

@@ -172,7 +172,7 @@ BAD = [
     (
         "pretrain",
         ["--dataset", "idx:{home}/idx", "--test", "0.3"],
-        r"test 0\.3: .*has test images of its own, .*leave te",
+        r"test 0\.3: .*has its own test images, .*leave te",
     ),
     # names
     ("quickstart", ["--cache", "ram"], "cache 'ram': expected one of auto, memory, disk, off"),

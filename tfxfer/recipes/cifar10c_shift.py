@@ -50,6 +50,7 @@ FrostTextures = Annotated[
 )
 def main(
     run: Run,
+    *,
     corruption: Corruption = "gaussian_blur",
     severities: Severities = "1,2,3,4,5",
     unfreeze: Unfreeze = "last",

@@ -109,7 +109,7 @@ _FORMAT = (
 _REMARK = (
     "Difference: accuracy of the second run minus that of the first, on the test images that both have. Only first, "
     "only second: images that only this run classifies correctly. p: McNemar's exact test. Holm: p adjusted for the "
-    "number of pairs. In brackets after a metric: its 95 % interval (of an accuracy, Wilson's)."
+    "number of pairs. The 95% interval of a metric is in brackets after it (of an accuracy, Wilson's)."
 )
 _CLUSTERED = (
     "n of m images: n corrupted versions of m base images. Versions of one image are mostly right or wrong together: "

@@ -73,10 +73,10 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
 
         @functools.wraps(page)
         def main(*args: Any, **options: Any) -> dict[str, float]:
-            given = signature.bind(*args, **options).arguments  # a TypeError for what is not an option
-            if given.get("resume"):
-                given = _continued(title, given, values, annotations)
-            chosen = values | given
+            asked = signature.bind(*args, **options).arguments  # a TypeError for what is not an option
+            if asked.get("resume"):
+                asked = _continued(title, asked, values, annotations)
+            chosen = values | asked
             option.check(chosen, annotations)
             _check_views(chosen)
             settings = Options(**{name: chosen[name] for name in shared})  # type: ignore[arg-type]  # checked above
@@ -107,12 +107,12 @@ def _check_views(chosen: Mapping[str, Any]) -> None:
 
 
 def _continued(
-    title: str, given: dict[str, Any], defaults: Mapping[str, Any], annotations: Mapping[str, Any]
+    title: str, asked: dict[str, Any], defaults: Mapping[str, Any], annotations: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The options that an unfinished run was started with, and where it is."""
-    folder = resume.find(given.get("out", defaults["out"]), title, given["resume"])
+    folder = resume.find(asked.get("out", defaults["out"]), title, asked["resume"])
     stored = {name: value for name, value in resume.arguments(folder).items() if name in annotations}
-    again = {name: value for name, value in given.items() if name not in ("resume", "out")}
+    again = {name: value for name, value in asked.items() if name not in ("resume", "out")}
     for name, value in option.portable(again, annotations).items():
         if name not in stored or stored[name] != value:
             raise InputError(

@@ -13,13 +13,13 @@ from tfxfer.data.cifar10c import Cell
 from tfxfer.features.bank import Bank
 from tfxfer.recipes.shared import run_artifacts
 from tfxfer.recipes.shared.corruption_grid import ALL, LAYERS, CachedFeatures, Grid, accuracy, contact_sheet
+from tfxfer.recipes.shared.feature_measures import SHOWN
 from tfxfer.recipes.shared.recipe_run import Run
 from tfxfer.train import History
 
 OFFICIAL = "cifar10_corrupted"
 SURGERY_EPOCHS = 4
 TUNED = 20_000  # images to tune on, as in the report
-SHOWN = 2000  # images of each side that are projected
 
 
 def cells(corruption: str, severities: str) -> tuple[Cell, ...]:
@@ -59,8 +59,8 @@ def about(twin: Twin, corrupted: Mapping[str, Splits]) -> dict[str, Any]:
     """What a run records of its corrupted images: the facts `corrupted`, by way of choosing them, and `corruptions`,
     how they were made."""
     photographs = twin.photographs and {"names": list(twin.photographs.pixels), "sha256": twin.photographs.sha256}
-    made = {"revision": corruptions.REVISION, "photographs": photographs, "remark": twin.remark}
-    return {"corrupted": {name: side.describe() for name, side in corrupted.items()}, "corruptions": made}
+    origin = {"revision": corruptions.REVISION, "photographs": photographs, "remark": twin.remark}
+    return {"corrupted": {name: side.describe() for name, side in corrupted.items()}, "corruptions": origin}
 
 
 def sides(

@@ -17,7 +17,7 @@ def sections(run: Loaded) -> list[str]:
     if not prefixes:
         return []
     publication, several_seeds = published.for_run(run), f"{prefixes[0]}cost_std" in run.metrics
-    spread = "± is the standard deviation over seeds." if several_seeds else "In brackets, 95% confidence intervals."
+    spread = "± is the standard deviation over seeds." if several_seeds else "95% confidence intervals are in brackets."
     rows = []
     for prefix in prefixes:
         task, _, backbone = prefix.rstrip("/").partition("/")

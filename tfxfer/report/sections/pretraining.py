@@ -52,7 +52,7 @@ def _comparison(run: Loaded) -> str:
     difference, low, high = (run.metrics[f"tuned_less_scratch/{end}"] for end in ("difference", "low", "high"))
     often = "more" if difference >= 0 else "less"
     return (
-        "In brackets, 95% confidence intervals on these images. On the same images the pretrained network is right "
+        "95% confidence intervals on these images are in brackets. On the same images the pretrained network is right "
         f"{100 * abs(difference):.1f} points {often} often ({100 * low:+.1f} to {100 * high:+.1f} with 95% confidence)."
     )
 

@@ -67,7 +67,7 @@ def _remarks(run: Loaded) -> list[str]:
     own = sizes["tfxfer"]
     remarks = [
         f"Tuned on {own['train']:,} corrupted images, tested on {own['test']:,} made from other images, and on those "
-        f"{run.facts['data']['sizes']['test']:,} images themselves. In brackets, 95% confidence intervals (Wilson): "
+        f"{run.facts['data']['sizes']['test']:,} images themselves. 95% confidence intervals (Wilson) are in brackets: "
         "versions of one image are mostly right or wrong together, so they count as one cluster, not as several images."
     ]
     if "as_few" in sizes:

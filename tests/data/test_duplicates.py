@@ -109,7 +109,7 @@ def test_copies_within_the_test_are_no_leak():
 
 
 def test_numbers_that_agree_by_chance_are_no_copies(monkeypatch):
-    monkeypatch.setattr(duplicates, "_keys", lambda fetch, rows: np.zeros(len(rows), np.uint64))
+    monkeypatch.setattr(duplicates.pixel_digests, "keys", lambda fetch, rows: np.zeros(len(rows), np.uint64))
     with pytest.warns(UserWarning, match=BAD):
         data.from_arrays(*arrays())
     with warnings.catch_warnings():
@@ -154,7 +154,7 @@ def test_a_folder_is_decoded_once_for_load_and_study(tmp_path, monkeypatch):
         Image.fromarray(image).save(tmp_path / "p" / "ab"[label] / f"{number:02}.png")
     with pytest.warns(UserWarning, match="occur more than once: 2 "):
         splits = data.load(f"folder:{tmp_path / 'p'}", image_size=8)
-    monkeypatch.setattr(duplicates.checked, "decode", lambda path: pytest.fail(f"{path} decoded again"))
+    monkeypatch.setattr(duplicates.image_validation, "decode", lambda path: pytest.fail(f"{path} decoded again"))
     (group,) = duplicates.find(splits).members()
     names = {path: i for s in SPLITS for path, i in zip(splits.rows[s].images.paths, splits.ids[s])}
     assert sorted(member["id"] for member in group) == sorted(

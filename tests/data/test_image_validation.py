@@ -69,7 +69,7 @@ def test_skipping_leaves_everything_else_where_it_was(folder):
 
 def test_a_link_to_nowhere_cannot_be_read(folder):
     (folder / "a" / "99.png").symlink_to(folder / "nothing.png")
-    with pytest.raises(InputError, match=r"1 of 25 files cannot be read: .*99.png: No such file or directory: mend"):
+    with pytest.raises(InputError, match=r"1 of 25 files cannot be read: .*99.png: No such file or directory: repair"):
         load(folder)
     with pytest.warns(UserWarning, match="left out"):
         assert sum(load(folder, skip_bad=True).size(split) for split in SPLITS) == 24

@@ -15,7 +15,8 @@ Bounds: F is a forward pass over the training images, t the tail's share of it, 
 A plain epoch takes F(1 + 2t + v), one of ours Ft(3 + v), the cache F(1 + v) once; backward counts twice forward. The
 goal is 0.8 of the bound on these ratios; (1 + 2t)/3t is the one without validation. Keras's 1 x 1 convolutions take
 more than that backward ("backward", by forward), ours less (`tfxfer.train.fast_convolution`), so a ratio may pass its
-bound: the "measured bound" is what caching alone would give. Each way's epoch "by least": above 1 for what was not reckoned.
+bound: the "measured bound" is what caching alone would give. Each way's epoch "by least": above 1 for what was not
+reckoned.
 
 The loss history has to be the same to 1e-4: every epoch for the head, the first for deeper tails, whose rounding is
 amplified later; where it is not, plain Keras is compared with itself (`ways.compare`). For the head, the SavedModels

@@ -87,7 +87,7 @@ def test_of_the_benchmarks_six_its_code_uses_five(folder, tmp_path):
 
 def test_photographs_are_known_by_what_they_are(folder, tmp_path, monkeypatch):
     shutil.copytree(folder, tmp_path / "copy")
-    known, copy = textures.read_photographs(folder), textures.read(tmp_path / "copy")
+    known, copy = textures.read_photographs(folder), textures.read_photographs(tmp_path / "copy")
     assert known == copy
     assert repr(known) == repr(copy)
     Image.fromarray(noise(200, 200)).save(tmp_path / "copy" / "frost2.png")

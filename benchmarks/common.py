@@ -58,7 +58,7 @@ def run(measure: Callable[[argparse.Namespace], dict], arguments: argparse.Names
 def mnist(arguments, limit: int | None = None) -> data.Splits:
     """MNIST as it is found, or a part of it."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*taken as a subset")  # the sizes are printed
+        warnings.filterwarnings("ignore", ".*used as a subset")  # the sizes are printed
         return data.load("mnist", arguments.data_dir, limit)
 
 

@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> dict:
 
 def measure(given) -> dict:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*taken as a subset")  # the sizes are printed
+        warnings.filterwarnings("ignore", ".*used as a subset")  # the sizes are printed
         splits = data.load(given.dataset, given.data_dir, given.limit)
     x, y = (np.concatenate(pair) for pair in zip(_pixels(splits, "train"), _pixels(splits, "validation")))
     test = [column[: given.test_images] for column in _pixels(splits, "test")]

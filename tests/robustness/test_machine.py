@@ -17,13 +17,13 @@ SMALLER = [*SMALL, "--backbone", "cnn", "--weights", "none", "--unfreeze", "3"]
 OFTEN = """
 import signal
 
-from tfxfer import cli
+from tfxfer.runs import command
 from tfxfer.recipes import quickstart
 from tfxfer.train import checkpoints
 
 checkpoints.SECONDS = 0
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & would have it ignored, as asked
-cli.run(quickstart.main)
+command.run(quickstart.main)
 """  # a checkpoint after each call, not after seconds
 
 

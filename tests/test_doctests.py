@@ -17,6 +17,7 @@ EXAMPLES = [
     "tfxfer.model.freezing:unfreeze_last",
     "tfxfer.model.graph:build",
     "tfxfer.report.run_report:write",
+    "tfxfer.runs.metric_names:meaning",
     "tfxfer.train.fitting:fit",
 ]
 """Functions whose docstring has an example, as "module:function"."""

@@ -17,6 +17,8 @@ import gzip  # noqa: E402
 import shutil  # noqa: E402
 import struct  # noqa: E402
 import subprocess  # noqa: E402
+import sys  # noqa: E402
+import types  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import keras  # noqa: E402
@@ -123,3 +125,20 @@ def one_thread():
     """Of BLAS: for small products two of them wait for each other when the machine is busy."""
     with threadpool_limits(1, "blas"):
         yield
+
+
+@pytest.fixture
+def torch_names(monkeypatch):
+    """Modules of torch's names, so that pickle can write references to them."""
+    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
+    for name in ("FloatStorage", "LongStorage", "HalfStorage"):
+        setattr(torch, name, type(name, (), {"__module__": "torch", "__qualname__": name}))
+
+    def _rebuild_tensor_v2(*args):
+        raise AssertionError("only its name is written")
+
+    _rebuild_tensor_v2.__module__, _rebuild_tensor_v2.__qualname__ = "torch._utils", "_rebuild_tensor_v2"
+    utils._rebuild_tensor_v2 = _rebuild_tensor_v2
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "torch._utils", utils)
+    return torch, _rebuild_tensor_v2

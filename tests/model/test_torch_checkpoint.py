@@ -4,31 +4,12 @@ import collections
 import hashlib
 import os
 import pickle
-import sys
-import types
 
 import numpy as np
 import pytest
 
 from tfxfer.core.errors import InputError
 from tfxfer.model import torch_checkpoint
-
-
-@pytest.fixture
-def torch_names(monkeypatch):
-    """Modules of torch's names, so that pickle can write references to them."""
-    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-    for name in ("FloatStorage", "LongStorage", "HalfStorage"):
-        setattr(torch, name, type(name, (), {"__module__": "torch", "__qualname__": name}))
-
-    def _rebuild_tensor_v2(*args):
-        raise AssertionError("only its name is written")
-
-    _rebuild_tensor_v2.__module__, _rebuild_tensor_v2.__qualname__ = "torch._utils", "_rebuild_tensor_v2"
-    utils._rebuild_tensor_v2 = _rebuild_tensor_v2
-    monkeypatch.setitem(sys.modules, "torch", torch)
-    monkeypatch.setitem(sys.modules, "torch._utils", utils)
-    return torch, _rebuild_tensor_v2
 
 
 class Storage:

@@ -300,24 +300,6 @@ class Pickler(pickle.Pickler):
         return None
 
 
-@pytest.fixture
-def torch_names(monkeypatch):
-    """Modules of torch's names, so that pickle can write references to them."""
-    import types
-
-    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-    for name in ("FloatStorage", "LongStorage"):
-        setattr(torch, name, type(name, (), {"__module__": "torch", "__qualname__": name}))
-
-    def _rebuild_tensor_v2(*args):
-        raise AssertionError("only its name is written")
-
-    _rebuild_tensor_v2.__module__, _rebuild_tensor_v2.__qualname__ = "torch._utils", "_rebuild_tensor_v2"
-    utils._rebuild_tensor_v2 = _rebuild_tensor_v2
-    monkeypatch.setitem(sys.modules, "torch", torch)
-    monkeypatch.setitem(sys.modules, "torch._utils", utils)
-
-
 def checkpoint(state, storages: dict[str, tuple[int, bytes]]) -> bytes:
     """Storages are what a header says of their length, and their bytes."""
     file = io.BytesIO()

@@ -7,12 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfxfer import analysis, features
-from tfxfer.core import distribute
-from tfxfer.core.cache import Store
 from tfxfer.data import Examples, Twin, corruptions
 from tfxfer.features import frozen_prefix
 from tfxfer.features.bank import Bank
 from tfxfer.features.tail_forward import TailForward
+from tfxfer.recipes.shared import feature_sets
 
 ALL = tuple((name, severity) for name in corruptions.NAMES for severity in corruptions.SEVERITIES)
 LAYERS = ("embedding", "logits")
@@ -28,7 +27,7 @@ class CachedFeatures:
     """
 
     def __init__(self, net: keras.Model, images: int, cache: str, strategy: tf.distribute.Strategy | None):
-        self.store = Store() if cache in ("auto", "disk") and distribute.workers(strategy) == 1 else None
+        self.store = feature_sets.store(cache, strategy)
         cut = features.Extractor(net, list(frozen_prefix.frontier(net).tensors), strategy=strategy)
         self.cut = cut if self.store and self.store.fits(images * cut.row_bytes) else None
         self.whole, self.tail = features.Extractor(net, LAYERS, strategy=strategy), TailForward(net, LAYERS)

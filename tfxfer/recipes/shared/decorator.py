@@ -33,7 +33,7 @@ def _taking(_: Callable[_P, object]) -> Callable[[Callable[..., _R]], Callable[_
 
 @_taking(Options)
 def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
-    """Makes a recipe of a page: `@recipe(dataset="mnist", epochs=5)` above `def main(run: Run, unfreeze: Depth = 10)`.
+    """Makes a recipe of a page: `@recipe(dataset="mnist")` above `def main(run: Run, unfreeze: Unfreeze = 10)`.
 
     Args:
         defaults: the page's defaults of shared options; by naming one that not every page has, the page has it.
@@ -43,16 +43,14 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
         returns the run's metrics. It checks the options, opens the run, seeds it, continues the one that `resume` names
         and hands it to the page.
     """
-    shared = {
-        name: defaults.get(name, ON_EVERY_PAGE.get(name)) for name in SHARED if name in {**ON_EVERY_PAGE, **defaults}
-    }
+    offered = {**ON_EVERY_PAGE, **defaults}
+    shared = {name: offered[name] for name in SHARED if name in offered}
     if unknown := defaults.keys() - SHARED.keys():
         raise TypeError(f"recipe() got options that are not shared: {', '.join(sorted(unknown))}")
 
     def decorate(page: Callable[..., None]) -> Recipe:
-        own = {
-            name: parameter.default for name, parameter in inspect.signature(page).parameters.items() if name != "run"
-        }
+        _, *parameters = inspect.signature(page).parameters.values()  # the first is the run
+        own = {parameter.name: parameter.default for parameter in parameters}
         hints = get_type_hints(page, include_extras=True)
         first = {name: shared[name] for name in _FIRST if name in shared}
         values = first | own | {name: value for name, value in shared.items() if name not in first}
@@ -79,7 +77,7 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
             chosen = values | asked
             option.check(chosen, annotations)
             _check_views(chosen)
-            settings = Options(**{name: chosen[name] for name in shared})  # type: ignore[arg-type]  # checked above
+            settings = Options(**{name: chosen[name] for name in shared})
             record = option.portable(chosen | {"keep": settings.keep, "resume": None}, annotations)
             with Run(title, record, settings) as run:
                 run.seed(settings.seed)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import keras
+import tensorflow as tf
 
 from tfxfer import analysis, features, model
 from tfxfer.core import distribute, memory
@@ -123,6 +124,16 @@ def unfreeze(net: keras.Model, depth: int | str, batch_norm_momentum: float = 0.
     model.unfreeze_last(net, depth, train_batch_norm=True, batch_norm_momentum=batch_norm_momentum)
 
 
+def store(cache: str, strategy: tf.distribute.Strategy | None) -> Store | None:
+    """Where features are kept for later runs: the cache on disk, or nowhere.
+
+    Args:
+        cache: as `train.fit` takes it; with "memory" and "off" nothing is kept.
+        strategy: with several workers nothing is kept.
+    """
+    return Store() if cache in ("auto", "disk") and distribute.workers(strategy) == 1 else None
+
+
 def gather(net: keras.Model, splits: Splits, tune: int | str, cache: str, strategy) -> Banks:
     """Features of every split in one pass: the embedding and, where a tail will be tuned, what it starts from.
 
@@ -133,9 +144,9 @@ def gather(net: keras.Model, splits: Splits, tune: int | str, cache: str, strate
     unfreeze(net, tune)
     layers = list(dict.fromkeys(["embedding", *frozen_prefix.frontier(net).tensors]))
     model.unfreeze_last(net, 0)
-    store = Store() if cache in ("auto", "disk") and distribute.workers(strategy) == 1 else None
+    kept = store(cache, strategy)
     return {
-        split: features.extract(net, splits.examples(split), layers, strategy=strategy, out=store) for split in SPLITS
+        split: features.extract(net, splits.examples(split), layers, strategy=strategy, out=kept) for split in SPLITS
     }
 
 

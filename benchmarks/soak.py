@@ -25,6 +25,7 @@ import tensorflow as tf
 
 import tfxfer
 
+PYTHON = [sys.executable]
 OPTIONS = ["--limit", "200", "--epochs", "4", "--image-size", "32", "--cache", "disk"]
 
 
@@ -78,7 +79,7 @@ class Runs:
         waiting = self.resumable()
         self.resuming = bool(waiting)
         own = ["--resume", waiting[-1].name.removeprefix(".partial-")] if waiting else OPTIONS
-        command = [sys.executable, "-m", "tfxfer.recipes.quickstart", *own, "--out", str(self.home / "runs")]
+        command = [*PYTHON, "-m", "tfxfer.recipes.quickstart", *own, "--out", str(self.home / "runs")]
         environment = os.environ | {"TFXFER_CACHE": str(self.home / "cache"), "TF_DETERMINISTIC_OPS": "1"}
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         return subprocess.Popen(command, env=environment, start_new_session=True, **quiet)

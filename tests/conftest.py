@@ -24,10 +24,12 @@ from pathlib import Path  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+import warm  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 from tfxfer import data, model, train  # noqa: E402
 from tfxfer.data import binary_readers  # noqa: E402
+from tfxfer.export import parity  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -78,6 +80,30 @@ def write_idx_set(folder: Path, train: int = 200, test: int = 50, suffix: str = 
         images, labels = make_pictures(n, seed=seed + part)
         write_idx(folder / (binary_readers.IDX_FILES[part] + suffix), images)
         write_idx(folder / (binary_readers.IDX_FILES[part + 1] + suffix), labels)
+
+
+def pytest_configure(config):
+    """Processes of pytest-xdist share one warm process."""
+    if config.getoption("numprocesses", None):
+        warm.python()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_reloads():
+    """Exported files are reloaded by warm processes; a test that needs `cold_reloads` starts them cold."""
+
+    class Words:
+        def __iter__(self):  # so that the first reload starts the process that others are forked from
+            return iter(warm.python())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parity, "PYTHON", Words())
+        yield
+
+
+@pytest.fixture
+def cold_reloads(monkeypatch):
+    monkeypatch.setattr(parity, "PYTHON", (sys.executable, "-P"))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""Runs a notebook and writes it with its outputs: a process of its own, whose sockets are not the tests'."""
+"""Runs a notebook and writes it with its outputs: a process of its own, whose sockets are not the tests'.
+
+python execute_notebook.py SOURCE TARGET FOLDER PYTHON [WORD ...]: the kernel is started by the last words
+"""
 
 import sys
 
@@ -6,7 +9,8 @@ import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
-source, target, folder = sys.argv[1:]
+source, target, folder, *python = sys.argv[1:]
 manager = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{folder}/kernel")
+manager.kernel_spec.argv[:1] = python
 book = NotebookClient(nbformat.read(source, 4), timeout=900, km=manager).execute(cwd=folder)
 nbformat.write(book, target)

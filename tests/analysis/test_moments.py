@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import tensorflow as tf
+import warm
 from cluster_job import config_of, free_ports
 
 from tfxfer.analysis import feature_batches, moments
@@ -208,7 +209,7 @@ def test_replicas_and_workers_give_what_one_device_gives(tmp_path, name):
     configs = [{"TF_CONFIG": json.dumps(config_of(i, ports))} for i in range(2)] if name == "multiworker" else [{}]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")} | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
-    command = [sys.executable, __file__, name]
+    command = [*warm.python(), __file__, name]
     workers = [
         subprocess.Popen([*command, tmp_path / str(i)], env=environment | config, stdout=-1, stderr=-1, text=True)
         for i, config in enumerate(configs)

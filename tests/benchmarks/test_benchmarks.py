@@ -4,10 +4,10 @@ import importlib
 import json
 import math
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm
 from conftest import write_idx_set
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -100,7 +100,7 @@ def test_scaling(mnist, tmp_path):
     """In a process of its own: devices have to be split before TensorFlow starts."""
     file = tmp_path / "results.json"
     text = "--backbone cnn --image-size 28 --unfreeze 2 --epochs 1 --repeats 1"
-    command = [sys.executable, str(BENCHMARKS / "scaling.py"), *options(mnist, file, text)]
+    command = [*warm.python(), str(BENCHMARKS / "scaling.py"), *options(mnist, file, text)]
     found = subprocess.run(command, check=False, capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     results = json.loads(file.read_text())
@@ -129,6 +129,7 @@ def test_soak(tmp_path, monkeypatch):
     soak = importlib.import_module("soak")
     small = ["--backbone", "cnn", "--weights", "none", "--unfreeze", "3"]
     monkeypatch.setattr(soak, "OPTIONS", [*soak.OPTIONS, *small])
+    monkeypatch.setattr(soak, "PYTHON", warm.python())
     found = soak.main(["--kills", "2", "--json", str(tmp_path / "results.json")])
     assert json.loads((tmp_path / "results.json").read_text()) == found
     row = found["soak"]

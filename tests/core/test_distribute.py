@@ -4,13 +4,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import cluster_job
 import numpy as np
 import pytest
+import warm
 from cluster_job import config_of, free_ports
 
 from tfxfer.core import cluster, distribute
@@ -35,7 +35,7 @@ def launch(words, config) -> subprocess.Popen:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")} | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     environment |= {"TF_CONFIG": json.dumps(config)} if config else {}
     pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, *words], env=environment, **pipes)
+    return subprocess.Popen([*warm.python(), *words], env=environment, **pipes)
 
 
 def check(path: Path, alone: dict[str, np.ndarray]) -> None:

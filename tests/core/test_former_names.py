@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import warm
 
 from tfxfer.core import former_names
 
@@ -35,7 +36,7 @@ assert len(corruptions.NAMES) == 19
 
 
 def test_as_folder_is_the_command_make_folder(tmp_path):
-    words = [sys.executable, "-m", "tfxfer.as_folder", "--dataset", "digits", "--images", "2"]
+    words = [*warm.python(), "-m", "tfxfer.as_folder", "--dataset", "digits", "--images", "2"]
     words += ["--folder", str(tmp_path / "out")]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm
 
 import tfxfer
 
@@ -28,7 +29,8 @@ command.run(quickstart.main)
 
 
 def start(home, *words, before=(), program=("-m", "tfxfer.recipes.quickstart"), **environment):
-    command = [*before, sys.executable, *program, "--out", str(home / "runs"), *words]
+    python = [sys.executable] if before else warm.python()  # mounts are not those of a warm process
+    command = [*before, *python, *program, "--out", str(home / "runs"), *words]
     own = {"TFXFER_CACHE": str(home / "cache")} | environment
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=os.environ | own, **pipes)

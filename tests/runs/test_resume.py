@@ -5,12 +5,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import keras
 import numpy as np
 import pytest
+import warm
 from conftest import write_idx_set
 
 import tfxfer
@@ -31,7 +31,7 @@ command.run(mobilenet_mnist.main)
 
 def start(*options) -> subprocess.Popen:
     environment = os.environ | {"TF_DETERMINISTIC_OPS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    words = [sys.executable, "-c", CODE, *map(str, options)]
+    words = [*warm.python(), "-c", CODE, *map(str, options)]
     return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

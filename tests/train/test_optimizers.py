@@ -1,10 +1,10 @@
 import functools
 import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+import warm
 
 from tfxfer import model
 from tfxfer.core.errors import InputError
@@ -252,7 +252,7 @@ print(strategy.num_replicas_in_sync, moved)
 
 def test_two_devices():
     """The two replicas' gradients, all ones, are added: each group moves by twice its rate."""
-    done = subprocess.run([sys.executable, "-c", MIRRORED], capture_output=True, text=True)
+    done = subprocess.run([*warm.python(), "-c", MIRRORED], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     expected = {"block4_1_conv/kernel": 1.0, "block4_2_conv/kernel": 1.0, "block5_1_conv/kernel": 2.0}
     expected |= {"block5_2_conv/kernel": 2.0, "logits/kernel": 2.0, "logits/bias": 2.0}

@@ -11,6 +11,7 @@ import numpy as np
 
 from tfxfer.export import reload_script
 
+PYTHON = (sys.executable, "-P")  # -P keeps the script's own folder off the path
 TOLERANCE = 1e-4  # of a probability
 EMBEDDING_TOLERANCE = 1e-3  # of their range: batch norm of tiny variance magnifies differences in rounding
 
@@ -85,10 +86,10 @@ def _afresh(format: str, path: Path, images: np.ndarray) -> dict[str, np.ndarray
     with tempfile.TemporaryDirectory() as folder:
         pixels, result = Path(folder, "images.npy"), Path(folder, "result.npz")
         np.save(pixels, images)
-        # -P keeps the script's own folder off the path; tfxfer is found wherever the working directory is
+        # tfxfer is found wherever the working directory is
         home = str(Path(__file__).parents[2])
         paths = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-        command = [sys.executable, "-P", reload_script.__file__, format, str(path), str(pixels), str(result)]
+        command = [*PYTHON, reload_script.__file__, format, str(path), str(pixels), str(result)]
         environment = os.environ | {"PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"}
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         if done.returncode:

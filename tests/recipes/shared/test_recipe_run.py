@@ -5,10 +5,10 @@ import inspect
 import json
 import pydoc
 import subprocess
-import sys
 from typing import Annotated
 
 import pytest
+import warm
 
 import tfxfer
 from tfxfer.core.errors import InputError
@@ -120,7 +120,7 @@ def test_shared_options_stand_once():
 def test_a_recipe_runs_as_a_module_and_from_python_alike(tmp_path):
     words = ["--dataset", "digits", "--limit", "60", "--epochs", "1", "--backbone", "cnn", "--image-size", "28"]
     done = subprocess.run(
-        [sys.executable, "-m", "tfxfer.recipes.pretrain", *words, "--out", str(tmp_path)],
+        [*warm.python(), "-m", "tfxfer.recipes.pretrain", *words, "--out", str(tmp_path)],
         capture_output=True,
         text=True,
     )

@@ -88,17 +88,17 @@ def test_published_figures_stand_beside_ours(feature_run):
 
 def test_a_page_that_broke_off_is_resumed(tmp_path, pictures_dir, monkeypatch):
     """Cut off before the report, it goes on with its own options, from its checkpoints, to the same figures."""
-    options = {"backbones": "pixels,efficientnet_lite0", "classifiers": "lda", "image_size": 32, "tune_epochs": 1}
+    options = {"backbones": "pixels,cnn", "weights": "none", "classifiers": "lda", "image_size": 28, "tune_epochs": 1}
     with monkeypatch.context() as patch:
         patch.setattr(report, "write", lambda folder: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            fashion_features.main(pictures_dir, **options, epochs=1, tune="efficientnet_lite0", out=str(tmp_path))
+            fashion_features.main(pictures_dir, **options, epochs=1, tune="cnn", out=str(tmp_path))
     (partial,) = (tmp_path / "fashion_features").iterdir()
     before = json.loads((partial / "metrics.json").read_text())
     metrics = fashion_features.main(resume="last", out=str(tmp_path))
     same = {key: value for key, value in metrics.items() if "seconds" not in key}
     assert same == pytest.approx({key: before[key] for key in same}, nan_ok=True)
-    assert tfxfer.load(newest(tmp_path, "fashion_features")).facts["arguments"]["image_size"] == 32
+    assert tfxfer.load(newest(tmp_path, "fashion_features")).facts["arguments"]["image_size"] == 28
 
 
 def test_pixels_alone_and_nothing_tuned(tmp_path, pictures_dir):

@@ -17,10 +17,10 @@ from tfxfer.recipes import RECIPES
 RUNNER = Path(__file__).parents[1] / "execute_notebook.py"
 FOLDER = Path(__file__).parents[2] / "recipes"
 SMALL = {
-    "quickstart": {"limit": 200, "epochs": 2},
+    "quickstart": {"backbone": "cnn", "weights": "none", "image_size": 28, "unfreeze": 3, "limit": 200, "epochs": 2},
     "mobilenet_mnist": {"backbone": "cnn", "weights": "none", "image_size": 28, "unfreeze": 3, "epochs": 1},
-    "fashion_features": {"backbones": "pixels,efficientnet_lite0", "classifiers": "lda", "image_size": 32, "epochs": 1}
-    | {"tune_epochs": 1},
+    "fashion_features": {"backbones": "pixels,cnn", "weights": "none", "image_size": 28, "epochs": 1}
+    | {"classifiers": "lda", "tune": "cnn", "tune_epochs": 1},
     "fashion_models": {"backbones": "cnn", "classifiers": "logistic", "epochs": 1},
     "cifar10c_shift": {"backbone": "cnn", "weights": "none", "image_size": 28, "severities": "5", "epochs": 1}
     | {"tune_epochs": 1, "grid_images": 0, "surgery": "fog", "surgery_images": 10, "protocol": "as_published"},

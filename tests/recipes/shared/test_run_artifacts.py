@@ -1,7 +1,9 @@
 """What a run keeps to be looked at."""
 
+import keras
 import numpy as np
 import pytest
+from conftest import noise
 
 from tfxfer import analysis, data, features, model
 from tfxfer.core.errors import InputError
@@ -27,10 +29,17 @@ def test_no_mistakes_are_none(pictures):
     assert len(run_artifacts.pictures(pictures, perfect)) == 100
 
 
-@pytest.mark.parametrize("size", [None, 64])
-def test_explanations_show_right_and_wrong_predictions(pictures, lite0, size):
+@pytest.fixture(scope="module")
+def small_resnet(pictures):
+    """Untrained: it is right about some images and wrong about most."""
+    keras.utils.set_random_seed(0)
+    return model.build("small_resnet", pictures, weights="none")
+
+
+@pytest.mark.parametrize("size", [None, 40])
+def test_explanations_show_right_and_wrong_predictions(pictures, small_resnet, size):
     shown = run_artifacts.pictures(pictures, np.eye(10)[pictures.rows["test"].labels])
-    artifacts = run_artifacts.explain(lite0, pictures, shown, size)
+    artifacts = run_artifacts.explain(small_resnet, pictures, shown, size)
     bank = artifacts.banks["explained"]
     right = bank["predicted"] == bank.labels
     assert 0 < right.sum() <= run_artifacts.PANELS
@@ -42,11 +51,11 @@ def test_explanations_show_right_and_wrong_predictions(pictures, lite0, size):
         assert bank[method].shape == bank["image"].shape[:3]
         assert bank[method].min() >= 0
     facts = artifacts.facts["explained"]
-    assert facts["size"] == (size or 48)
+    assert facts["size"] == (size or 28)
     assert set(facts["layers"]) == set(analysis.attribution.METHODS)
     assert all(each["side"] >= 6 for each in facts["layers"].values())
     assert facts["method"] == next(iter(facts["layers"]))
-    net = lite0 if size is None else analysis.attribution.enlarge(lite0, pictures, size)
+    net = small_resnet if size is None else analysis.attribution.enlarge(small_resnet, pictures, size)
     for method in analysis.attribution.METHODS:
         expected = analysis.attribution.explain(
             net, bank["image"], bank["predicted"], method, facts["layers"][method]["layer"]
@@ -55,7 +64,7 @@ def test_explanations_show_right_and_wrong_predictions(pictures, lite0, size):
         assert artifacts.metrics[f"deletion/{method}/images"] == pictures.size("validation") // 2
     stages = [key for key in artifacts.metrics if key.startswith("sanity/")]
     assert stages[0] == "sanity/head"
-    assert len(stages) == 1 + len(model.stages(lite0))
+    assert len(stages) == 1 + len(model.stages(small_resnet))
 
 
 @pytest.mark.parametrize(("side", "most"), [(48, 200), (64, 200), (96, 88), (224, 60)])
@@ -86,10 +95,11 @@ def test_what_cannot_be_enlarged(pictures, small_cnn):
 
 
 @pytest.mark.parametrize("scaling", ["unit", "caffe", "torch", "none", "dataset"])
-def test_a_larger_network_scales_as_it_was_built(pictures, scaling):
-    net = model.build("efficientnet_lite0", pictures, 32, "none", scaling=scaling)
-    images = pictures.rows["test"].images[:4]
-    same = analysis.attribution.enlarge(net, pictures, 32)
+def test_a_larger_network_scales_as_it_was_built(scaling):
+    colour = data.from_arrays(*((noise(20, 28, 28, 3, seed=seed), np.arange(20) % 2) for seed in (0, 1)))
+    net = model.build("small_resnet", colour, 32, "none", scaling=scaling)
+    images = colour.rows["test"].images[:4]
+    same = analysis.attribution.enlarge(net, colour, 32)
     np.testing.assert_allclose(same(images), net(images), rtol=1e-4, atol=1e-5)
 
 

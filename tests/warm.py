@@ -103,7 +103,12 @@ def serve(place: str) -> dict:
                 if not pid:
                     for stream, descriptor in enumerate(streams):
                         os.dup2(descriptor, stream)
-                    os.closerange(3, max(streams) + 1)
+                        os.close(descriptor)
+                    # no others: gRPC has opened some while it was imported
+                    for other in [*ready.get_map().values()]:
+                        os.close(other.fd) if other.fileobj == other.fd else other.fileobj.close()
+                    ready.close()
+                    connection.close()
                     return request
                 for descriptor in streams:
                     os.close(descriptor)

@@ -13,6 +13,8 @@ os.environ.update(
     MPLBACKEND="agg",
 )
 
+import ctypes  # noqa: E402
+import gc  # noqa: E402
 import gzip  # noqa: E402
 import shutil  # noqa: E402
 import struct  # noqa: E402
@@ -39,6 +41,14 @@ def pytest_collection_modifyitems(items):
 
 def pytest_sessionfinish():
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def freed():
+    """Networks and graphs refer to themselves: after each file they are collected, and the memory is given back."""
+    yield
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture
@@ -83,7 +93,8 @@ def write_idx_set(folder: Path, train: int = 200, test: int = 50, suffix: str = 
 
 
 def pytest_configure(config):
-    """Processes of pytest-xdist share one warm process."""
+    """Processes of pytest-xdist share one warm process; what is imported by now is not searched for garbage."""
+    gc.freeze()
     if config.getoption("numprocesses", None):
         warm.python()
 
@@ -117,6 +128,15 @@ def small_cnn(pictures) -> keras.Model:
     """An untrained `cnn` on `pictures`."""
     keras.utils.set_random_seed(0)
     return model.build("cnn", pictures, weights="none")
+
+
+@pytest.fixture
+def no_values(monkeypatch):
+    """Networks built in the test have layers and shapes, but no values in their weights, which may take gigabytes."""
+    monkeypatch.setattr(keras.layers.Layer, "get_weights", lambda layer: [])
+    monkeypatch.setattr(keras.layers.Layer, "set_weights", lambda layer, weights: None)
+    with keras.StatelessScope(initialize_variables=False):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ CHANNELS = dict.fromkeys(PREPROCESS, 3)
 
 
 @pytest.mark.parametrize("name", backbones.TABLE)
-def test_table_against_the_built_graph(name):
+def test_table_against_the_built_graph(name, no_values):
     """Embedding, native size, channels, scaling and head dropout of every row."""
     row = backbones.get(name)
     channels = CHANNELS.get(name, 1)
@@ -57,7 +57,7 @@ def test_table_against_the_built_graph(name):
 
 
 @pytest.mark.parametrize("name", backbones.TABLE)
-def test_stages_cut_the_built_graph(name, pictures):
+def test_stages_cut_the_built_graph(name, pictures, no_values):
     """Every layer is in one stage, and a stage sees of the others only the last layer of the one before it."""
     net = model.build(name, pictures, image_size=32 if name in CHANNELS else 28, weights="none")
     stages = model.stages(net)
@@ -105,7 +105,7 @@ def test_lite0_knows_the_sample_photographs(photo, number, name):
     assert probabilities[number] > 0.2
 
 
-def test_published_parameter_counts():
+def test_published_parameter_counts(no_values):
     """MobileNetV2, ResNet50 and VGG19 without top: as Keras documents; Lite0: 4.7 million with its top."""
     counts = {"mobilenet_v2": 2_257_984, "resnet50": 23_587_712, "vgg19": 20_024_384, "resnet18": 11_186_112}
     for name, count in counts.items():
@@ -159,7 +159,7 @@ def write_legacy(net, path):
 
 
 @pytest.mark.parametrize("build", [keras.applications.VGG19, keras.applications.DenseNet121])
-def test_no_application_deletes_a_users_file(keras_models, pictures, build):
+def test_no_application_deletes_a_users_file(keras_models, pictures, build, no_values):
     """Keras would: a file in its cache with another checksum is downloaded anew, and on failure removed."""
     name = {"VGG19": "vgg19", "DenseNet121": "densenet121"}[build.__name__]
     path = keras_models / f"{name}_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -170,7 +170,7 @@ def test_no_application_deletes_a_users_file(keras_models, pictures, build):
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "vgg19", "resnet50", "vgg19_fc2"])
-def test_offline_is_one_line_that_names_file_folder_and_alternative(keras_models, monkeypatch, name):
+def test_offline_is_one_line_that_names_file_folder_and_alternative(keras_models, monkeypatch, name, no_values):
     def offline(*args):
         raise urllib.error.URLError("Name or service not known")
 

@@ -1,17 +1,16 @@
 import functools
 import hashlib
 import sys
-import urllib.error
 import warnings
 
 import h5py
 import keras
 import numpy as np
 import pytest
+import requests
 from conftest import noise
 from keras.src.applications import resnet as keras_resnet
 from keras.src.legacy.saving import legacy_h5_format
-from keras.src.utils import file_utils
 from sklearn.datasets import load_sample_image
 
 from tfxfer import data, model
@@ -171,10 +170,10 @@ def test_no_application_deletes_a_users_file(keras_models, pictures, build):
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "vgg19", "resnet50", "vgg19_fc2"])
 def test_offline_is_one_line_that_names_file_folder_and_alternative(keras_models, monkeypatch, name):
-    def offline(*args):
-        raise urllib.error.URLError("Name or service not known")
+    def offline(*args, **options):
+        raise requests.exceptions.ConnectionError("Name or service not known")
 
-    monkeypatch.setattr(file_utils, "urlretrieve", offline)
+    monkeypatch.setattr(requests, "get", offline)
     with pytest.raises(InputError, match="could not be downloaded") as caught:
         backbones.create(name, (224, 224, 3) if name == "vgg19_fc2" else (64, 64, 3), "imagenet")
     for part in (str(keras_models), "_weights_tf_dim_ordering_tf_kernels", "--backbone efficientnet_lite0"):

@@ -11,10 +11,10 @@ import keras
 import pytest
 import requests
 from cluster_job import config_of, free_ports
+from conftest import write_legacy
 from file_server import serve
 from keras.src.applications import mobilenet_v2
 from keras.src.backend import config
-from test_backbones import write_legacy
 
 from tfxfer import model, runs
 from tfxfer.core.errors import InputError
@@ -91,7 +91,9 @@ def test_a_server_that_refuses_is_named_with_its_status(keras_models, monkeypatc
 def test_a_folder_that_cannot_be_written_is_named(monkeypatch):
     """Keras would write into /tmp/.keras without a word."""
     monkeypatch.setattr(config, "_KERAS_DIR", "/proc/nowhere")
-    with pytest.raises(InputError, match=r"^/proc/nowhere/models cannot be written \(.*: set KERAS_HOME to a") as caught:
+    with pytest.raises(
+        InputError, match=r"^/proc/nowhere/models cannot be written \(.*: set KERAS_HOME to a"
+    ) as caught:
         backbones.create("mobilenet_v2", (32, 32, 3), "imagenet")
     assert str(caught.value).endswith(OFFLINE)
 

@@ -183,7 +183,7 @@ def source_classifier(name: str, weights: str) -> tuple[np.ndarray, np.ndarray] 
 
 
 def table(rows: Sequence[Row], refused: dict[str, str]) -> str:
-    """What `tfxfer rank` prints: a line for each backbone, files of weights, what is not available, and the meanings."""
+    """What `tfxfer rank` prints: a line for each backbone, files of weights, what is missing, and what it means."""
     names = ("backbone", "tunable", "pixels", "features", "accuracy", "95 %", "LogME", "H-score", "LEEP", "seconds")
     cells = [names]
     for row in rows:

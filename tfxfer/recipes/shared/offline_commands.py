@@ -20,8 +20,8 @@ def named(title: str, defaults: Mapping[str, Any], chosen: Mapping[str, Any]) ->
         defaults: its options and their defaults.
         chosen: its options and their values.
     """
-    bundled = {} if defaults["dataset"] in (DATASET, "digits") else {"dataset": DATASET}
-    own = {name: chosen[name] for name in ("dataset", "data_dir", "skip_bad") if chosen[name] != defaults[name]}
+    bundled = {} if defaults.get("dataset") in (None, DATASET, "digits") else {"dataset": DATASET}
+    own = {name: chosen[name] for name in ("dataset", "data_dir", "skip_bad") if chosen.get(name) != defaults.get(name)}
     backbones = _backbones(defaults)
     anywhere = _ELSEWHERE.get(title) or command(title, bundled | backbones)
     return offline.commands(data=anywhere, weights=command(title, own | backbones))
@@ -38,9 +38,9 @@ def command(title: str, options: Mapping[str, Any]) -> str:
 
 def _backbones(defaults: Mapping[str, Any]) -> dict[str, str]:
     """The option that leaves out what a recipe would download by default, if it would."""
-    if defaults.get("weights") != "imagenet":
+    option = next((name for name in ("backbone", "backbones") if name in defaults), None)
+    if option is None or defaults.get("weights") != "imagenet":
         return {}
-    option = "backbone" if "backbone" in defaults else "backbones"
     names = defaults[option].split(",")
-    there = [name for name in names if name == BUNDLED or not TABLE[name].imagenet] or [BUNDLED]
+    there = [name for name in names if name == BUNDLED or (name in TABLE and not TABLE[name].imagenet)] or [BUNDLED]
     return {} if there == names else {option: ",".join(there)}

@@ -23,10 +23,12 @@ import sys  # noqa: E402
 import types  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+import h5py  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import warm  # noqa: E402
+from keras.src.legacy.saving import legacy_h5_format  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 from tfxfer import data, model, train  # noqa: E402
@@ -65,6 +67,12 @@ def write_idx(path: Path, array: np.ndarray) -> None:
     content = struct.pack(f">I{array.ndim}I", 0x800 + array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+def write_legacy(net: keras.Model, path: Path) -> None:
+    """Writes weights in the layout of those that Keras's applications download."""
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, net)
 
 
 def make_pictures(n: int, classes: int = 10, side: int = 28, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

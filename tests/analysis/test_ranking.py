@@ -116,6 +116,19 @@ def test_table_without_leep():
     assert line == "cnn           yes      28       128     0.900  0.880-0.920  -0.1235    3.210     -      1.2"
 
 
+def test_a_network_is_its_file_of_weights(digits):
+    """MobileNetV2 at 96 pixels is not the network that it is at 48: the table says which, the next command keeps it."""
+    net = model.build("cnn", digits, weights="none")
+    net.weights_file = "weights_96.h5"  # as `model.build` notes it
+    row = ranking.score(net, digits)
+    *_, line, about = ranking.table([row], {}).splitlines()
+    assert line == "cnn       weights: weights_96.h5"
+    assert "MobileNetV2 is five networks" in about
+    assert ranking.next_command([row], "digits").endswith(
+        f"--backbone cnn --unfreeze last --image-size {row.image_size}"
+    )
+
+
 def test_accuracy_is_not_logmes_order_and_what_cannot_be_tuned_is_marked():
     """Pixels of larger pictures would have the higher LogME; the probe says which features are better."""
     (first, *_), _ = ranking.rank("digits", backbones=["pixels", "cnn"], weights="none", limit=200)

@@ -105,15 +105,12 @@ def test_downloads_of_applications():
     class AskedError(Exception):
         pass
 
-    def wrap(fetch):
-        def get_file(fname, origin, *args, cache_subdir="datasets", file_hash=None, **options):
-            raise AskedError(fname, cache_subdir)
-
-        return get_file
+    def get_file(fname, origin, *args, cache_subdir="datasets", file_hash=None, **options):
+        raise AskedError(fname, cache_subdir)
 
     with (
         needed("keras.src.utils.file_utils.get_file", "Keras"),
-        private_names.downloading_by(wrap),
+        private_names.downloading_by(get_file),
         pytest.raises(AskedError, match=r"resnet50.*'models'"),
     ):
         keras.applications.ResNet50(include_top=False, weights="imagenet", input_shape=(32, 32, 3))

@@ -118,6 +118,12 @@ def test_float_images_missing_and_torn_files_are_named(tmp_path):
         cifar10c.read((("snow", 1),), folder)
 
 
+def test_tfds_names_of_corruptions_are_known():
+    assert cifar10c.parse("cifar10_corrupted/frosted_glass_blur_3") == (("glass_blur", 3),)
+    assert cifar10c.parse("cifar10_corrupted/elastic") == tuple(("elastic_transform", number) for number in range(1, 6))
+    assert cifar10c.parse("cifar10_corrupted/glass_blur_3") == (("glass_blur", 3),)
+
+
 @pytest.mark.parametrize("name", ["cifar10_corrupted/rain", "cifar10_corrupted/fog_6", "cifar10_corrupted/fog_"])
 def test_unknown_corruptions(name, tmp_path):
     with pytest.raises(
@@ -128,7 +134,7 @@ def test_unknown_corruptions(name, tmp_path):
         data.load("cifar10_corrupted", tmp_path / "nothing")
 
 
-# --- TFDS: an archive of the real name and layout, made small; the order of its rows comes back ---
+# --- what TFDS has prepared, from an archive of the real name and layout, made small: the rows' order comes back ---
 
 
 def test_tfds_configurations_with_their_own_names(tmp_path, monkeypatch):
@@ -152,6 +158,9 @@ def test_tfds_configurations_with_their_own_names(tmp_path, monkeypatch):
     info = {url: checksums.UrlInfo(size=made.size, checksum=made.checksum, filename="CIFAR-10-C.tar")}
     monkeypatch.setattr(checksums, "get_all_url_infos", lambda: info)
     monkeypatch.setattr(builder, "url_infos", info)
+    for configuration in ("frosted_glass_blur_2", "fog_5"):
+        prepared = tfds.builder(f"cifar10_corrupted/{configuration}", data_dir=tmp_path)
+        prepared.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual))
     files, found, origin = cifar10c.read((("glass_blur", 2), ("fog", 5)), tmp_path)
     np.testing.assert_array_equal(found, labels)
     np.testing.assert_array_equal(files["glass_blur", 2], arrays["glass_blur"][60:120])

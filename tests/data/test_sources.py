@@ -216,7 +216,7 @@ def test_offline_is_one_line_that_names_the_ways(tmp_path, monkeypatch, answer):
         refused.status_code = answer
         return refused
 
-    monkeypatch.setattr(requests, "head", offline)
+    monkeypatch.setattr(requests, "get", offline)
     with pytest.raises(InputError, match="mnist is not on this machine") as caught:
         sources.find("mnist", tmp_path)
     for way in (str(tmp_path / "manual" / "mnist"), "train-images-idx3-ubyte.gz", "--data-dir", "--dataset digits"):

@@ -1,17 +1,15 @@
 import functools
 import hashlib
+import re
 import sys
-import urllib.error
 import warnings
 
-import h5py
 import keras
 import numpy as np
 import pytest
-from conftest import noise
+import requests
+from conftest import noise, write_legacy
 from keras.src.applications import resnet as keras_resnet
-from keras.src.legacy.saving import legacy_h5_format
-from keras.src.utils import file_utils
 from sklearn.datasets import load_sample_image
 
 from tfxfer import data, model
@@ -136,6 +134,7 @@ def test_keras_weights_of_the_real_name_are_loaded(keras_models, size):
         loaded = backbones.create("mobilenet_v2", (size, size, 3), "imagenet")
     for ours, theirs in zip(loaded.get_weights(), source.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+    assert [loaded.weights_file] == [path.name for path in keras_models.iterdir()]
 
 
 def test_keras_weights_with_a_checksum(keras_models, monkeypatch):
@@ -153,11 +152,6 @@ def test_keras_weights_with_a_checksum(keras_models, monkeypatch):
     np.testing.assert_array_equal(loaded.get_weights()[0], source.get_weights()[0])
 
 
-def write_legacy(net, path):
-    with h5py.File(path, "w") as file:
-        legacy_h5_format.save_weights_to_hdf5_group(file, net)
-
-
 @pytest.mark.parametrize("build", [keras.applications.VGG19, keras.applications.DenseNet121])
 def test_no_application_deletes_a_users_file(keras_models, pictures, build, no_values):
     """Keras would: a file in its cache with another checksum is downloaded anew, and on failure removed."""
@@ -171,10 +165,10 @@ def test_no_application_deletes_a_users_file(keras_models, pictures, build, no_v
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "vgg19", "resnet50", "vgg19_fc2"])
 def test_offline_is_one_line_that_names_file_folder_and_alternative(keras_models, monkeypatch, name, no_values):
-    def offline(*args):
-        raise urllib.error.URLError("Name or service not known")
+    def offline(*args, **options):
+        raise requests.exceptions.ConnectionError("Name or service not known")
 
-    monkeypatch.setattr(file_utils, "urlretrieve", offline)
+    monkeypatch.setattr(requests, "get", offline)
     with pytest.raises(InputError, match="could not be downloaded") as caught:
         backbones.create(name, (224, 224, 3) if name == "vgg19_fc2" else (64, 64, 3), "imagenet")
     for part in (str(keras_models), "_weights_tf_dim_ordering_tf_kernels", "--backbone efficientnet_lite0"):
@@ -248,6 +242,27 @@ def test_resnet18_offline_names_the_preset(monkeypatch):
         InputError, match=r"resnet_18_imagenet is not available \(OSError: no route to host\): give --weights"
     ):
         backbones.create("resnet18", (64, 64, 3), "imagenet")
+
+
+def test_resnet18_offline_ends_with_status_url_page_and_what_works(monkeypatch):
+    import keras_hub
+
+    refused = requests.Response()
+    refused.status_code, refused.reason, refused.url = 403, "Forbidden", "https://api.kaggle.com/v1/models"
+
+    def from_preset(*args, **options):
+        try:
+            refused.raise_for_status()
+        except requests.HTTPError as error:
+            raise ValueError("of keras-hub's own") from error
+
+    monkeypatch.setattr(keras_hub.models.ResNetBackbone, "from_preset", from_preset)
+    with pytest.raises(InputError) as caught:
+        backbones.create("resnet18", (64, 64, 3), "imagenet")
+    said = r"\(ValueError: HTTP status 403 Forbidden, https://api.kaggle.com/v1/models\): give --weights FOLDER"
+    page = "https://www.kaggle.com/models/keras/resnetv1/keras/resnet_18_imagenet/[0-9]+"
+    end = r'this works offline: model.build\("efficientnet_lite0", splits\)$'
+    assert re.search(f"{said} .*; the preset comes from {page}; {end}", str(caught.value))
 
 
 def test_resnet18_from_a_presets_folder(tmp_path, pictures):

@@ -19,7 +19,9 @@ ABOUT = (
     "accuracy: that of a logistic probe on frozen features, from five-fold cross-validation on these training images, "
     "with Wilson's 95 % interval; the table is sorted by it. LogME, H-score and LEEP rate the same features without "
     "training: they compare backbones within this table, and may contradict the accuracy. tunable: whether the "
-    "backbone has weights to fine-tune. Test images are not used."
+    "backbone has weights to fine-tune. weights: the file of Keras's that the backbone's weights are from; MobileNetV2 "
+    "is five networks, with a file each for 96, 128, 160, 192 and 224 pixels, and at other sizes that for 224 is used. "
+    "Test images are not used."
 )
 
 
@@ -38,6 +40,7 @@ class Row:
         logme, hscore, leep: the scores; the H-score is the shrinkage-based one, and LEEP is None if the classifier of
             the pretraining is not available.
         seconds: time for extracting the features, cross-validating and scoring.
+        weights_file: the file that Keras's weights were read from; None for other weights.
     """
 
     backbone: str
@@ -51,6 +54,7 @@ class Row:
     hscore: float
     leep: float | None
     seconds: float
+    weights_file: str | None = None
 
 
 def rank(
@@ -137,6 +141,7 @@ def score(
         hscore=transferability.hscore(x, labels),
         leep=leep,
         seconds=time.perf_counter() - started,
+        weights_file=getattr(net, "weights_file", None),
     )
 
 
@@ -178,7 +183,7 @@ def source_classifier(name: str, weights: str) -> tuple[np.ndarray, np.ndarray] 
 
 
 def table(rows: Sequence[Row], refused: dict[str, str]) -> str:
-    """What `tfxfer rank` prints: a line for each backbone, then those not available, and what the columns mean."""
+    """What `tfxfer rank` prints: a line for each backbone, files of weights, what is missing, and what it means."""
     names = ("backbone", "tunable", "pixels", "features", "accuracy", "95 %", "LogME", "H-score", "LEEP", "seconds")
     cells = [names]
     for row in rows:
@@ -194,7 +199,8 @@ def table(rows: Sequence[Row], refused: dict[str, str]) -> str:
         for name, *numbers in cells
     ]
     missing = [f"{name.ljust(widths[0])}  not ranked: {reason}" for name, reason in refused.items()]
-    return "\n".join([f"{rows[0].images:,} training images", *lines, *missing, ABOUT])
+    files = [f"{row.backbone.ljust(widths[0])}  weights: {row.weights_file}" for row in rows if row.weights_file]
+    return "\n".join([f"{rows[0].images:,} training images", *lines, *files, *missing, ABOUT])
 
 
 def _default() -> list[str]:

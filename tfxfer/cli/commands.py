@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from tfxfer.core import offline
 from tfxfer.core.console import import_tensorflow
 from tfxfer.runs.command import annotated
 from tfxfer.runs.option import parts
@@ -67,9 +68,13 @@ def rank(
     """
     import_tensorflow()
     from tfxfer.analysis.ranking import next_command, rank, table
+    from tfxfer.recipes.shared import offline_commands
 
     names = None if backbones is None else [name.strip() for name in backbones.split(",")]
-    rows, refused = rank(dataset, data_dir, names, weights, image_size, limit, seed, skip_bad)
+    own = {"dataset": dataset, "data_dir": data_dir, "skip_bad": skip_bad}
+    there = {"backbones": "efficientnet_lite0,pixels,scattering"}
+    with offline.commands(data="tfxfer rank", weights=offline_commands.command("rank", own | there)):
+        rows, refused = rank(dataset, data_dir, names, weights, image_size, limit, seed, skip_bad)
     print(table(rows, refused))
     print("Next:", next_command(rows, dataset, data_dir, weights, seed, skip_bad), sep="\n")
 
@@ -116,6 +121,10 @@ def make_folder(
     """
     import_tensorflow()
     from tfxfer.data import loading, to_folder
+    from tfxfer.data.catalog import BUNDLED
 
-    number = to_folder.write(loading.load(dataset, data_dir, seed=seed), folder, classes, images)
+    instead = f"tfxfer make-folder --dataset {BUNDLED}"
+    with offline.commands(data=instead, weights=instead):
+        splits = loading.load(dataset, data_dir, seed=seed)
+    number = to_folder.write(splits, folder, classes, images)
     print(f"{number:,} images written to", folder, sep="\n")

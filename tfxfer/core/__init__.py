@@ -1,4 +1,5 @@
-"""What every floor uses: errors, atomic writes, the cache on disk, batch order, distribution, memory.
+"""What every floor uses: errors, atomic writes, the cache on disk, batch order, distribution, downloads,
+memory.
 
 Nothing here knows about images or networks. Import its modules by name: `errors`, `atomic`, `cache`, `distribute`, ...
 """
@@ -7,15 +8,19 @@ from tfxfer.core.lazy_face import lazy_face
 
 _LIGHT = (
     "atomic",
+    "byte_progress",
     "cache",
     "cache_entry",
     "concatenated",
     "console",
+    "download",
     "errors",
+    "file_lock",
     "former_names",
     "json_io",
     "memory",
     "numbers",
+    "offline",
     "private_names",
     "safe_pickle",
 )

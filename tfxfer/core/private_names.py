@@ -57,7 +57,7 @@ def keras_folder(cache_subdir: str) -> Path:
     """
     from keras.src.backend.config import keras_home
 
-    return Path(keras_home()) / cache_subdir
+    return Path(keras_home()).expanduser() / cache_subdir
 
 
 def has_checksum(path: Path, checksum: str) -> bool:
@@ -71,15 +71,15 @@ def has_checksum(path: Path, checksum: str) -> bool:
 
 
 @contextlib.contextmanager
-def downloading_by(wrap: Callable[[Callable[..., str]], Callable[..., str]]) -> Iterator[None]:
-    """Within the block, Keras's applications download their weights through `wrap(get_file)`.
+def downloading_by(get_file: Callable[..., str]) -> Iterator[None]:
+    """Within the block, Keras's applications download their weights through a function of one's own.
 
     They take no argument for it, and look the function up in Keras's private module, not under its public name.
     """
     from keras.src.utils import file_utils
 
     original = file_utils.get_file
-    file_utils.get_file = wrap(original)
+    file_utils.get_file = get_file
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ from tfxfer.data import binary_readers
 DIGITS = tuple("0123456789")
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+BUNDLED = "mnist_sample"  # what errors name where a download failed: in the package, and large enough to be corrupted
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""CIFAR-10-C as published: 19 .npy files and labels.npy, or TFDS's configurations of the same data."""
+"""CIFAR-10-C as published: 19 .npy files and labels.npy; or TFDS's configurations of it, if they are prepared."""
 
 from pathlib import Path
 
 import numpy as np
 
 from tfxfer.core.errors import InputError
-from tfxfer.data import catalog, sources, tfds
+from tfxfer.data import catalog, cifar10c_archive, sources, tfds
 from tfxfer.data.corruptions import NAMES, SEVERITIES
 
 N = 10_000  # test images of CIFAR-10: rows (s - 1) N to s N of each file are severity s, in their order
@@ -18,15 +18,19 @@ Cell = tuple[str, int]
 
 
 def parse(name: str) -> tuple[Cell, ...]:
-    """The corruptions and severities that `cifar10_corrupted`, perhaps with /NAME or /NAME_SEVERITY, stands for."""
+    """The corruptions and severities that `cifar10_corrupted`, perhaps with /NAME or /NAME_SEVERITY, stands for.
+
+    NAME is one of `corruptions.NAMES`, or TFDS's name for it.
+    """
+    names = dict(zip(NAMES, NAMES)) | {theirs: ours for ours, theirs in TFDS_NAMES.items()}
     _, _, wanted = name.partition("/")
     corruption, _, severity = wanted.rpartition("_")
     if not wanted:
         return tuple((each, number) for each in NAMES for number in SEVERITIES)
-    if wanted in NAMES:
-        return tuple((wanted, number) for number in SEVERITIES)
-    if corruption in NAMES and severity in map(str, SEVERITIES):
-        return ((corruption, int(severity)),)
+    if wanted in names:
+        return tuple((names[wanted], number) for number in SEVERITIES)
+    if corruption in names and severity in map(str, SEVERITIES):
+        return ((names[corruption], int(severity)),)
     raise InputError(
         f"unknown data set {name!r}: expected cifar10_corrupted, or with /NAME or /NAME_SEVERITY after it, severity "
         f"1 to 5 and one of {', '.join(NAMES)}"
@@ -34,20 +38,33 @@ def parse(name: str) -> tuple[Cell, ...]:
 
 
 def read(cells: tuple[Cell, ...], data_dir: str | Path | None = None) -> tuple[dict[Cell, np.ndarray], np.ndarray, str]:
-    """Reads the folder `CIFAR-10-C` in `data_dir` or the system's share/datasets, or else what TFDS provides.
+    """Reads the folder `CIFAR-10-C`: in `data_dir`, in the system's share/datasets, or where the archive is unpacked.
+
+    If there is none, it reads the configurations that TFDS has prepared; if one of these is missing, the archive is
+    unpacked, and downloaded first if need be.
 
     Returns:
         For each cell uint8 (10000, 32, 32, 3), memory-mapped from the folder's files, in the order of CIFAR-10's test
         images; their labels int64 (10000,); and where they are.
 
     Raises:
-        InputError: files are missing, or they are not those of CIFAR-10-C.
+        InputError: files are missing, or they are not those of CIFAR-10-C, or the download failed.
     """
     root = sources.directory(data_dir)
-    for folder in sources.candidates("cifar10_corrupted", root, "CIFAR-10-C"):
+    places = [*sources.candidates("cifar10_corrupted", root, "CIFAR-10-C"), cifar10c_archive.home(root)]
+    for folder in places:
         if any((folder / name).is_file() for name in FILES[:-1]):
             return (*_folder(folder, cells), str(folder))
-    return _tfds(cells, root)
+    if all(any((tfds.folder(root) / _configuration(cell)).glob("*/dataset_info.json")) for cell in cells):
+        return _tfds(cells, root)
+    folder = cifar10c_archive.unpack(FILES, root)
+    return (*_folder(folder, cells), str(folder))
+
+
+def _configuration(cell: Cell) -> str:
+    """TFDS's name for one corruption at one severity."""
+    name, severity = cell
+    return f"cifar10_corrupted/{TFDS_NAMES.get(name, name)}_{severity}"
 
 
 def known_as(origin: str) -> str:
@@ -88,15 +105,15 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 def _tfds(cells: tuple[Cell, ...], root: Path | None) -> tuple[dict[Cell, np.ndarray], np.ndarray, str]:
     """TFDS writes each configuration in an order of its own, by a hash of each row's number: put back here."""
+    tfds.package()
     from tensorflow_datasets.core import hashing
 
     hasher = hashing.Hasher("test")
     found, labels, origin = {}, np.empty(0), ""
-    for name, severity in cells:
-        own = f"cifar10_corrupted/{TFDS_NAMES.get(name, name)}_{severity}"
-        parts, origin = tfds.load(own, catalog.KNOWN["cifar10_corrupted"], root)
+    for cell in cells:
+        parts, origin = tfds.load(_configuration(cell), catalog.KNOWN["cifar10_corrupted"], root)
         part = parts["test"]
         hashes = [hasher.hash_key(row) for row in range(len(part["label"]))]
         back = np.argsort(sorted(range(len(hashes)), key=hashes.__getitem__))
-        found[name, severity], labels = part["image"][back], part["label"][back].astype(np.int64)
+        found[cell], labels = part["image"][back], part["label"][back].astype(np.int64)
     return found, labels, origin

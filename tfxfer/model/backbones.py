@@ -175,6 +175,9 @@ def create(name: str, input_shape: tuple[int, int, int], weights: str) -> "keras
         input_shape: (height, width, channels).
         weights: "imagenet", "none", or the path of a weights file that fits.
 
+    Returns:
+        The network; its attribute `weights_file` names the file that Keras's ImageNet weights were read from, if any.
+
     Raises:
         InputError: the weights are not available or do not fit, or the images are too small.
     """
@@ -193,8 +196,7 @@ def create(name: str, input_shape: tuple[int, int, int], weights: str) -> "keras
         except (ValueError, OSError, KeyError) as error:
             raise weights_files.misfit(path, name, error) from None
     options = {"weights": "imagenet" if weights == "imagenet" else None, "include_top": False} if row.rgb else {}
-    with weights_files.keras_downloads(name):
-        net = row.build(input_shape=input_shape, **options)
+    net = weights_files.build(name, lambda: row.build(input_shape=input_shape, **options))
     return net if path is None else weights_files.load(net, path, name)
 
 
@@ -202,5 +204,5 @@ def application(
     function: Callable[..., "keras.Model"], input_shape: tuple[int, int, int], weights: str
 ) -> "keras.Model":
     """Builds any function of keras.applications without its top; `weights` is "imagenet" or "none"."""
-    with weights_files.keras_downloads(function.__name__):
-        return function(include_top=False, weights=None if weights == "none" else weights, input_shape=input_shape)
+    options = {"include_top": False, "weights": None if weights == "none" else weights, "input_shape": input_shape}
+    return weights_files.build(function.__name__, lambda: function(**options))

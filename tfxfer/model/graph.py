@@ -45,7 +45,8 @@ def build(
 
     Returns:
         A functional model, uint8 (batch, *splits.image_shape) -> float32 logits (batch, classes), with the layers
-        named in this module's docstring and the attribute `classes`, a list of names. `model.save` keeps the names.
+        named in this module's docstring and the attributes `classes`, a list of names, which `model.save` keeps, and
+        `weights_file`, the name of the file that Keras's ImageNet weights were read from, or None.
 
     Raises:
         InputError: a name is unknown, the weights are not available or do not fit, the images are too small, or an
@@ -79,7 +80,8 @@ def build(
         x = layers.Concatenate(name="to_rgb")([x] * depth)
     x = source.scale(x)
     x = layers.Activation("linear", name="scaled")(x)
-    x = adapters.inline(source.create(shape), x)
+    body = source.create(shape)
+    x = adapters.inline(body, x)
     if len(x.shape) not in (2, 4):
         raise InputError(f"{name} gives {tuple(x.shape)}: expected a feature map (4 dimensions) or a vector (2)")
     pool = layers.GlobalAveragePooling2D if len(x.shape) == 4 else lambda name: layers.Activation("linear", name=name)
@@ -88,6 +90,7 @@ def build(
     logits = layers.Dense(len(splits.classes), dtype="float32", name="logits")(x)
     net = keras.Model(image, logits, name=name)
     net.classes = list(splits.classes)
+    net.weights_file = getattr(body, "weights_file", None)
     unfreeze_last(net, 0)
     return net
 

@@ -1,9 +1,14 @@
 """Weights from keras-hub, an extra: `pip install 'tfxfer[hub]'`."""
 
+import re
+from pathlib import Path
+
 import keras
 
+from tfxfer.core import download, file_lock, offline, private_names
 from tfxfer.core.errors import InputError
 from tfxfer.model import resnet18 as resnet
+from tfxfer.model.weights import BUNDLED
 
 # what keras-hub calls the architecture of `resnet.resnet18`
 RESNET18 = {
@@ -38,16 +43,28 @@ def resnet18(
     except ImportError as error:
         raise InputError(f"resnet18's weights need keras-hub ({error}): pip install 'tfxfer[hub]'") from None
     preset = "resnet_18_imagenet" if weights == "imagenet" else str(weights)
+    lock = private_names.keras_folder("models") / f".{re.sub(r'[^a-z0-9]+', '-', preset.lower())}.lock"
     try:
-        backbone = ResNetBackbone.from_preset(preset, image_shape=input_shape)
+        with file_lock.hold(lock, f"download {preset}"):  # kagglehub itself lets each process download
+            backbone = ResNetBackbone.from_preset(preset, image_shape=input_shape)
     except Exception as error:  # whatever the download or the preset's files make of it
+        reason = ", ".join(filter(None, (download.reason(error), download.url_of(error))))
+        failed = f"resnet18's preset {preset} is not available ({type(error).__name__}: {reason})"
         ways = "give --weights FOLDER with a preset saved by keras-hub, or another backbone"
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"resnet18's preset {preset} is not available ({type(error).__name__}: {reason}): {ways}"
-        ) from None
+        if Path(preset).is_dir():
+            raise InputError(f"{failed}: {ways}") from None
+        page = _page(ResNetBackbone.presets.get(preset, {}).get("kaggle_handle", preset))
+        end = offline.ending("weights", f'model.build("{BUNDLED}", splits)')
+        raise InputError(f"{failed}: {ways}; the preset comes from {page}{end}") from None
     own = backbone.get_config()
     if wrong := [name for name, value in RESNET18.items() if own[name] != value]:
         raise InputError(f"{preset} is not a ResNet18: its {wrong[0]} is {own[wrong[0]]}, not {RESNET18[wrong[0]]}")
     net.set_weights(backbone.get_weights())
     return net
+
+
+def _page(handle: str) -> str:
+    """Where people find a preset: the URL of its page."""
+    for scheme, site in {"kaggle://": "https://www.kaggle.com/models/", "hf://": "https://huggingface.co/"}.items():
+        handle = handle.replace(scheme, site)
+    return handle

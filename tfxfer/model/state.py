@@ -85,9 +85,11 @@ def assign_values(net: keras.Model, arrays: Sequence[np.ndarray]) -> None:
 
 
 def describe(net: keras.Model) -> dict[str, str | int]:
-    """What a run records of its model: `extent`, and the sha256 of the backbone's weights."""
+    """What a run records of its model: `extent`, the sha256 of the backbone's weights and, where Keras downloaded them,
+    the name of their file (`weights_file`)."""
     weights = [weight for layer in backbone_layers(net) for weight in layer.get_weights()]
-    return extent(net) | {"backbone_sha256": _digest(weights)}
+    file = getattr(net, "weights_file", None)
+    return extent(net) | {"backbone_sha256": _digest(weights)} | ({"weights_file": file} if file else {})
 
 
 def extent(net: keras.Model) -> dict[str, str | int]:

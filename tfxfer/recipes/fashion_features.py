@@ -28,7 +28,7 @@ def main(
     tune_epochs: TuneEpochs = 3,
 ) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
-    from tfxfer import train
+    from tfxfer import model, train
     from tfxfer.recipes.shared import feature_measures, feature_sets
     from tfxfer.recipes.shared.histories import joined
 
@@ -39,6 +39,7 @@ def main(
     nets, run.facts["left_out"] = feature_sets.networks(
         backbones.split(","), splits, chosen.image_size, chosen.weights, tuned, chosen.seed, unfreeze=unfreeze
     )
+    run.facts["networks"] = {name: model.describe(net) for name, net in nets.items()}
     feature_sets.check_memory(nets, splits, methods)
     histories, best = {}, None
     for name, net in nets.items():

@@ -131,6 +131,7 @@ def _training(facts: dict[str, Any]) -> list[str]:
         blocks.append(
             f"{net['unfrozen']} of the backbone's {net['layers']} layers and the head were trained; "
             f"{net['parameters']:,} parameters.{start}"
+            + (f" Its weights were Keras's file {_plain(net['weights_file'])}." if "weights_file" in net else "")
         )
     weights = kept(facts.get("training", {}))
     return [*blocks, weights] if weights else blocks

@@ -79,7 +79,9 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
             _check_views(chosen)
             settings = Options(**{name: chosen[name] for name in shared})
             record = option.portable(chosen | {"keep": settings.keep, "resume": None}, annotations)
-            with Run(title, record, settings) as run:
+            from tfxfer.recipes.shared import offline_commands  # knows the table of backbones
+
+            with offline_commands.named(title, values, chosen), Run(title, record, settings) as run:
                 run.seed(settings.seed)
                 page(run, **{name: chosen[name] for name in own})
             return run.metrics

@@ -33,9 +33,9 @@ def test_classes_in_no_group_are_left_out_and_named(pictures):
 
 
 def test_facts_and_leaks_move_along(pictures):
-    twin = data.relabel(data.corrupt(pictures, "contrast", 5), GROUPS)
-    assert set(twin.rows["test"].facts) == {"base", "corruption", "severity"}
-    np.testing.assert_array_equal(twin.bases("test"), pictures.bases("test"))
+    corrupted = data.relabel(data.corrupt(pictures, "contrast", 5), GROUPS)
+    assert set(corrupted.rows["test"].facts) == {"base", "corruption", "severity"}
+    np.testing.assert_array_equal(corrupted.bases("test"), pictures.bases("test"))
 
 
 @pytest.mark.parametrize(

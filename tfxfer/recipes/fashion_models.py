@@ -41,8 +41,8 @@ def main(
     images = pixels["test"]
     with run.phase("study_data"):
         run.add(run_artifacts.study(splits, feature_measures.flat(pixels["train"][:STUDIED]), chosen.seed))
-    digits = None if chosen.dataset in ("digits", "mnist") else out_of_distribution.digits(splits.image_shape)
-    variants = out_of_distribution.variants(images["image"], images.ids, chosen.seed)
+    digits = None if chosen.dataset in ("digits", "mnist") else out_of_distribution.load_digits(splits.image_shape)
+    variants = out_of_distribution.apply_shifts(images["image"], images.ids, chosen.seed)
     histories, accuracies = {}, {}
 
     def test(name, predict, facts):

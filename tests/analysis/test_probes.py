@@ -265,7 +265,7 @@ def test_bad_input():
         probes.classifier("tree")
     with pytest.raises(InputError, match=r"training labels \(59,\) for features \(60, 2\)"):
         probes.fit(x, y[1:])
-    with pytest.raises(InputError, match="test features hold NaN"):
+    with pytest.raises(InputError, match="test features contain NaN"):
         analysis.probe(x, y, x * np.nan, y)
     with pytest.raises(InputError, match=r"training features \(60, 2, 1\): expected \(n, d\)"):
         analysis.probe(x[..., None], y, x, y)

@@ -216,8 +216,8 @@ def test_training_and_validation_share_no_base_image(pictures):
 
 
 def test_the_card_says_so():
-    assert model_card.copies({}) == "No image is in two of these."
+    assert model_card.copies({}) == "No image is in two of the splits."
     within = {"groups": 1, "images": 2, "across_test": 0, "across_validation": 0}
-    assert model_card.copies({"duplicates": within}) == "No image is in two of these."
+    assert model_card.copies({"duplicates": within}) == "No image is in two of the splits."
     said = model_card.copies({"duplicates": within | {"across_test": 1234}})
     assert "Of the test images 1,234 are equal in every pixel to one in training or validation" in said

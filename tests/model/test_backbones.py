@@ -185,7 +185,7 @@ def test_offline_is_one_line_that_names_file_folder_and_alternative(keras_models
 def test_a_broken_file_in_the_cache_is_named_and_kept(keras_models):
     path = keras_models / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
     path.write_bytes(b"half a download")
-    with pytest.raises(InputError, match="does not hold mobilenet_v2's weights"):
+    with pytest.raises(InputError, match="does not contain mobilenet_v2's weights"):
         backbones.create("mobilenet_v2", (48, 48, 3), "imagenet")
     assert path.read_bytes() == b"half a download"
 

@@ -119,7 +119,7 @@ def test_beside_the_means_it_says_what_frost_was_made_with(run):
     assert f"Corrupted images: {about['remark']}." in (found.dir / "model_card.md").read_text()
     assert about["remark"].startswith("frost uses generated textures, as bright and as coarse as the benchmark's")
     text = html.unescape((found.dir / "report.html").read_text())
-    assert f"The means over 15, over 19 and of weather contain frost: {about['remark']}." in text
+    assert f"The means over 15, over 19 and of weather include frost: {about['remark']}." in text
     assert f"The corruptions: {about['remark']}." in text
 
 
@@ -224,7 +224,7 @@ def test_cifar10c_in_its_own_layout(tmp_path, monkeypatch):
         ({"surgery": "fog,rain"}, "corruption 'rain'"),
         ({"protocol": "mine"}, "protocol 'mine'"),
         ({"dataset": "digits", "limit": 50}, "images of 8 x 8 x 1"),
-        ({"dataset": "cifar10_corrupted", "frost_textures": "ice"}, "its frost too: leave frost_textures out"),
+        ({"dataset": "cifar10_corrupted", "frost_textures": "ice"}, "with its own frost: leave frost_textures out"),
         ({"frost_textures": "/nowhere/ice"}, "frost_textures /nowhere/ice is not a folder"),
     ],
 )

@@ -167,7 +167,7 @@ def _rows(part: str, pair: tuple[np.ndarray, np.ndarray]) -> Rows:
         raise InputError(
             f"{part}: images {images.dtype} {images.shape} labels {labels.dtype} {labels.shape}, expected uint8 "
             "pixels 0-255 "
-            "(n, height, width, channels) and integer labels (n,): floats in [0, 1] have to be multiplied by 255"
+            "(n, height, width, channels) and integer labels (n,): multiply floats in [0, 1] by 255"
         )
     return Rows(images if images.ndim == 4 else images[..., None], labels.astype(np.int64))
 

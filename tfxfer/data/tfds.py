@@ -34,7 +34,7 @@ def load(name: str, known: "Known", data_dir: Path | None) -> tuple[dict[str, di
     manual = root / "manual" / own
     first = (known.files or known.download or (name,))[0]
     ways = (
-        f"put {', '.join(known.download)} in {manual}, or give a folder that holds "
+        f"put {', '.join(known.download)} in {manual}, or give a folder that contains "
         f"{first} and the others with --data-dir, or use --dataset digits, which is bundled"
     )
     builder = tfds.builder(name, data_dir=root)
@@ -50,6 +50,6 @@ def load(name: str, known: "Known", data_dir: Path | None) -> tuple[dict[str, di
         reason = type(error).__name__
         raise InputError(f"{name} is not on this machine and TFDS could not download it ({reason}): {ways}") from None
     except tfds.download.download_manager.NonMatchingChecksumError as error:
-        raise InputError(f"{name}: TFDS refuses a file, its checksum differs ({error}): {ways}") from None
+        raise InputError(f"{name}: TFDS refuses a file because its checksum differs ({error}): {ways}") from None
     splits: dict[str, Any] = {split: builder.as_dataset(split=split, batch_size=-1) for split in builder.info.splits}
     return tfds.as_numpy(splits), f"TFDS {builder.info.full_name} in {root}"

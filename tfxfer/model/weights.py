@@ -51,7 +51,9 @@ def keras_downloads(name: str) -> Iterator[None]:
         raise
     except (ValueError, OSError, KeyError) as error:
         if paths:
-            raise InputError(f"{paths[-1]} does not hold {name}'s weights ({error}): move it away, or {ways}") from None
+            raise InputError(
+                f"{paths[-1]} does not contain {name}'s weights ({error}): move it away, or {ways}"
+            ) from None
         raise InputError(f"{name} cannot be built for these images: {error}") from None  # too small for it
 
 
@@ -82,7 +84,7 @@ def load(net: "keras.Model", path: Path, name: str) -> "keras.Model":
             with h5py.File(path) as file:
                 saved = sorted(_shapes(file["layers"]))
             if saved != sorted(tuple(w.shape) for w in net.weights):
-                raise ValueError(f"it holds {len(saved)} arrays, {name} has {len(net.weights)} of its own shapes")
+                raise ValueError(f"it contains {len(saved)} arrays, {name} has {len(net.weights)} of its own shapes")
         net.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise misfit(path, name, error) from None

@@ -1,11 +1,11 @@
-"""Distribution shift: what corruptions do to a pretrained network, and what fine-tuning on them gives and costs.
+"""Distribution shift: what corruptions do to a pretrained network, and what fine-tuning on them gains and costs.
 
 A linear head is trained on clean images for 30 epochs and tested on corrupted ones. Then the last stage is tuned on
-corrupted images, and both accuracies are measured again, on images of which the network has learned from no version.
-Finally, all 19 corruptions x 5 severities are tested before and after tuning, and each stage is tuned alone to see
-which single one is best. What to see: the head overfits after a few epochs; accuracy falls with the corruption and
-comes back with tuning, for the corruption that was tuned on and for similar ones. `--protocol as_published` adds the
-report's way, which tests on images that the network has learned from, beside the other.
+corrupted images, and both accuracies are measured again, on images that the network has not been trained on in any
+version. Finally, all 19 corruptions x 5 severities are tested before and after tuning, and each stage is tuned alone to
+see which single one is best. What to see: the head overfits after a few epochs; accuracy drops under the corruption and
+recovers with tuning, under the corruption that was tuned on and under similar ones. `--protocol as_published` adds the
+report's protocol for comparison, which tests on images that the network has been trained on.
 
 python -m tfxfer.recipes.cifar10c_shift --data-dir DIR
 python -m tfxfer.recipes.cifar10c_shift --dataset fashion_mnist --backbone efficientnet_lite0 --image-size 96

@@ -2,7 +2,7 @@
 
 A CNN and a small ResNet are trained for 10 epochs each; logistic regression, an RBF SVM, a random forest, kNN and an
 MLP learn from the pixels. What to see: both networks exceed 0.91 and the SVM comes close; all of them get shirts wrong;
-and on inverted, tinted or textured images, or on digits, all of them fail, most while staying sure of themselves.
+and on inverted, tinted or textured images, or on digits, all of them fail, most of them with high confidence.
 
 python -m tfxfer.recipes.fashion_models
 """

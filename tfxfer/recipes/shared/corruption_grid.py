@@ -62,7 +62,10 @@ class Grid:
     def __call__(self, extract: CachedFeatures) -> dict[str, float]:
         metrics: dict[str, float] = {}
         low, high = analysis.intervals.wilson(0.5, self.images)
-        print(f"  severities 1 to 5, {self.images:,} images (95% interval of 0.5: {low:.3f} to {high:.3f})", flush=True)
+        print(
+            f"  severities 1 to 5, {self.images:,} images (95% interval of accuracy 0.5: {low:.3f} to {high:.3f})",
+            flush=True,
+        )
         for name in corruptions.NAMES:
             row = {f"{name}_{s}": accuracy(extract(self.cell((name, s)))) for s in corruptions.SEVERITIES}
             print(f"  {name}: {' '.join(f'{value:.3f}' for value in row.values())}", flush=True)

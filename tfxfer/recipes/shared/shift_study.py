@@ -51,7 +51,7 @@ def load(run: Run, needed: Iterable[Cell], frost_textures: str | None = None) ->
     chosen = run.options
     official = chosen.dataset == OFFICIAL
     if official and frost_textures:
-        raise InputError(f"frost_textures: {OFFICIAL} contains its own frost and needs no photographs: leave it out")
+        raise InputError(f"{OFFICIAL} is read as it was published, with its own frost: leave frost_textures out")
     photographs = corruptions.read_photographs(frost_textures) if frost_textures else None
     clean = run.load_data("cifar10" if official else chosen.dataset)
     if official:

@@ -13,6 +13,7 @@ from tfxfer.data import cifar10c, corruptions
 from tfxfer.data.cifar10c import Cell
 from tfxfer.data.corruption_transform import Corrupt
 from tfxfer.data.corruptions import Photographs, textures
+from tfxfer.data.corruptions.textures import FrostTextures
 from tfxfer.data.image_ids import ID_STEP
 from tfxfer.data.lazy_images import Files, Images, Picked, Rows
 from tfxfer.data.splits import SPLITS, Splits, stratified
@@ -22,11 +23,7 @@ Table = tuple[Rows, np.ndarray]
 
 
 def corrupt(
-    splits: Splits,
-    name: str,
-    severity: int | Sequence[int],
-    seed: int = 0,
-    frost_textures: Photographs | str | Path | None = None,
+    splits: Splits, name: str, severity: int | Sequence[int], seed: int = 0, frost_textures: FrostTextures = None
 ) -> Splits:
     """Makes the "-C" version of a data set: every image corrupted, in the same way in every epoch and every run.
 
@@ -86,7 +83,7 @@ class CorruptedCopy:
 
     @classmethod
     def of(
-        cls, splits: Splits, split: str = "test", seed: int = 0, frost_textures: Photographs | str | Path | None = None
+        cls, splits: Splits, split: str = "test", seed: int = 0, frost_textures: FrostTextures = None
     ) -> "CorruptedCopy":
         """The corrupted copy of one split; the arguments are those of `corrupt`.
 
@@ -174,14 +171,15 @@ class CorruptedCopy:
             leaky: whether to divide the versions instead of the images, and to test on all of them. A network has then
                 learned from images that it is tested on, as in the published report.
         """
-        shares = np.cumsum([learn, validate])
-        if leaky:
-            versions, ids = self.table(cells, np.arange(len(self.labels)))
-            train, validation, _ = _cut(versions.labels, shares, seed)
-            parts = (train, validation, np.arange(len(ids)))
-            tables = {split: (versions.take(rows), ids[rows]) for split, rows in zip(SPLITS, parts)}
+        whole = self.table(cells, np.arange(len(self.labels))) if leaky else None
+        order = stratified(whole[0].labels if whole else self.labels, seed)
+        parts = np.split(order, np.round(np.cumsum([learn, validate]) * len(order)).astype(int))
+        if whole is None:
+            tables = {split: self.table(cells, rows) for split, rows in zip(SPLITS, parts)}
         else:
-            tables = {split: self.table(cells, rows) for split, rows in zip(SPLITS, _cut(self.labels, shares, seed))}
+            versions, ids = whole
+            parts[2] = np.arange(len(ids))
+            tables = {split: (versions.take(rows), ids[rows]) for split, rows in zip(SPLITS, parts)}
         return self._splits(cells, tables, leaky)
 
     def grid(self, cells: Sequence[Cell], rows: np.ndarray) -> Splits:
@@ -198,12 +196,6 @@ class CorruptedCopy:
 
 
 Twin = CorruptedCopy  # its name in version 0.1
-
-
-def _cut(labels: np.ndarray, shares: np.ndarray, seed: int) -> list[np.ndarray]:
-    """A stratified random order of all rows, cut at the cumulative shares."""
-    order = stratified(labels, seed)
-    return np.split(order, np.round(shares * len(order)).astype(int))
 
 
 def _as_splits(template: Splits, tables: Mapping[str, Table], **changes: Any) -> Splits:

@@ -7,14 +7,13 @@ Without them, frost uses generated textures that change images as much; `texture
 """
 
 import zlib
-from pathlib import Path
 
 import tensorflow as tf
 
 from tfxfer.core.errors import InputError
 from tfxfer.data.corruptions import blur, digital, filters, noise, textures, weather
 from tfxfer.data.corruptions.draws import Draws
-from tfxfer.data.corruptions.textures import Photographs
+from tfxfer.data.corruptions.textures import FrostTextures
 
 __all__ = ["BENCHMARK", "EXTRA", "FAMILIES", "NAMES", "REVISION", "SEVERITIES", "SMALLEST"]
 __all__ += ["check", "corrupt"]
@@ -40,12 +39,7 @@ _FUNCTIONS = {
 
 
 def corrupt(
-    images: tf.Tensor,
-    ids: tf.Tensor,
-    name: str,
-    severity: int,
-    seed: int = 0,
-    frost_textures: Photographs | str | Path | None = None,
+    images: tf.Tensor, ids: tf.Tensor, name: str, severity: int, seed: int = 0, frost_textures: FrostTextures = None
 ) -> tf.Tensor:
     """Corrupts images; also works inside `Dataset.map` and `tf.function`.
 

@@ -52,6 +52,10 @@ class Photographs:
     pixels: dict[str, np.ndarray] = field(repr=False, compare=False)
 
 
+FrostTextures = Photographs | str | Path | None
+"""Photographs of ice, or their folder; None for generated textures."""
+
+
 def remark(photographs: Photographs | None) -> str:
     """Says what frost is made with, and whether the benchmark was made with the same."""
     if photographs is None:
@@ -64,7 +68,7 @@ def remark(photographs: Photographs | None) -> str:
     return f"frost uses the photographs in {photographs.folder}, which are not the benchmark's"
 
 
-def as_photographs(source: Photographs | str | Path | None) -> Photographs | None:
+def as_photographs(source: FrostTextures) -> Photographs | None:
     """Reads photographs if given their folder; returns photographs, or None, unchanged."""
     return source if source is None or isinstance(source, Photographs) else read_photographs(source)
 

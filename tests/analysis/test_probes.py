@@ -283,5 +283,5 @@ def test_bad_input():
         probes.fit(x, y, classes=1)
     with pytest.raises(InputError, match=r"x features \(60, 1\): expected \(n, 2\)"):
         probes.fit(x, y).predict(x[:, :1])
-    with pytest.raises(InputError, match="no training examples"):
+    with pytest.raises(InputError, match="without training examples"):
         probes.fit(x, y, "svm", validation=(x, y + 2), sweep=False)

@@ -220,4 +220,4 @@ def test_the_card_says_so():
     within = {"groups": 1, "images": 2, "across_test": 0, "across_validation": 0}
     assert model_card.copies({"duplicates": within}) == "No image is in two of the splits."
     said = model_card.copies({"duplicates": within | {"across_test": 1234}})
-    assert "Of the test images 1,234 are equal in every pixel to one in training or validation" in said
+    assert "1,234 of the test images are equal in every pixel to one in training or validation" in said

@@ -138,7 +138,7 @@ def test_a_folder_half_divided_is_named(tmp_path):
     write_folder(tmp_path / "train")
     write_folder(tmp_path / "test")
     write_folder(tmp_path / "drafts")
-    with pytest.raises(InputError, match="holds drafts beside test, train: move it elsewhere"):
+    with pytest.raises(InputError, match="contains drafts beside test, train: move it elsewhere"):
         sources.find(f"folder:{tmp_path}")
     (tmp_path / "drafts").rename(tmp_path / "Test")
     with pytest.raises(InputError, match="contains both Test and test: expected one of them"):

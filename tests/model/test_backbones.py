@@ -198,7 +198,7 @@ def test_weights_from_a_file_fit_or_are_refused(tmp_path, pictures, name):
     for old, new in zip(model.backbone_layers(net), model.backbone_layers(again), strict=True):
         for a, b in zip(old.get_weights(), new.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
-    with pytest.raises(InputError, match="do not fit small_resnet: it holds"):
+    with pytest.raises(InputError, match="do not fit small_resnet: it contains"):
         model.build("small_resnet", pictures, weights=str(tmp_path / "w.weights.h5"))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from tfxfer.data import binary_readers, cifar10c
 from tfxfer.data.corruptions import NAMES
 
-LABELS = np.random.default_rng(0).permutation(np.arange(cifar10c.N) % 10).astype(np.uint8)
+LABELS = np.random.default_rng(0).permutation(np.arange(cifar10c.TEST_IMAGES) % 10).astype(np.uint8)
 
 
 def write_folder(folder: Path, pixels: dict[tuple[str, int], np.ndarray] | None = None) -> Path:
@@ -26,12 +26,12 @@ def write_folder(folder: Path, pixels: dict[tuple[str, int], np.ndarray] | None 
 
 def write_cifar10(folder: Path) -> np.ndarray:
     """The six files of CIFAR-10's binary version; returns the test images, as bright as their class."""
-    rows = np.zeros((cifar10c.N, 3073), np.uint8)
+    rows = np.zeros((cifar10c.TEST_IMAGES, 3073), np.uint8)
     rows[:, 0] = LABELS
     first, *others, test = binary_readers.CIFAR10_FILES
     (folder / first).write_bytes(rows.tobytes())
     for name in others:
         os.link(folder / first, folder / name)
-    rows[:, 1:] = LABELS[:, None] * 20 + np.arange(cifar10c.N)[:, None] % 17
+    rows[:, 1:] = LABELS[:, None] * 20 + np.arange(cifar10c.TEST_IMAGES)[:, None] % 17
     (folder / test).write_bytes(rows.tobytes())
     return rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)

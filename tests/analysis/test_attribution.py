@@ -109,8 +109,8 @@ def test_an_explainer_gives_the_networks_probabilities(small_cnn, pictures):
     ("change", "complaint"),
     [
         ({"method": "lime"}, "method 'lime': expected one of gradcam"),
-        ({"layer": "nowhere"}, "cnn has no layer 'nowhere' that gives a feature map"),
-        ({"layer": "dense"}, "no layer 'dense' that gives a feature map"),
+        ({"layer": "nowhere"}, "cnn has no layer 'nowhere' that outputs a feature map"),
+        ({"layer": "dense"}, "no layer 'dense' that outputs a feature map"),
         ({"classes": [3]}, r"classes \(1,\)"),
         ({"classes": [10, 0]}, "0 to 9 for each image"),
         ({"images": np.zeros((2, 28, 28, 1), np.float32)}, "images float32"),
@@ -125,5 +125,5 @@ def test_bad_requests(small_cnn, change, complaint):
 
 def test_pixels_have_nothing_to_explain():
     splits = data.load("digits", limit=50)
-    with pytest.raises(InputError, match="pixels gives no feature map"):
+    with pytest.raises(InputError, match="pixels has no feature map"):
         attribution.explain(model.build("pixels", splits, weights="none"), splits.rows["test"].images)

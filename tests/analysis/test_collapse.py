@@ -136,7 +136,7 @@ def test_more_features_than_examples(dtype, rtol):
     found, expected = neural_collapse(x, labels, classifier), plain(x.astype(np.float64), labels, classifier)
     np.testing.assert_allclose(list(found.values()), list(expected.values()), rtol, 1e-12)
     assert neural_collapse(x, labels) == pytest.approx({name: expected[name] for name in list(found)[:5]}, rel=rtol)
-    with pytest.raises(InputError, match="500 features hold NaN or infinity"):
+    with pytest.raises(InputError, match="500 features contain NaN or infinity"):
         neural_collapse(x * np.nan, labels)
 
 
@@ -201,7 +201,7 @@ def test_degenerate_means():
     ("labels", "classifier", "said"),
     [
         ([0, 0, 0], None, "collapse of 1 class: expected at least 2"),
-        ([0, 2, 5], None, "no examples of class 1, 3, 4 of 6"),
+        ([0, 2, 5], None, "class 1, 3, 4 of 6 has no examples"),
         (
             [0, 1, 2],
             (np.zeros((2, 3)), np.zeros(3)),

@@ -48,5 +48,5 @@ def test_small_classes(digits):
     some = np.concatenate([np.flatnonzero(y == c)[:2] for c in range(10)])
     assert predictions(x[some], y[some]).shape == (20,)
     for labels in (np.arange(10), np.zeros(10, int)):
-        with pytest.raises(InputError, match="expected at least two classes, and two images of one of them"):
+        with pytest.raises(InputError, match="expected at least two classes, and at least two images of one of them"):
             predictions(x[:10], labels)

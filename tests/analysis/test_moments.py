@@ -117,7 +117,7 @@ def test_merging_equals_all_at_once():
     check(third + (second + first), x, labels, 4, 1e-12)
     single = moments.collect([(x[:5].astype(np.float32), labels[:5])], 4)
     assert (single + first).epsilon == (first + single).epsilon == np.finfo(np.float32).eps > first.epsilon
-    with pytest.raises(InputError, match="4 classes of 9 features and 5 classes of 9 features do not add up"):
+    with pytest.raises(InputError, match="4 classes of 9 features and 5 classes of 9 features cannot be added"):
         first + moments.collect([(x, labels)], 5)
 
 

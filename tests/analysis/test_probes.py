@@ -265,7 +265,7 @@ def test_bad_input():
         probes.classifier("tree")
     with pytest.raises(InputError, match=r"training labels \(59,\) for features \(60, 2\)"):
         probes.fit(x, y[1:])
-    with pytest.raises(InputError, match="test features hold NaN"):
+    with pytest.raises(InputError, match="test features contain NaN"):
         analysis.probe(x, y, x * np.nan, y)
     with pytest.raises(InputError, match=r"training features \(60, 2, 1\): expected \(n, d\)"):
         analysis.probe(x[..., None], y, x, y)
@@ -283,5 +283,5 @@ def test_bad_input():
         probes.fit(x, y, classes=1)
     with pytest.raises(InputError, match=r"x features \(60, 1\): expected \(n, 2\)"):
         probes.fit(x, y).predict(x[:, :1])
-    with pytest.raises(InputError, match="no training examples"):
+    with pytest.raises(InputError, match="without training examples"):
         probes.fit(x, y, "svm", validation=(x, y + 2), sweep=False)

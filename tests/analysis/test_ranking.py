@@ -112,7 +112,7 @@ def test_command(monkeypatch, capsys, keras_models):
 def test_table_without_leep():
     row = ranking.Row("cnn", 1500, 28, 128, True, 0.9, (0.88, 0.92), -0.12345, 3.21, None, 1.25)
     _, header, line, _ = ranking.table([row], {}).splitlines()
-    assert header == "backbone  tunable  pixels  features  accuracy         95 %    LogME  H-score  LEEP  seconds"
+    assert header == "backbone  tunable  pixels  features  accuracy          95%    LogME  H-score  LEEP  seconds"
     assert line == "cnn           yes      28       128     0.900  0.880-0.920  -0.1235    3.210     -      1.2"
 
 

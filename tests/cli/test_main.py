@@ -206,17 +206,17 @@ def test_cache_removes_one_or_all(cache, monkeypatch, capsys):
     for words, complaint in (
         (
             ["--remove", "a"],
-            "error: --remove 'a': the keys of 2 entries start so, expected one: `tfxfer cache` lists them",
+            "error: --remove 'a': 2 entries have keys that start with it, expected one: `tfxfer cache` lists them",
         ),
         (
             ["--remove", "e"],
-            "error: --remove 'e': the keys of 0 entries start so, expected one: `tfxfer cache` lists them",
+            "error: --remove 'e': 0 entries have keys that start with it, expected one: `tfxfer cache` lists them",
         ),
         (
             ["--remove", ""],
-            "error: --remove '': the keys of 0 entries start so, expected one: `tfxfer cache` lists them",
+            "error: --remove '': 0 entries have keys that start with it, expected one: `tfxfer cache` lists them",
         ),
-        (["--clear", "--remove", "ab"], "error: --clear and --remove came together: leave one of them out"),
+        (["--clear", "--remove", "ab"], "error: --clear and --remove were both given: leave one of them out"),
     ):
         assert left(*words) == (2, complaint, ["ab", "ac", "dd"])
     assert left("--remove", "AB") == (0, f"removed 1 entry, 2.0 MB, from {cache.root}", ["ac", "dd"])
@@ -227,7 +227,7 @@ def test_cache_removes_one_or_all(cache, monkeypatch, capsys):
 
 def test_cache_says_what_it_could_not_remove(cache, monkeypatch):
     monkeypatch.setattr(atomic, "drop", lambda folder: False)
-    with pytest.raises(InputError, match="not all could be removed"):
+    with pytest.raises(InputError, match="not all entries could be removed"):
         manage(cache, clear=True, remove=None)
 
 

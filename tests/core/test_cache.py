@@ -205,7 +205,8 @@ def test_too_large_removes_nothing(cache):
     with pytest.raises(InputError) as error, big.write(B, {"x": ((2, 10**10), np.float32)}, {}):
         pass
     assert str(error.value) == (
-        "the activations take 80.0 GB, the cache may hold 2.0 MB: raise TFXFER_CACHE_GB, or use --cache memory or off"
+        "the activations take 80.0 GB, but the cache is limited to 2.0 MB: raise TFXFER_CACHE_GB, or use --cache "
+        "memory or off"
     )
     assert tree(cache.root) == [A, f"{A}/0.npy", f"{A}/manifest.json"]
 
@@ -304,7 +305,7 @@ def test_nothing_foreign_is_touched(cache, tmp_path):
     for key in (C, D, "e" * 64):
         with pytest.warns(UserWarning, match="computed again"):
             assert cache.open(key) is None
-        with pytest.raises(InputError, match="is in the way and not from tfxfer"), cache.write(key, {}, {}):
+        with pytest.raises(InputError, match="is in the way and was not written by tfxfer"), cache.write(key, {}, {}):
             pass
     assert tree(tmp_path) == before
 

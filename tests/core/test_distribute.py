@@ -113,7 +113,7 @@ def test_a_worker_that_dies_ends_the_others_within_a_minute(tmp_path):
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        (None, "TF_CONFIG is None: multiworker expects it to say cluster and task"),
+        (None, "TF_CONFIG is None: multiworker expects it to specify cluster and task"),
         ("{torn", "TF_CONFIG is '{torn'"),
         ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "TF_CONFIG is "),
     ],

@@ -22,6 +22,7 @@ import tfxfer
 from tfxfer import backbones, channels, corruptions, data, exhibits, shifts
 from tfxfer.banks import Bank
 from tfxfer.corruptions import blur
+from tfxfer.twins import Twin
 import tfxfer.loaded
 from tfxfer.runs import loading
 from tfxfer.features import bank
@@ -30,6 +31,7 @@ assert Bank is bank.Bank
 assert "mobilenet_v2" in backbones.TABLE
 assert blur is corruptions.blur
 assert len(corruptions.NAMES) == 19
+assert Twin is data.Twin is data.CorruptedCopy
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -74,7 +74,7 @@ def test_its_labels_must_be_those_of_the_test_images(folder):
     images = rng.integers(0, 256, (100, 32, 32, 3)).astype(np.uint8)
     clean = data.from_arrays((images ^ 1, LABELS[:100]), (images, LABELS[:100]))
     with pytest.raises(InputError, match="its labels are not those of the test images of arrays"):
-        data.Twin.published(clean, [("fog", 1)], folder)
+        data.CorruptedCopy.published(clean, [("fog", 1)], folder)
 
 
 def broken(tmp_path, name, array):

@@ -23,7 +23,7 @@ def test_images_keep_split_order_and_id(pictures):
 
 
 def test_classes_in_no_group_are_left_out_and_named(pictures):
-    with pytest.warns(UserWarning, match="320 images of 0, 1, 2, 3, 4, 5, 6, 9 are in no group and left out"):
+    with pytest.warns(UserWarning, match="320 images of 0, 1, 2, 3, 4, 5, 6, 9 belong to no group and are left out"):
         found = data.relabel(pictures, {"seven": ["7"], "eight": ["8"]})
     for split in SPLITS:
         known = pictures.rows[split].labels
@@ -33,9 +33,9 @@ def test_classes_in_no_group_are_left_out_and_named(pictures):
 
 
 def test_facts_and_leaks_move_along(pictures):
-    twin = data.relabel(data.corrupt(pictures, "contrast", 5), GROUPS)
-    assert set(twin.rows["test"].facts) == {"base", "corruption", "severity"}
-    np.testing.assert_array_equal(twin.bases("test"), pictures.bases("test"))
+    corrupted = data.relabel(data.corrupt(pictures, "contrast", 5), GROUPS)
+    assert set(corrupted.rows["test"].facts) == {"base", "corruption", "severity"}
+    np.testing.assert_array_equal(corrupted.bases("test"), pictures.bases("test"))
 
 
 @pytest.mark.parametrize(

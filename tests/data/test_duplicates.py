@@ -193,20 +193,20 @@ def test_copies_in_the_files_that_a_network_is_tuned_on(corrupted):
     clean = data.from_arrays(
         (noise(50_000, 32, 32, 1, seed=1), np.tile(labels, 5)), (noise(10_000, 32, 32, 1, seed=2), labels)
     )
-    twin = data.Twin.published(clean, [("fog", 5)], folder)
+    copy = data.CorruptedCopy.published(clean, [("fog", 5)], folder)
     with pytest.warns(UserWarning, match="occur more than once: 600 "):
-        found = shift_study.sides(clean, twin, (("fog", 5),), False, 0)
+        found = shift_study.corrupted_splits(clean, copy, (("fog", 5),), False, 0)
     assert found["tfxfer"].describe()["duplicates"]["groups"] == 300
     with pytest.raises(InputError, match="--strict"):
-        shift_study.sides(clean, twin, (("fog", 5),), False, 0, strict=True)
+        shift_study.corrupted_splits(clean, copy, (("fog", 5),), False, 0, strict=True)
 
 
 def test_training_and_validation_share_no_base_image(pictures):
-    twin = data.Twin.of(pictures).divide([("fog", 1), ("fog", 5)])
-    planted = {name: rows.take(np.arange(len(rows.labels))) for name, rows in twin.rows.items()}
-    planted["validation"].facts["base"][:4] = np.unique(twin.rows["train"].facts["base"])[:2].repeat(2)
+    copy = data.CorruptedCopy.of(pictures).divide([("fog", 1), ("fog", 5)])
+    planted = {name: rows.take(np.arange(len(rows.labels))) for name, rows in copy.rows.items()}
+    planted["validation"].facts["base"][:4] = np.unique(copy.rows["train"].facts["base"])[:2].repeat(2)
     with pytest.raises(InputError, match=r"^2 base images are in training and in validation of arrays, fog"):
-        replace(twin, rows=planted)
+        replace(copy, rows=planted)
     with pytest.raises(InputError, match="30 base images are in training and in validation of arrays"):
         replace(
             pictures,
@@ -216,8 +216,8 @@ def test_training_and_validation_share_no_base_image(pictures):
 
 
 def test_the_card_says_so():
-    assert model_card.copies({}) == "No image is in two of these."
+    assert model_card.copies({}) == "No image is in two of the splits."
     within = {"groups": 1, "images": 2, "across_test": 0, "across_validation": 0}
-    assert model_card.copies({"duplicates": within}) == "No image is in two of these."
+    assert model_card.copies({"duplicates": within}) == "No image is in two of the splits."
     said = model_card.copies({"duplicates": within | {"across_test": 1234}})
-    assert "Of the test images 1,234 are equal in every pixel to one in training or validation" in said
+    assert "1,234 of the test images are equal in every pixel to one in training or validation" in said

@@ -83,7 +83,7 @@ def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
     (tmp_path / "root" / "cat").symlink_to(tmp_path / "elsewhere" / "cats")
     assert sources.find(f"folder:{tmp_path / 'root'}").classes == ("cat", "dog")
     (tmp_path / "root" / "dog" / "again").symlink_to(tmp_path / "root" / "dog")
-    with pytest.raises(InputError, match="again: is a link to a folder that it is in"):
+    with pytest.raises(InputError, match="again: is a link to a folder that contains it"):
         sources.find(f"folder:{tmp_path / 'root'}")
 
 
@@ -138,10 +138,10 @@ def test_a_folder_half_divided_is_named(tmp_path):
     write_folder(tmp_path / "train")
     write_folder(tmp_path / "test")
     write_folder(tmp_path / "drafts")
-    with pytest.raises(InputError, match="holds drafts beside test, train: move it elsewhere"):
+    with pytest.raises(InputError, match="contains drafts beside test, train: move it elsewhere"):
         sources.find(f"folder:{tmp_path}")
     (tmp_path / "drafts").rename(tmp_path / "Test")
-    with pytest.raises(InputError, match="holds both Test and test: expected one of them"):
+    with pytest.raises(InputError, match="contains both Test and test: expected one of them"):
         sources.find(f"folder:{tmp_path}")
 
 

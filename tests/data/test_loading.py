@@ -130,7 +130,7 @@ def test_fingerprint_sees_pixels_labels_and_class_names():
 
 def test_arrays_are_checked():
     images, labels = make_pictures(100)
-    with pytest.raises(InputError, match=r"float64 .* multiplied by 255"):
+    with pytest.raises(InputError, match=r"float64 .* multiply floats .* by 255"):
         data.from_arrays((images / 255, labels), (images, labels))
     with pytest.raises(InputError, match="labels outside 0 to 4"):
         data.from_arrays((images, labels), (images, labels), classes=tuple("abcde"))
@@ -138,7 +138,7 @@ def test_arrays_are_checked():
         data.from_arrays((images, labels / 2), (images, labels))
     with pytest.raises(InputError, match="resize one to the other"):
         data.from_arrays((images, labels), (images[:, :20], labels))
-    with pytest.raises(InputError, match="holds the one class 0"):
+    with pytest.raises(InputError, match="contains only the class 0"):
         data.from_arrays((images, labels * 0), (images, labels * 0))
     with pytest.raises(InputError, match="no training image of class k"):
         data.from_arrays((images, labels), (images, labels), classes=tuple("abcdefghijk"))

@@ -50,12 +50,12 @@ def test_random_by_id_and_seed(images):
     for shift in (out_of_distribution.tint, out_of_distribution.texture):
         np.testing.assert_array_equal(shift(images[order], ids[order]), shift(images, ids)[order])
         assert not np.array_equal(shift(images, ids), shift(images, ids, seed=1))
-    assert list(out_of_distribution.variants(images, ids)) == list(out_of_distribution.SHIFTS)
+    assert list(out_of_distribution.apply_shifts(images, ids)) == list(out_of_distribution.SHIFTS)
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3)])
 def test_digits_in_any_shape(shape):
-    digits = out_of_distribution.digits(shape)
+    digits = out_of_distribution.load_digits(shape)
     assert digits.shape == (1797, *shape)
     assert digits.dtype == np.uint8
     assert digits.max() > 200

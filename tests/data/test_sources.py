@@ -201,7 +201,9 @@ def _cifar_rows(rng) -> bytes:
 def test_tfds_refuses_files_of_another_checksum(tmp_path):
     write_idx_set(tmp_path / "manual" / "mnist")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.gz")}
-    with pytest.raises(InputError, match=r"mnist: TFDS refuses a file, its checksum differs .* --data-dir") as caught:
+    with pytest.raises(
+        InputError, match=r"mnist: TFDS refuses a file because its checksum differs .* --data-dir"
+    ) as caught:
         sources.find("mnist", tmp_path)
     assert "\n" not in str(caught.value)
     assert before == {path: path.read_bytes() for path in (tmp_path / "manual").rglob("*.gz")}

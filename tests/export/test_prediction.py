@@ -184,7 +184,7 @@ def test_a_table_is_one_line_a_file_whatever_its_name(run_dir, folder, tmp_path,
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["/nowhere", "x.png"], "/nowhere holds no saved_model: give a finished run, or a SavedModel"),
+        (["/nowhere", "x.png"], "/nowhere contains no saved_model: give a finished run, or a SavedModel"),
         (["{run}", "-"], "expected files to classify, got none: give images, folders, or -"),
         (["{run}"], "Missing argument"),
         (["{run}", "x.png", "--batch-size", "0"], "Input should be greater than or equal to 1"),

@@ -218,5 +218,5 @@ def test_a_run_without_a_network_is_named(run, tmp_path):
     bank = run.banks["test"]
     run.banks["pictures"].save(tmp_path / "banks" / "pictures.npz")
     dataclasses.replace(bank, values={"embedding": bank["logits"]}).save(tmp_path / "banks" / "test.npz")
-    with pytest.raises(InputError, match="no test images with what the network gave for them"):
+    with pytest.raises(InputError, match="no test images with the network's outputs"):
         export.bundle(tmp_path)

@@ -237,7 +237,7 @@ def test_what_memory_cannot_hold_goes_to_the_cache(pictures, small_cnn, monkeypa
     assert isinstance(bank["embedding"], Concatenated)
     assert f"features take 0.1 MB: kept in shards in {tmp_path}" in capsys.readouterr().out
     monkeypatch.setenv("TFXFER_CACHE_GB", "0")
-    with pytest.raises(InputError, match="has no such room: set TFXFER_CACHE"):
+    with pytest.raises(InputError, match="does not have that much room: set TFXFER_CACHE"):
         features.extract(small_cnn, pictures.validation)
 
 

@@ -179,7 +179,7 @@ def test_offline_is_one_line_that_names_file_folder_and_alternative(keras_models
 def test_a_broken_file_in_the_cache_is_named_and_kept(keras_models):
     path = keras_models / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
     path.write_bytes(b"half a download")
-    with pytest.raises(InputError, match="does not hold mobilenet_v2's weights"):
+    with pytest.raises(InputError, match="does not contain mobilenet_v2's weights"):
         backbones.create("mobilenet_v2", (48, 48, 3), "imagenet")
     assert path.read_bytes() == b"half a download"
 
@@ -192,7 +192,7 @@ def test_weights_from_a_file_fit_or_are_refused(tmp_path, pictures, name):
     for old, new in zip(model.backbone_layers(net), model.backbone_layers(again), strict=True):
         for a, b in zip(old.get_weights(), new.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
-    with pytest.raises(InputError, match="do not fit small_resnet: it holds"):
+    with pytest.raises(InputError, match="do not fit small_resnet: it contains"):
         model.build("small_resnet", pictures, weights=str(tmp_path / "w.weights.h5"))
 
 

@@ -177,14 +177,14 @@ def test_any_application_is_a_backbone(pictures):
 def test_models_that_are_no_backbones_are_refused(pictures):
     image = keras.Input((16, 16, 1))
     own = keras.Model(image, keras.layers.Flatten()(image), name="mine")
-    with pytest.raises(InputError, match="mine does not say what pixels it takes"):
+    with pytest.raises(InputError, match="mine does not say which pixel values it expects"):
         model.build(own, pictures)
     with pytest.raises(InputError, match=r"mine takes .*image_size 28"):
         model.build(own, pictures, image_size=28, scaling="unit")
     with pytest.raises(InputError, match="one image input and one output"):
         model.build(keras.Model(image, [image, image]), pictures, scaling="unit")
     inner = keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Conv2D(1, 3)], name="inner")
-    with pytest.raises(InputError, match="holds the model inner, which freezing cannot look into"):
+    with pytest.raises(InputError, match="contains the model inner, which freezing cannot look into"):
         model.build(keras.Model(image, inner(image), name="outer"), pictures, scaling="unit")
     with pytest.raises(InputError, match="has a layer named logits"):
         model.build(keras.Model(image, keras.layers.Flatten(name="logits")(image)), pictures, scaling="unit")

@@ -124,7 +124,7 @@ def test_a_sample_of_many_images(pictures, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"backbones": "pixels,cnn"}, "backbones pixels,cnn: expected each once, and a network that is saved first"),
+        ({"backbones": "pixels,cnn"}, "backbones pixels,cnn: expected each once, first the network to save"),
         ({"backbones": "cnn,cnn"}, "backbones cnn,cnn: expected each once"),
         ({"backbones": "cnn,alexnet"}, "unknown backbone 'alexnet'"),
         ({"dataset": "digits"}, "group clothes: unknown class 'T-shirt/top', expected some of 0, 1"),

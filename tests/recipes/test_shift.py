@@ -1,4 +1,4 @@
-"""The page on corrupted images runs for real on small made pictures, honest and as published, made twins and files."""
+"""The recipe on corrupted images runs for real on small pictures: both protocols, corrupted here and from files."""
 
 import html
 
@@ -119,7 +119,7 @@ def test_beside_the_means_it_says_what_frost_was_made_with(run):
     assert f"Corrupted images: {about['remark']}." in (found.dir / "model_card.md").read_text()
     assert about["remark"].startswith("frost uses generated textures, as bright and as coarse as the benchmark's")
     text = html.unescape((found.dir / "report.html").read_text())
-    assert f"The means over 15, over 19 and of weather contain frost: {about['remark']}." in text
+    assert f"The means over 15, over 19 and of weather include frost: {about['remark']}." in text
     assert f"The corruptions: {about['remark']}." in text
 
 
@@ -130,13 +130,13 @@ def test_photographs_of_ice_are_used_in_all_that_has_frost(pictures, monkeypatch
     cells = (("frost", 1),)
     options = Options(dataset="arrays", image_size=32, out=str(tmp_path))
     with recipe_run.Run("trial", {}, options) as run:
-        clean, twin = shift_study.load(run, cells, str(tmp_path / "ice"))
+        clean, copy = shift_study.load(run, cells, str(tmp_path / "ice"))
         run.save({})
-    about = shift_study.about(twin, {})["corruptions"]
+    about = shift_study.describe(copy, {})["corruptions"]
     assert about["photographs"]["names"] == ["white.png"]
     assert about["remark"] == f"frost uses the photographs in {tmp_path / 'ice'}, which are not the benchmark's"
-    sides = shift_study.sides(clean, twin, cells, True, 0)
-    for splits in (*sides.values(), twin.grid(cells, np.arange(3))):
+    sides = shift_study.corrupted_splits(clean, copy, cells, True, 0)
+    for splits in (*sides.values(), copy.grid(cells, np.arange(3))):
         example = next(iter(splits.test))
         plain = clean.rows["test"].images[clean.ids["test"] == int(example["base"])][0]
         np.testing.assert_allclose(example["image"], np.minimum(plain + 51.0, 255), atol=1)  # white, to a fifth
@@ -148,7 +148,7 @@ def test_an_interrupted_grid_goes_on_from_the_cache(pictures, monkeypatch, tmp_p
         monkeypatch.setattr(corruption_grid.corruptions, name, ("fog", "contrast"))
     net = model.build("cnn", pictures, weights="none")
     model.unfreeze_last(net, "dense")
-    grid, calls = corruption_grid.Grid(data.Twin.of(pictures), pictures.ids["test"][:5]), []
+    grid, calls = corruption_grid.Grid(data.CorruptedCopy.of(pictures), pictures.ids["test"][:5]), []
     over = inference.Forward.over
 
     def counted(self, batches, what):
@@ -224,7 +224,7 @@ def test_cifar10c_in_its_own_layout(tmp_path, monkeypatch):
         ({"surgery": "fog,rain"}, "corruption 'rain'"),
         ({"protocol": "mine"}, "protocol 'mine'"),
         ({"dataset": "digits", "limit": 50}, "images of 8 x 8 x 1"),
-        ({"dataset": "cifar10_corrupted", "frost_textures": "ice"}, "its frost too: leave frost_textures out"),
+        ({"dataset": "cifar10_corrupted", "frost_textures": "ice"}, "with its own frost: leave frost_textures out"),
         ({"frost_textures": "/nowhere/ice"}, "frost_textures /nowhere/ice is not a folder"),
     ],
 )

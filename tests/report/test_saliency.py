@@ -43,7 +43,7 @@ def test_the_chosen_method_is_shown_with_its_figures(tmp_path):
             "LayerCAM of the layer layer_of_layercam (6 x 6). Deletion test on 100 validation images:"
         )
         assert "costs the predicted class 0.64 of its probability, the same regions moved at random 0.39" in text
-        assert text.endswith("The difference is 0.25 (95 % interval 0.17 to 0.33): these maps beat chance.")
+        assert text.endswith("The difference is 0.25 (95% interval 0.17 to 0.33): these maps beat chance.")
         assert page.locator("p.empty:visible").count() == 0
         page.locator("select.method").select_option("gradcam")
         assert page.locator("select.method option:checked").inner_text() == "Grad-CAM (no better than chance)"

@@ -221,7 +221,7 @@ def npy_header(descr: str, fortran: bool, shape: tuple) -> str:
 
 
 def read_npy(path):
-    return cifar10c._mapped(path, (4, 2, 2, 3))
+    return cifar10c._open_array(path, (4, 2, 2, 3))
 
 
 def saved(array: np.ndarray, **options) -> bytes:

@@ -99,7 +99,9 @@ def test_ways_to_name_a_run(partial, tmp_path, which):
 
 
 def test_no_such_run(partial, tmp_path):
-    with pytest.raises(InputError, match=r"no unfinished run 2025; in .*: 20260101-000000; or give its path, or last"):
+    with pytest.raises(
+        InputError, match=r"no unfinished run 2025: expected one of those in .*20260101-000000.*, a path, or last"
+    ):
         resume.find(tmp_path, "mobilenet_mnist", "2025")
     with pytest.raises(InputError, match=r"no unfinished run in .*: start one without --resume"):
         resume.find(tmp_path, "quickstart", "last")
@@ -140,7 +142,7 @@ def test_a_partial_run_is_cleared_but_for_what_resuming_needs_and_is_locked(part
     with runs.Run("mobilenet_mnist", {}, tmp_path, resumed=str(partial)) as run:
         assert {path.name for path in run.dir.iterdir()} == {"arguments.json", "checkpoints"}
         with (
-            pytest.raises(InputError, match="is being worked on by another process"),
+            pytest.raises(InputError, match="is in use by another process"),
             runs.Run("mobilenet_mnist", {}, tmp_path, resumed=str(partial)),
         ):
             pass

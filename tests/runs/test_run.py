@@ -180,7 +180,7 @@ def test_any_name_of_a_run(tmp_path, monkeypatch):
         ):
             tfxfer.load(word)
     monkeypatch.chdir(first)
-    with pytest.raises(InputError, match=r"saved_models holds no finished run: run a recipe first"):
+    with pytest.raises(InputError, match=r"saved_models contains no finished run: run a recipe first"):
         tfxfer.load("last")
     with pytest.raises(InputError, match=r"run 3: expected a finished run's folder"):
         tfxfer.load(3)

@@ -119,7 +119,7 @@ def test_a_training_cut_off_keeps_the_same_epoch(misleading, tmp_path, monkeypat
         assert history.facts["weights_of_epoch"] == expected.facts["weights_of_epoch"]
         for a, b in zip(net.get_weights(), weights, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-5)
-    with pytest.raises(InputError, match="holds checkpoints of another training"):
+    with pytest.raises(InputError, match="contains checkpoints of another training"):
         train.fit(net, misleading, 4, 3e-3, keep="last", batch_size=40, checkpoint_dir=tmp_path)
 
 

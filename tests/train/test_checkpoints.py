@@ -99,8 +99,8 @@ def test_a_training_cut_off_goes_on_as_if_nothing_had_been(pictures, tmp_path, m
 
 def test_checkpoints_of_another_training_are_refused(pictures, small_cnn, tmp_path):
     train.fit(small_cnn, pictures, 1, checkpoint_dir=tmp_path)
-    with pytest.raises(InputError, match="holds checkpoints of another training"):
+    with pytest.raises(InputError, match="contains checkpoints of another training"):
         train.fit(small_cnn, pictures, 1, learning_rate=2e-3, checkpoint_dir=tmp_path)
     small_cnn.get_layer("conv1").set_weights([w + 1 for w in small_cnn.get_layer("conv1").get_weights()])
-    with pytest.raises(InputError, match="holds checkpoints of another training"):
+    with pytest.raises(InputError, match="contains checkpoints of another training"):
         train.fit(small_cnn, pictures, 1, checkpoint_dir=tmp_path)

@@ -177,7 +177,7 @@ def test_what_has_a_rate_keeps_it(net):
     made.build(net.trainable_variables)
     made.iterations.assign(10)
     assert float(made.learning_rate) == 0.25
-    with pytest.raises(InputError, match="the optimizer has a schedule of its own, so its rate is one for all"):
+    with pytest.raises(InputError, match="the optimizer has a schedule of its own, so all layers share its rate"):
         create(net, made, rate, backbone_learning_rate=0.1)
     for optimizer, given, complaint in (
         (
@@ -275,9 +275,9 @@ def test_two_devices():
         ({"backbone_learning_rate": {"conv1": 0.1}}, "for 'conv1', where nothing trains; .*: conv2, conv3, dense$"),
         ({"backbone_learning_rate": {"pool2": 0.1}}, "for 'pool2', where nothing trains"),
         ({"backbone_learning_rate": {"logits": 0.1}}, "for 'logits', where nothing trains"),
-        ({"backbone_learning_rate": {"conv3": 0.1}, "stage_decay": 0.5}, "and no rates by name beside it"),
-        ({"stage_decay": 0.0}, "stage_decay 0.0: expected above 0, at most 1"),
-        ({"stage_decay": 1.5}, "stage_decay 1.5: expected above 0, at most 1"),
+        ({"backbone_learning_rate": {"conv3": 0.1}, "stage_decay": 0.5}, "and no rates by name with it"),
+        ({"stage_decay": 0.0}, "stage_decay 0.0: expected a number above 0 and at most 1"),
+        ({"stage_decay": 1.5}, "stage_decay 1.5: expected a number above 0 and at most 1"),
         ({"schedule": "step"}, "schedule 'step': expected one of cosine, constant"),
     ],
 )
@@ -289,7 +289,7 @@ def test_what_cannot_be_is_said(net, options, complaint):
 def test_rates_for_nothing_are_refused(net):
     model.unfreeze_last(net, 0)
     for options in ({"backbone_learning_rate": 0.1}, {"stage_decay": 0.5}):
-        with pytest.raises(InputError, match="nothing trains that a rate was given for"):
+        with pytest.raises(InputError, match="none of the layers that a rate was given for are trained"):
             create(net, **options)
     assert rates(net, create(net)) == pytest.approx({"logits": 0.1})
     net.trainable = False

@@ -124,7 +124,7 @@ def enlarge(net: keras.Model, splits: Splits, size: int) -> keras.Model:
     """
     larger = model.build(net.name, splits, size, "none", scaling=adapters.scaling_of(net))
     if [weight.shape for weight in larger.weights] != [weight.shape for weight in net.weights]:
-        raise InputError(f"{net.name}'s dense layers fit its own image size only: leave explain_size out")
+        raise InputError(f"{net.name}'s dense layers need its own image size: leave explain_size out")
     larger.set_weights(net.get_weights())
     return larger
 

@@ -49,10 +49,12 @@ def figures(moments: Moments, classifier: Classifier | None = None) -> dict[str,
     """
     count, d = moments.count, len(moments.shift)
     if len(count) < 2:
-        raise InputError(f"collapse of {len(count)} class: expected at least 2")
+        raise InputError(f"neural collapse of {len(count)} class: expected at least 2")
     if not count.all():
         missing = ", ".join(map(str, np.flatnonzero(count == 0)))
-        raise InputError(f"collapse: no examples of class {missing} of {len(count)}: expected some of each")
+        raise InputError(
+            f"neural collapse: class {missing} of {len(count)} has no examples: expected some of each class"
+        )
     means = moments.class_means
     centred = means - means.mean(0)
     values = {"nc1": _nc1(moments, centred)} | _simplex(centred) | {"cdnv": _cdnv(means, moments.class_variances)}
@@ -121,7 +123,7 @@ def _spanned(x: np.ndarray, classifier: Classifier | None) -> tuple[np.ndarray, 
     memory.need(needed, f"collapse of {n:,} examples of {d:,} features")
     middle = x.mean(0, dtype=np.float64)
     if not np.isfinite(middle).all():
-        raise InputError(f"{d:,} features hold NaN or infinity: leave out or repair those examples")
+        raise InputError(f"{d:,} features contain NaN or infinity: leave out or repair those examples")
     rows = np.empty((count, d))
     np.subtract(x, middle, out=rows[:n])
     if classifier is not None:

@@ -40,7 +40,7 @@ def predictions(x: np.ndarray, labels: np.ndarray, bases: np.ndarray | None = No
     if np.count_nonzero(counts) < 2 or counts.max() < 2:
         raise InputError(
             f"cross-validation of {len(labels)} images of {np.count_nonzero(counts)} classes: expected at least two "
-            "classes, and two images of one of them: raise limit"
+            "classes, and at least two images of one of them: raise limit"
         )
     scaled = StandardScaler().fit_transform(x)
     if len(x) < x.shape[1]:

@@ -48,7 +48,7 @@ def measure(
     Returns:
         A dict of means over the images: "probability" of the predicted class; the losses "top" (the highest pixels
         removed), "lowest" (the lowest) and "random" (the highest of a map displaced `DRAWS` times), each in [-1, 1];
-        "gain", which is top less random, with "low" and "high" of its 95 % confidence interval (Student's t, paired by
+        "gain", which is top less random, with "low" and "high" of its 95% confidence interval (Student's t, paired by
         image); "empty", the share of maps that point at nothing; and "images", their number.
 
     Raises:

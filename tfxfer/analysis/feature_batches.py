@@ -55,12 +55,12 @@ def checked(batches: Iterable, classes: int) -> Iterator[Batch]:
         x = x.reshape(len(x), -1)
         d, dtype = d or x.shape[1], dtype or precision(tf.as_dtype(x.dtype)).as_numpy_dtype
         if x.shape[1] != d:
-            raise InputError(f"a batch of {x.shape[1]} features after one of {d}: expected as many in each")
+            raise InputError(f"a batch of {x.shape[1]} features after one of {d}: expected the same number in each")
         if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
             values = f"{labels.dtype} from {labels.min()} to {labels.max()}"
             raise InputError(
                 f"labels {values}: expected integers from 0 to {classes - 1}; np.unique(labels, return_inverse=True) "
-                "makes such numbers"
+                "gives such numbers"
             )
         yield x.astype(dtype, copy=False), labels.astype(np.int64, copy=False)
 

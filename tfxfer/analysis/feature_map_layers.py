@@ -26,11 +26,11 @@ def layer_to_explain(net: keras.Model, name: str | None = None) -> str:
     """
     if name is not None:
         if name not in [layer.name for layer in net.layers] or len(net.get_layer(name).output.shape) != 4:
-            raise InputError(f"{net.name} has no layer {name!r} that gives a feature map")
+            raise InputError(f"{net.name} has no layer {name!r} that outputs a feature map")
         return name
     layers = _activations(net)
     if not layers:
-        raise InputError(f"{net.name} gives no feature map, so there is nothing to explain: choose another backbone")
+        raise InputError(f"{net.name} has no feature map, so there is nothing to explain: choose another backbone")
     sides = [min(layer.output.shape[1:3]) for layer in layers]
     side_wanted = min(LEAST, max(sides))
     return [layer.name for layer, side in zip(layers, sides) if side >= side_wanted][-1]

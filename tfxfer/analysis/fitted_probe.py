@@ -75,9 +75,7 @@ def inverse_temperature(pipeline: Pipeline, x: np.ndarray, y: np.ndarray) -> flo
     """
     known = np.isin(y, pipeline.classes_)
     if not known.any():
-        raise InputError(
-            "validation labels are all of classes that have no training examples: expected the same classes"
-        )
+        raise InputError("all validation labels are of classes without training examples: expected the same classes")
     scores, columns = _scores(pipeline, x[known]), np.searchsorted(pipeline.classes_, y[known])
     rows = np.arange(len(columns))
 
@@ -106,7 +104,7 @@ def as_features(what: str, x: np.ndarray, width: int | None = None) -> np.ndarra
     x = x if x.dtype in (np.float32, np.float64) else x.astype(np.float32)
     if not np.isfinite(x).all():
         raise InputError(
-            f"{what} features hold NaN or infinity: expected finite numbers, leave out or repair those rows"
+            f"{what} features contain NaN or infinity: expected finite numbers, leave out or repair those rows"
         )
     return x
 

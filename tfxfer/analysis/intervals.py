@@ -98,5 +98,5 @@ def accuracy(right: np.ndarray, clusters: np.ndarray | None = None, confidence: 
 
 
 def text(share: float, ends: tuple[float, float]) -> str:
-    """A share and its 95 % interval as reports and model cards write them: 0.9844 (0.9682 to 0.9924)."""
+    """A share and its 95% interval as reports and model cards write them: 0.9844 (0.9682 to 0.9924)."""
     return f"{share:.4f} ({ends[0]:.4f} to {ends[1]:.4f})"

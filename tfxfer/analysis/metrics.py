@@ -95,7 +95,7 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
             "more"
         )
     if not np.all(np.abs(probabilities.sum(1) - 1) < 1e-3):
-        raise InputError("probabilities of an example do not sum to 1: expected a softmax's output, not logits")
+        raise InputError("the probabilities of an example do not sum to 1: expected a softmax's output, not logits")
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     number = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     return [

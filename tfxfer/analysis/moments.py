@@ -84,7 +84,7 @@ class Moments:
             InputError: no more examples than ddof.
         """
         if self.n <= ddof:
-            raise InputError(f"covariance of {self.n} examples with ddof {ddof}: expected more than ddof")
+            raise InputError(f"covariance of {self.n} examples with ddof {ddof}: expected more examples than ddof")
         total = self.sum.sum(0)
         return (self.scatter - np.outer(total, total / self.n)) / (self.n - ddof)
 
@@ -98,7 +98,7 @@ class Moments:
             return NotImplemented
         if self.sum.shape != other.sum.shape:
             both = " and ".join(f"{len(m.count)} classes of {len(m.shift)} features" for m in (self, other))
-            raise InputError(f"moments of {both} do not add up: collect both with the same classes and features")
+            raise InputError(f"moments of {both} cannot be added: compute both with the same classes and features")
         moved = _moved(vars(other), other.shift - self.shift)
         sums = {name: getattr(self, name) + moved[name] for name in moved}
         return Moments(self.shift, **sums, epsilon=max(self.epsilon, other.epsilon))
@@ -128,15 +128,15 @@ def collect(
     feed = regroup(checked(batches, classes))
     first = next(feed, None)
     if first is None:
-        raise InputError("no examples to collect moments of: expected batches of (x, labels)")
+        raise InputError("no examples to compute moments from: expected batches of (x, labels)")
     dtype, d = first[0].dtype, first[0].shape[1]
     memory.need(moments_bytes(d), f"the covariance of {d:,} features")
     centres = np.zeros((classes, d), dtype)
     sums = add_up(centring(chain([first], feed), centres), centres, strategy)
     if not np.isfinite(sums["squares"]).all():
         raise InputError(
-            f"{d} features hold NaN, infinity, or numbers whose squares are too large for {dtype}: leave out or repair "
-            "those examples"
+            f"{d} features contain NaN, infinity, or numbers whose squares are too large for {dtype}: leave out or "
+            "repair those examples"
         )
     centres, count = centres.astype(np.float64), sums["count"]
     shift = (count @ centres + sums["sum"].sum(0)) / count.sum()

@@ -17,7 +17,7 @@ from tfxfer.model.backbones import BUNDLED, TABLE, get
 
 ABOUT = (
     "accuracy: that of a logistic probe on frozen features, from five-fold cross-validation on these training images, "
-    "with Wilson's 95 % interval; the table is sorted by it. LogME, H-score and LEEP rate the same features without "
+    "with Wilson's 95% interval; the table is sorted by it. LogME, H-score and LEEP rate the same features without "
     "training: they compare backbones within this table, and may contradict the accuracy. tunable: whether the "
     "backbone has weights to fine-tune. weights: the file of Keras's that the backbone's weights are from; MobileNetV2 "
     "is five networks, with a file each for 96, 128, 160, 192 and 224 pixels, and at other sizes that for 224 is used. "
@@ -36,7 +36,7 @@ class Row:
         embedding: the length of the features.
         tunable: whether the backbone has weights, which fine-tuning may improve.
         accuracy: that of `cross_validation.predictions`, in [0, 1].
-        interval: its 95 % confidence interval (Wilson's).
+        interval: its 95% confidence interval (Wilson's).
         logme, hscore, leep: the scores; the H-score is the shrinkage-based one, and LEEP is None if the classifier of
             the pretraining is not available.
         seconds: time for extracting the features, cross-validating and scoring.
@@ -183,8 +183,9 @@ def source_classifier(name: str, weights: str) -> tuple[np.ndarray, np.ndarray] 
 
 
 def table(rows: Sequence[Row], refused: dict[str, str]) -> str:
-    """What `tfxfer rank` prints: a line for each backbone, files of weights, what is missing, and what it means."""
-    names = ("backbone", "tunable", "pixels", "features", "accuracy", "95 %", "LogME", "H-score", "LEEP", "seconds")
+    """What `tfxfer rank` prints: a line for each backbone, the files of weights, those not available, and what the
+    columns mean."""
+    names = ("backbone", "tunable", "pixels", "features", "accuracy", "95%", "LogME", "H-score", "LEEP", "seconds")
     cells = [names]
     for row in rows:
         leep = "-" if row.leep is None else f"{row.leep:.3f}"

@@ -15,18 +15,19 @@ def manage(store: Store, clear: bool, remove: str | None) -> str:
             options were given.
     """
     if clear and remove is not None:
-        raise InputError("--clear and --remove came together: leave one of them out")
+        raise InputError("--clear and --remove were both given: leave one of them out")
     if not clear and remove is None:
         return listing(store)
     known = store.entries()
     chosen = known if clear else [one for one in known if remove and one.key.startswith(remove.lower())]
     if remove is not None and len(chosen) != 1:
         raise InputError(
-            f"--remove {remove!r}: the keys of {len(chosen)} entries start so, expected one: `tfxfer cache` lists them"
+            f"--remove {remove!r}: {len(chosen)} entries have keys that start with it, expected one: `tfxfer cache` "
+            "lists them"
         )
     freed = store.clear() if clear else store.remove(one.key for one in chosen)
     if any(one.path.exists() for one in chosen):
-        raise InputError(f"{store.root}: not all could be removed: is the folder yours?")
+        raise InputError(f"{store.root}: not all entries could be removed: check the permissions of the folder")
     return f"removed {_count(len(chosen))}, {amount(freed)}, from {store.root}"
 
 

@@ -14,7 +14,7 @@ RUN_HELP = parts(FinishedRun)[1].help
 SUMMARIES = {
     "cache": "list or remove the activations kept on disk",
     "rank": "rank backbones for a data set before any of them is trained",
-    "report": "make a run's report and figures again",
+    "report": "rebuild a run's report and figures",
     "compare": "compare runs side by side, with the significance of their differences",
     "make-folder": "write a data set's images as a folder of PNG files, one folder per class",
 }
@@ -80,7 +80,7 @@ def rank(
 
 
 def report(run: FinishedRun) -> None:
-    """Make report.html, the figures and TensorBoard's projector again from what a run wrote; nothing is recomputed."""
+    """Rebuild report.html, the figures and TensorBoard's projector from a run's files; nothing is recomputed."""
     import_tensorflow()
     from tfxfer.report import write
 
@@ -108,10 +108,8 @@ def compare(
 def make_folder(
     dataset: Dataset = "fashion_mnist",
     data_dir: DataDir = None,
-    classes: Annotated[
-        int, typer.Option(min=2, help="Number of classes to write, the first ones of the data set.")
-    ] = 7,
-    images: Annotated[int, typer.Option(min=1, help="Largest number of images to write for each class.")] = 200,
+    classes: Annotated[int, typer.Option(min=2, help="Number of classes to write, starting with the first.")] = 7,
+    images: Annotated[int, typer.Option(min=1, help="Maximum number of images to write for each class.")] = 200,
     seed: Seed = 0,
     folder: Annotated[str, typer.Option(help="Folder to write, which must not exist yet.")] = "pictures",
 ) -> None:

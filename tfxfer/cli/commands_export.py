@@ -61,7 +61,7 @@ def predict(
     format: Annotated[
         Literal["jsonl", "table"], typer.Option(help="One JSON object or one table row per line.")
     ] = "jsonl",
-    batch_size: Annotated[int, typer.Option(min=1, help="Number of images that go through the network at once.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Number of images that the network classifies at once.")] = 32,
 ) -> None:
     """Classify JPEG, PNG, WebP, BMP, GIF and TIFF files; each line is printed as soon as it is ready.
 

@@ -1,7 +1,6 @@
 """The command `tfxfer`: every recipe, every other command, and the list of what there is."""
 
 import importlib
-import inspect
 from typing import Annotated
 
 import typer
@@ -9,14 +8,17 @@ import typer
 import tfxfer
 from tfxfer.cli import commands, commands_export
 from tfxfer.recipes import RECIPES
-from tfxfer.runs.command import command, new_app, run_app
+from tfxfer.runs.command import command, description, new_app, run_app
 
 
 def main() -> None:
     """The command `tfxfer`. Without arguments it lists recipes, commands, backbones and data sets."""
     app = new_app(invoke_without_command=True)
 
-    @app.callback(help="Image transfer learning, and what it does to features. Without a command, lists what there is.")
+    @app.callback(
+        help="Image transfer learning, and what it does to features. Without a command, lists recipes, commands, "
+        "backbones and data sets."
+    )
     def overview(
         context: typer.Context,
         version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -27,8 +29,8 @@ def main() -> None:
             print(listing())
 
     for name, summary in RECIPES.items():
-        module = importlib.import_module(f"tfxfer.recipes.{name}")
-        app.command(name, help=inspect.getdoc(module), short_help=summary)(command(module.main))
+        recipe = importlib.import_module(f"tfxfer.recipes.{name}").main
+        app.command(name, help=description(recipe), short_help=summary)(command(recipe))
 
     commands.add(app)
     commands_export.add(app)

@@ -17,7 +17,7 @@ from tfxfer.core import atomic, cache_entry
 from tfxfer.core.cache_entry import Entry, Spec
 from tfxfer.core.errors import InputError
 
-ADVICE = "set TFXFER_CACHE to a folder of yours with room, or use --cache memory or off"
+ADVICE = "set TFXFER_CACHE to a writable folder with enough space, or use --cache memory or off"
 
 
 class Store:
@@ -106,7 +106,7 @@ class Store:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise InputError(f"{self.root}: {error.strerror}: set TFXFER_CACHE to a folder of yours") from None
+            raise InputError(f"{self.root}: {error.strerror}: set TFXFER_CACHE to a writable folder") from None
         return sorted(entries, key=lambda entry: entry.last_used, reverse=True)
 
     def remove(self, keys: Iterable[str]) -> int:
@@ -139,7 +139,9 @@ class Store:
             cache_entry.read(folder)
         except cache_entry.DamagedError:
             if not (cache_entry.find(folder) and atomic.drop(folder)) and os.path.lexists(folder):
-                raise InputError(f"{folder} is in the way and not from tfxfer: move it, or {self.advice}") from None
+                raise InputError(
+                    f"{folder} is in the way and was not written by tfxfer: move it, or {self.advice}"
+                ) from None
 
     def _make_room(self, nbytes: int) -> None:
         known = self.entries() if self.fits(nbytes) else []  # otherwise removing entries would not help
@@ -151,10 +153,11 @@ class Store:
         needs, free = f"the activations take {amount(nbytes + others)}", shutil.disk_usage(self.root).free
         if total > self.limit:
             raise InputError(
-                f"{needs}, the cache may hold {amount(self.limit)}: raise TFXFER_CACHE_GB, or use --cache memory or off"
+                f"{needs}, but the cache is limited to {amount(self.limit)}: raise TFXFER_CACHE_GB, or use --cache "
+                "memory or off"
             )
         if free < nbytes:
-            raise InputError(f"{needs}, the disk of {self.root} has {amount(free)} left: {self.advice}")
+            raise InputError(f"{needs}, but the disk of {self.root} has {amount(free)} left: {self.advice}")
 
 
 def amount(nbytes: int) -> str:

@@ -28,7 +28,7 @@ def start() -> tf.distribute.MultiWorkerMirroredStrategy:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InputError(f"the cluster of TF_CONFIG did not come up ({reason}): start every worker") from None
+        raise InputError(f"the cluster of TF_CONFIG did not start ({reason}): start every worker") from None
     if threading.current_thread() is threading.main_thread():
         # TensorFlow catches SIGTERM as a notice of preemption: without this line it would not end the process
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
@@ -43,7 +43,9 @@ def _check(config: str | None) -> None:
     except (ValueError, KeyError, IndexError, TypeError):
         fits = None
     if not fits:
-        raise InputError(f"TF_CONFIG is {config!r}: multiworker expects it to say cluster and task, such as {example}")
+        raise InputError(
+            f"TF_CONFIG is {config!r}: multiworker expects it to specify cluster and task, such as {example}"
+        )
 
 
 def _await_workers() -> None:

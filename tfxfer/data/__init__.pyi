@@ -6,6 +6,7 @@ from . import out_of_distribution as out_of_distribution
 from . import sources as sources
 from . import splits as splits
 from .class_groups import relabel as relabel
+from .corrupted import CorruptedCopy as CorruptedCopy
 from .corrupted import Twin as Twin
 from .corrupted import corrupt as corrupt
 from .examples import Examples as Examples

@@ -81,7 +81,7 @@ def _exactly(path: Path, file: Opened, shape: tuple[int, ...]) -> np.ndarray:
     try:
         return np.frombuffer(b"".join(pieces), np.uint8).reshape(shape)
     except ValueError:  # an empty array with sides that are too large
-        raise InputError(f"{path}: header says {shape}, which no array can be: download it again") from None
+        raise InputError(f"{path}: header says {shape}, which is impossible for an array: download it again") from None
 
 
 def read_idx_pair(images: Path, labels: Path, classes: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +96,7 @@ def read_idx_pair(images: Path, labels: Path, classes: int | None) -> tuple[np.n
             f"{images} has {len(x):,} images but {labels} has {len(y):,} labels: the files do not belong together"
         )
     if 0 in x.shape:
-        raise InputError(f"{images}: holds no pixels (shape {x.shape}), expected at least one image")
+        raise InputError(f"{images}: contains no pixels (shape {x.shape}), expected at least one image")
     _check_labels(labels, y, classes)
     return x[..., None], y.astype(np.int64)
 
@@ -115,7 +115,9 @@ def read_cifar10(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if raw.size > _CIFAR10_MOST:
         raise InputError(f"{path}: more than the {_CIFAR10_MOST:,} bytes of 10,000 images: download it again")
     if not raw.size or raw.size % 3073:
-        raise InputError(f"{path}: {raw.size:,} bytes, expected a multiple of 3,073: truncated? download it again")
+        raise InputError(
+            f"{path}: {raw.size:,} bytes, expected a multiple of 3,073: it may be truncated: download it again"
+        )
     rows = raw.reshape(-1, 3073)
     _check_labels(path, rows[:, 0], 10)
     return rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).copy(), rows[:, 0].astype(np.int64)

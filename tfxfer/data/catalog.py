@@ -42,7 +42,7 @@ KNOWN = {
         ("cifar-10-binary.tar.gz",),
     ),
     "cifar10_corrupted": Known(
-        "CIFAR-10's test images under 19 corruptions; /NAME or /NAME_SEVERITY takes some",
+        "CIFAR-10's test images under 19 corruptions; /NAME or /NAME_SEVERITY selects some",
         CIFAR10,
         (0, 950000),
         ("gaussian_noise.npy", "labels.npy"),
@@ -51,5 +51,5 @@ KNOWN = {
 }
 PATHS = {
     "idx:PATH": "a folder of four IDX files named as MNIST's, plain or .gz",
-    "folder:PATH": "a folder of images, JPEG to TIFF, one folder per class, perhaps in train, validation and test",
+    "folder:PATH": "a folder of images, JPEG to TIFF, one folder per class, optionally in train, validation and test",
 }

@@ -48,7 +48,7 @@ def mean_and_std(images: Splits | tf.data.Dataset) -> tuple[np.ndarray, np.ndarr
     values = np.arange(256)
     n, total, squares = (sums.astype(object) for sums in (counts.sum(1), counts @ values, counts @ values**2))
     if not n.all():
-        raise InputError("no images to compute mean and standard deviation of: expected at least one")
+        raise InputError("no images to compute mean and standard deviation from: expected at least one")
     variance = (n * squares - total**2) / n**2  # of Python's integers, which do not overflow: rounded once
     return (total / n).astype(np.float64), np.sqrt(variance.astype(np.float64))
 

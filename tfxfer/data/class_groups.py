@@ -45,7 +45,7 @@ def relabel(splits: Splits, groups: Mapping[str, Sequence[str]]) -> Splits:
     kept = {split: np.flatnonzero(new[splits.rows[split].labels] >= 0) for split in SPLITS}
     if others := [name for name, label in known.items() if new[label] < 0]:
         lost = sum(splits.size(split) - len(rows) for split, rows in kept.items())
-        warnings.warn(f"{lost:,} images of {', '.join(others)} are in no group and left out", stacklevel=2)
+        warnings.warn(f"{lost:,} images of {', '.join(others)} belong to no group and are left out", stacklevel=2)
     subset = splits.only(**kept)
     rows = {split: Rows(old.images, new[old.labels].astype(np.int64), old.facts) for split, old in subset.rows.items()}
     if missing := [name for i, name in enumerate(groups) if i not in rows["train"].labels]:

@@ -134,25 +134,25 @@ def check(splits: Splits, strict: bool = False, digests: dict[str, list[bytes]] 
     Raises:
         InputError: images are in two of the splits, and `strict` is set.
     """
-    twins: dict[str, Any] = find(splits, digests).summary()
-    if not twins:
+    summary: dict[str, Any] = find(splits, digests).summary()
+    if not summary:
         return splits
-    example = f"such as {' = '.join(twins['such_as'])}"
+    example = f"such as {' = '.join(summary['such_as'])}"
     leaking = (
-        f"test images also in training or validation: {twins['across_test']:,}, "
-        f"validation images also in training: {twins['across_validation']:,}"
+        f"test images also in training or validation: {summary['across_test']:,}, "
+        f"validation images also in training: {summary['across_validation']:,}"
     )
-    if strict and (twins["across_test"] or twins["across_validation"]):
+    if strict and (summary["across_test"] or summary["across_validation"]):
         raise InputError(
             f"{splits.origin}: {leaking}, {example}: remove the copies, or leave out --strict (strict=True) to go on "
             "with a warning"
         )
     warnings.warn(
-        f"{splits.origin}: images that occur more than once: {twins['images']:,} (different ones: "
-        f"{twins['groups']:,}), {leaking}, those under several classes: {twins['several_classes']:,}, {example}",
+        f"{splits.origin}: images that occur more than once: {summary['images']:,} (different ones: "
+        f"{summary['groups']:,}), {leaking}, those under several classes: {summary['several_classes']:,}, {example}",
         stacklevel=3,
     )
-    return replace(splits, notes=splits.notes | {"duplicates": twins})
+    return replace(splits, notes=splits.notes | {"duplicates": summary})
 
 
 def _reader(splits: Splits, split: str) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:

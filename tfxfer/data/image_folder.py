@@ -80,11 +80,11 @@ def _parts(folder: Path) -> dict[str, Path]:
     if not parts["train"] or not (parts["validation"] or parts["test"]):
         return {"train": folder}
     if twice := [found for found in parts.values() if len(found) > 1]:
-        raise InputError(f"{folder}: holds both {' and '.join(twice[0])}: expected one of them")
+        raise InputError(f"{folder}: contains both {' and '.join(twice[0])}: expected one of them")
     known = {name for found in parts.values() for name in found}
     if others := [name for name in names if name not in known]:
         raise InputError(
-            f"{folder}: holds {others[0]} beside {', '.join(sorted(known))}: move it elsewhere, or, if these are "
+            f"{folder}: contains {others[0]} beside {', '.join(sorted(known))}: move it elsewhere, or, if these are "
             "classes, rename them"
         )
     return {part: folder / found[0] for part, found in parts.items() if found}
@@ -98,7 +98,7 @@ def _below(folder: Path, above: tuple[str, ...] = ()) -> Iterator[str]:
     """Paths of all files in a folder and below it, sorted by name."""
     real = os.path.realpath(folder)
     if real in above:
-        raise InputError(f"{folder}: is a link to a folder that it is in: remove it")
+        raise InputError(f"{folder}: is a link to a folder that contains it: remove it")
     for entry in _entries(folder):
         if entry.is_dir():
             yield from _below(Path(entry.path), (*above, real))
@@ -117,5 +117,5 @@ def _entries(folder: Path) -> list[os.DirEntry]:
         try:
             entry.path.encode()
         except UnicodeEncodeError:
-            raise InputError(f"{folder}: holds {entry.path!r}, a name that is not UTF-8: rename it") from None
+            raise InputError(f"{folder}: contains {entry.path!r}, a name that is not UTF-8: rename it") from None
     return sorted(found, key=lambda entry: entry.name)

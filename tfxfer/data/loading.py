@@ -10,13 +10,13 @@ from tfxfer.core.errors import InputError, shown
 from tfxfer.core.numbers import check_count
 from tfxfer.data import catalog, cifar10c, duplicates, image_validation, partition, sources
 from tfxfer.data.class_groups import relabel
-from tfxfer.data.corrupted import Twin, corrupt
+from tfxfer.data.corrupted import CorruptedCopy, corrupt
 from tfxfer.data.lazy_images import Files, Rows
 from tfxfer.data.partition import Partition
 from tfxfer.data.pixel_permutation import permute_pixels
 from tfxfer.data.splits import SPLITS, Splits, refuse_leak
 
-__all__ = ["Splits", "Twin", "corrupt", "from_arrays", "load", "permute_pixels", "refuse_leak", "relabel"]
+__all__ = ["CorruptedCopy", "Splits", "corrupt", "from_arrays", "load", "permute_pixels", "refuse_leak", "relabel"]
 
 
 def load(
@@ -167,7 +167,7 @@ def _rows(part: str, pair: tuple[np.ndarray, np.ndarray]) -> Rows:
         raise InputError(
             f"{part}: images {images.dtype} {images.shape} labels {labels.dtype} {labels.shape}, expected uint8 "
             "pixels 0-255 "
-            "(n, height, width, channels) and integer labels (n,): floats in [0, 1] have to be multiplied by 255"
+            "(n, height, width, channels) and integer labels (n,): multiply floats in [0, 1] by 255"
         )
     return Rows(images if images.ndim == 4 else images[..., None], labels.astype(np.int64))
 
@@ -177,13 +177,13 @@ def _corrupted(name: str, data_dir: str | Path | None, part: Partition) -> Split
     cells = cifar10c.parse(name)
     part.check_limit(catalog.KNOWN["cifar10"].classes)
     files, labels, origin = cifar10c.read(cells, data_dir)
-    nothing = Rows(np.empty((0, 32, 32, 3), np.uint8), np.empty(0, np.int64))
-    rows, ids = dict.fromkeys(SPLITS, nothing), dict.fromkeys(SPLITS, nothing.labels)
-    like = Splits(name, catalog.KNOWN["cifar10"].classes, (32, 32, 3), origin, part.seed, rows, ids)
+    empty = Rows(np.empty((0, 32, 32, 3), np.uint8), np.empty(0, np.int64))
+    rows, ids = dict.fromkeys(SPLITS, empty), dict.fromkeys(SPLITS, empty.labels)
+    template = Splits(name, catalog.KNOWN["cifar10"].classes, (32, 32, 3), origin, part.seed, rows, ids)
     bases = cifar10c.FIRST_ID + np.arange(len(labels))
-    twin = Twin(like, labels, bases, None, files, known_as=cifar10c.known_as(origin))
+    copy = CorruptedCopy(template, labels, bases, None, files, known_as=cifar10c.identify(origin))
     validation, test = part.validation or partition.VALIDATION, part.test or partition.TEST
-    whole = twin.divide(cells, (1 - test) * (1 - validation), (1 - test) * validation, part.seed)
+    whole = copy.divide(cells, (1 - test) * (1 - validation), (1 - test) * validation, part.seed)
     quarter = slice(part.quarter)
     limited = whole.only(train=slice(part.limit), validation=quarter, test=quarter)
     return partition.complete(replace(limited, name=name))

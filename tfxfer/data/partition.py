@@ -46,7 +46,7 @@ class Partition:
         """
         self.check_limit(source.classes)
         if len(source.classes) < 2:
-            raise InputError(f"{source.origin}: holds the one class {source.classes[0]}, expected at least 2")
+            raise InputError(f"{source.origin}: contains only the class {source.classes[0]}, expected at least 2")
         parts: dict[str, tuple[Rows, np.ndarray]] = {}
         first = 0
         for part in SPLITS:

@@ -112,10 +112,12 @@ def directory(data_dir: str | Path | None) -> Path | None:
     if data_dir is None:
         return None
     if not isinstance(data_dir, str | os.PathLike):
-        raise InputError(f"data_dir {shown(data_dir)}: expected the path of the folder that holds the data set's files")
+        raise InputError(
+            f"data_dir {shown(data_dir)}: expected the path of the folder that contains the data set's files"
+        )
     folder = Path(data_dir).expanduser()
     if not folder.is_dir():
-        raise InputError(f"data_dir {folder} is not a folder: give the folder that holds the data set's files")
+        raise InputError(f"data_dir {folder} is not a folder: give the folder that contains the data set's files")
     return folder
 
 

@@ -60,8 +60,8 @@ class Splits:
             refuse_leak(self, self)
             if shared := len(np.intersect1d(self.bases("train"), self.bases("validation"))):
                 raise InputError(
-                    f"{shared:,} base images are in training and in validation of {self.name}, so what is chosen by "
-                    "validation would be chosen by what was learned by heart: divide by base image"
+                    f"{shared:,} base images are in training and in validation of {self.name}, so validation "
+                    "would reward memorised images: divide by base image"
                 )
 
     def bases(self, *splits: str) -> np.ndarray:
@@ -164,7 +164,7 @@ def refuse_leak(learned: Splits, tested: Splits) -> None:
     if shared := len(np.intersect1d(learned.bases("train", "validation"), tested.bases("test"))):
         raise InputError(
             f"{shared:,} base images are in training or validation of {learned.name} and in the test of {tested.name}, "
-            "so it would be no test: divide by base image"
+            "so the test would not be valid: divide by base image"
         )
 
 

@@ -47,7 +47,7 @@ def load(name: str, known: "Known", data_dir: Path | None) -> tuple[dict[str, di
                     builder.download_and_prepare(download_config=config)
                 except tfds.download.download_manager.NonMatchingChecksumError as error:
                     raise InputError(
-                        f"{name}: TFDS refuses a file, its checksum differs ({error}): {_ways(known, files)}"
+                        f"{name}: TFDS refuses a file because its checksum differs ({error}): {_ways(known, files)}"
                     ) from None
     splits: dict[str, Any] = {split: builder.as_dataset(split=split, batch_size=-1) for split in builder.info.splits}
     return tfds.as_numpy(splits), f"TFDS {builder.info.full_name} in {root}"
@@ -108,6 +108,6 @@ def _ways(known: "Known", files: Path) -> str:
     first = known.files[0] if known.files else "its files"
     end = offline.ending("data", f'data.load("{BUNDLED}")')
     return (
-        f"put {', '.join(known.download)} in {files}, or give a folder that holds {first} and the others with "
+        f"put {', '.join(known.download)} in {files}, or give a folder that contains {first} and the others with "
         f"--data-dir, or use --dataset digits, which is bundled{end}"
     )

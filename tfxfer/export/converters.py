@@ -29,7 +29,9 @@ def litert(net: keras.Model, path: Path, quantized: str = "", representative: np
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantized == "int8":
         if representative is None:
-            raise InputError("int8: expected representative images, got none: give some that are not compared")
+            raise InputError(
+                "int8: expected representative images, got none: give some that the comparison does not use"
+            )
         converter.representative_dataset = lambda: ([image[None]] for image in representative)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     try:

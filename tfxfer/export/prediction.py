@@ -49,7 +49,7 @@ def saved_model(path: str | Path) -> Path:
     folder = loading.find(path)
     if (folder / "saved_model" / "saved_model.pb").is_file():
         return folder / "saved_model"
-    raise InputError(f"{folder} holds no saved_model: give a finished run, or a SavedModel that tfxfer exported")
+    raise InputError(f"{folder} contains no saved_model: give a finished run, or a SavedModel that tfxfer exported")
 
 
 def expand(words: Iterable[str], stdin: BinaryIO) -> list[str]:

@@ -100,7 +100,7 @@ def _tested(run: loading.Loaded) -> tuple[Bank, Bank, float]:
             raise InputError(f"{run.dir} has no {needed.relative_to(run.dir)}: give a run that trained a network")
     test, pictures = map(Bank.load, paths)
     if tested_scores.outputs(test) is None or "image" not in pictures.values or len(pictures) < 2:
-        raise InputError(f"{run.dir}: no test images with what the network gave for them: give a run that trained one")
+        raise InputError(f"{run.dir}: no test images with the network's outputs: give a run that trained a network")
     return test, pictures, float(np.mean(tested_scores.predicted(test) == test.labels))
 
 

@@ -174,7 +174,7 @@ def _in_shards(store, keys, sizes, specs, about, compute, per_shard) -> list[dic
     missing = [number for number in range(len(keys)) if number not in found]
     total = sum(math.prod(shape) * kind.itemsize for shape, kind in specs.values()) * sum(sizes[i] for i in missing)
     if missing and not store.fits(total):
-        raise InputError(f"features take {amount(total)}, {store.root} has no such room: {store.advice}")
+        raise InputError(f"features take {amount(total)}, {store.root} does not have that much room: {store.advice}")
     for _, stretch in itertools.groupby(enumerate(missing), lambda pair: pair[1] - pair[0]):
         numbers = [number for _, number in stretch]
         batches = compute(numbers[0] * per_shard, len(numbers) * per_shard)

@@ -51,7 +51,9 @@ def describe(backbone, image_size: int | None, weights: str, scaling: Scaling | 
     if isinstance(backbone, keras.Model):
         own = _functional(backbone)
         if scaling is None:
-            raise InputError(f"model {own.name} does not say what pixels it takes: give scaling, one of {SCALINGS}")
+            raise InputError(
+                f"model {own.name} does not say which pixel values it expects: give scaling, one of {SCALINGS}"
+            )
         height, width, channels = own.input.shape[1:]
         size = image_size or height
         if size is None or {height, width} - {None, size}:
@@ -82,7 +84,9 @@ def _functional(own: keras.Model) -> keras.Model:
     if len(own.inputs) != 1 or len(own.outputs) != 1 or len(own.inputs[0].shape) != 4:
         raise InputError(f"model {own.name} must have one image input and one output to be a backbone")
     if nested := [layer.name for layer in own.layers if isinstance(layer, keras.Model)]:
-        raise InputError(f"model {own.name} holds the model {nested[0]}, which freezing cannot look into: flatten it")
+        raise InputError(
+            f"model {own.name} contains the model {nested[0]}, which freezing cannot look into: flatten it"
+        )
     if taken := reserved & {layer.name for layer in own.layers if not isinstance(layer, layers.InputLayer)}:
         raise InputError(f"model {own.name} has a layer named {min(taken)}, which tfxfer uses itself: rename it")
     return keras.Model(own.inputs[0], own.outputs[0], name=own.name)
@@ -120,7 +124,7 @@ def scaling_of(net: keras.Model) -> Scaling:
 
 
 def augmentation() -> list[layers.Layer]:
-    """Shifts and zooms up to 10 %, rotations up to 18 degrees; no flips, which would make other digits and letters."""
+    """Shifts and zooms up to 10%, rotations up to 18 degrees; no flips, which would make other digits and letters."""
     return [
         layers.RandomTranslation(0.1, 0.1, fill_mode="nearest", name="augment_shift"),
         layers.RandomRotation(0.05, fill_mode="nearest", name="augment_rotate"),

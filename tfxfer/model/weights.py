@@ -62,8 +62,8 @@ def build(name: str, make: Callable[[], "keras.Model"]) -> "keras.Model":
     except (ValueError, OSError, KeyError) as error:
         if paths:
             raise InputError(
-                f"{paths[-1]} does not hold {name}'s weights ({error}): move it away, unless another program is still "
-                f"writing it, or {ways}"
+                f"{paths[-1]} does not contain {name}'s weights ({error}): move it away, unless another program is "
+                f"still writing it, or {ways}"
             ) from None
         raise InputError(f"{name} cannot be built for these images: {error}") from None  # too small for it
     if paths:
@@ -120,7 +120,7 @@ def load(net: "keras.Model", path: Path, name: str) -> "keras.Model":
             with h5py.File(path) as file:
                 saved = sorted(_shapes(file["layers"]))
             if saved != sorted(tuple(w.shape) for w in net.weights):
-                raise ValueError(f"it holds {len(saved)} arrays, {name} has {len(net.weights)} of its own shapes")
+                raise ValueError(f"it contains {len(saved)} arrays, {name} has {len(net.weights)} of its own shapes")
         net.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise misfit(path, name, error) from None

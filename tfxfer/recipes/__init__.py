@@ -6,7 +6,7 @@ RECIPES = {
     "fashion_features": "Fashion-MNIST: pixels, scattering and ImageNet features; classifiers, fine-tuning, collapse",
     "fashion_models": "Fashion-MNIST: networks from scratch against classical models; cost, calibration, failures",
     "fashion_groups": "Fashion-MNIST in three groups, pixels in place or permuted: does spatial structure matter?",
-    "emotion_resnet18": "a folder of faces by emotion, or of anything: from scratch or pretrained; how deep to tune",
-    "cifar10c_shift": "CIFAR-10-C, or any data set corrupted alike: what corruptions do, what tuning gives and costs",
+    "emotion_resnet18": "a folder of faces by emotion, or of any images: from scratch or pretrained; how deep to tune",
+    "cifar10c_shift": "CIFAR-10-C, or any data set corrupted in the same way: what tuning gains and costs",
     "pretrain": "train a backbone from scratch on a source data set and save its weights for --weights",
 }

@@ -1,11 +1,11 @@
-"""Distribution shift: what corruptions do to a pretrained network, and what fine-tuning on them gives and costs.
+"""Distribution shift: what corruptions do to a pretrained network, and what fine-tuning on them gains and costs.
 
 A linear head is trained on clean images for 30 epochs and tested on corrupted ones. Then the last stage is tuned on
-corrupted images, and both accuracies are measured again, on images of which the network has learned from no version.
-Finally, all 19 corruptions x 5 severities are tested before and after tuning, and each stage is tuned alone to see
-which single one is best. What to see: the head overfits after a few epochs; accuracy falls with the corruption and
-comes back with tuning, for the corruption that was tuned on and for similar ones. `--protocol as_published` adds the
-report's way, which tests on images that the network has learned from, beside the other.
+corrupted images, and both accuracies are measured again, on images that the network has not been trained on in any
+version. Finally, all 19 corruptions x 5 severities are tested before and after tuning, and each stage is tuned alone to
+see which single one is best. What to see: the head overfits after a few epochs; accuracy drops under the corruption and
+recovers with tuning, under the corruption that was tuned on and under similar ones. `--protocol as_published` adds the
+report's protocol for comparison, which tests on images that the network has been trained on.
 
 python -m tfxfer.recipes.cifar10c_shift --data-dir DIR
 python -m tfxfer.recipes.cifar10c_shift --dataset fashion_mnist --backbone efficientnet_lite0 --image-size 96
@@ -64,18 +64,19 @@ def main(
     from tfxfer import model, train
     from tfxfer.recipes.shared import corruption_grid, feature_measures, feature_sets, run_artifacts, shift_study
     from tfxfer.recipes.shared.histories import joined
+    from tfxfer.recipes.shared.surgical_tuning import tune_stages
 
     chosen = run.options
     cells = shift_study.cells(corruption, severities)
-    alone = [cell for name in surgery.split(",") if name for cell in shift_study.cells(name, "5")]
+    single = [cell for name in surgery.split(",") if name for cell in shift_study.cells(name, "5")]
     with run.phase("data_and_model"):
-        wanted = {*cells, *alone, *(corruption_grid.ALL if grid_images else ())}
-        whole, twin = shift_study.load(run, wanted, frost_textures)
-        corrupted = shift_study.sides(whole, twin, cells, chosen.published, chosen.seed, chosen.strict)
+        needed = {*cells, *single, *(corruption_grid.ALL if grid_images else ())}
+        whole, copy = shift_study.load(run, needed, frost_textures)
+        corrupted = shift_study.corrupted_splits(whole, copy, cells, chosen.published, chosen.seed, chosen.strict)
         clean = {name: shift_study.held_out(whole, side) for name, side in corrupted.items()}
         net = model.build(chosen.backbone, whole, chosen.image_size, chosen.weights)
     run.describe(net, clean["tfxfer"], unfreeze=unfreeze)
-    run.facts |= shift_study.about(twin, corrupted)
+    run.facts |= shift_study.describe(copy, corrupted)
     schedule = {"schedule": "constant" if chosen.published else "cosine"}
     with run.phase("features"):
         banks = feature_sets.gather(net, clean["tfxfer"], 0, chosen.cache, run.strategy)
@@ -86,8 +87,8 @@ def main(
     run.note("head", shift_study.overfitting(histories["head"]))
     start, rate = model.values(net), chosen.learning_rate
     feature_sets.unfreeze(net, unfreeze)
-    study = shift_study.Study(run, net, clean, corrupted, twin, grid_images)
-    for name in reversed(corrupted):  # the network that stays is the one that was not told the answers
+    study = shift_study.Study(run, net, clean, corrupted, copy, grid_images)
+    for name in reversed(corrupted):  # "tfxfer" last: the network that is kept has learned from no version of its test
         prefix = "" if name == "tfxfer" else f"{name}/"
         model.assign_values(net, start)
         feature_sets.unfreeze(net, unfreeze)
@@ -100,10 +101,10 @@ def main(
         tested = study("after", name, prefix)
     run.save_model(net, joined(histories))
     run.banks |= study.banks()
-    if alone:
+    if single:
         with run.phase("surgery"):
-            run.note("surgery", shift_study.surgery(run, net, start, twin, corrupted["tfxfer"], alone, surgery_images))
-    shown = shift_study.both_sides(run_artifacts.pictures(corrupted["tfxfer"], tested["logits"]), clean["tfxfer"])
+            run.note("surgery", tune_stages(run, net, start, copy, corrupted["tfxfer"], single, surgery_images))
+    shown = shift_study.append_clean(run_artifacts.pictures(corrupted["tfxfer"], tested["logits"]), clean["tfxfer"])
     run.facts["sections"] = ["shift", "training", "predictions", "saliency"]
     run.finish(net, corrupted["tfxfer"], tested.only("logits"), pictures=shown, project=False)
 

@@ -22,8 +22,8 @@ from tfxfer.runs.options import TuneEpochs
 Depths = Annotated[
     str | None,
     Option(
-        "Numbers of layers, or stages, that the sweep unfreezes, comma-separated; by default 0,10,20,40, as far as the "
-        "backbone has that many."
+        "Numbers of layers, or stages, that the sweep unfreezes, comma-separated; by default those of 0,10,20,40 that "
+        "the backbone has."
     ),
 ]
 SweepEpochs = Annotated[int, Option("Passes over the training images at each depth.", least=1)]

@@ -1,9 +1,9 @@
 """Clothes, shoes and others, with pixels in place and permuted: does a network learn from spatial structure?
 
-A CNN with four convolutions and dropout learns three groups of Fashion-MNIST in 10 epochs, and the same again with the
-pixels of all images in one other order. Then the answer is tested on 10,000 images: with all ten classes, with a
-multilayer perceptron, for which any order is as good as another, and with a pretrained network. What to see: three
-groups are so easy that permuted pixels cost a CNN next to nothing; with ten classes they cost the CNN more, the
+A CNN with four convolutions and dropout learns three groups of Fashion-MNIST in 10 epochs, and then again with the
+pixels of all images permuted in one and the same way. Then the answer is tested on 10,000 images: with all ten classes,
+with a multilayer perceptron, for which any order is as good as another, and with a pretrained network. What to see:
+three groups are so easy that permuted pixels cost a CNN next to nothing; with ten classes they cost the CNN more, the
 perceptron nothing, and the pretrained network most of all. On 10,000 images with ten classes (the second command below,
 means of three seeds), the cost is 0.038 for the CNN, 0.002 for the perceptron and 0.087 for EfficientNet-Lite0 (2 cores
 of an AMD EPYC, TensorFlow 2.21.0, Keras 3.15.1, November 2026).

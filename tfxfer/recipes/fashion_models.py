@@ -2,7 +2,7 @@
 
 A CNN and a small ResNet are trained for 10 epochs each; logistic regression, an RBF SVM, a random forest, kNN and an
 MLP learn from the pixels. What to see: both networks exceed 0.91 and the SVM comes close; all of them get shirts wrong;
-and on inverted, tinted or textured images, or on digits, all of them fail, most while staying sure of themselves.
+and on inverted, tinted or textured images, or on digits, all of them fail, most of them with high confidence.
 
 python -m tfxfer.recipes.fashion_models
 """
@@ -41,8 +41,8 @@ def main(
     images = pixels["test"]
     with run.phase("study_data"):
         run.add(run_artifacts.study(splits, feature_measures.flat(pixels["train"][:STUDIED]), chosen.seed))
-    digits = None if chosen.dataset in ("digits", "mnist") else out_of_distribution.digits(splits.image_shape)
-    variants = out_of_distribution.variants(images["image"], images.ids, chosen.seed)
+    digits = None if chosen.dataset in ("digits", "mnist") else out_of_distribution.load_digits(splits.image_shape)
+    variants = out_of_distribution.apply_shifts(images["image"], images.ids, chosen.seed)
     histories, accuracies = {}, {}
 
     def test(name, predict, facts):

@@ -122,7 +122,7 @@ def contact_sheet(images: np.ndarray) -> Figure:
         ax.axis("off")
         if number % 5 == 0:
             ax.set_title(NAMES[number // 5].replace("_", "\n"), fontsize=10)
-    figure.suptitle("The corruptions: severity grows downwards")
+    figure.suptitle("The corruptions: severity increases downwards")
     return figure
 
 

@@ -104,8 +104,8 @@ FASHION_MODELS = Published(
     },
     "Fashion-MNIST",
     "The report trained its ResNet for 20 epochs and its CNN for 18, with augmentation; it gives about 0.83 for "
-    "logistic regression and 0.87 to 0.89 for SVM and forest, shown as 0.88. Its recalls are "
-    "those of one of its networks, which takes 156 shirts for T-shirts. How many blocks its ResNet has is not said.",
+    "logistic regression and 0.87 to 0.89 for SVM and forest, shown as 0.88. Its recalls are those of one of its "
+    "networks, which takes 156 shirts for T-shirts. It does not say how many blocks its ResNet has.",
     _CLOTHES,
 )
 
@@ -120,8 +120,8 @@ CIFAR10C_SHIFT = Published(
     },
     "CIFAR-10-C",
     "ResNet50 at 224, all of CIFAR-10, gaussian_blur at five severities. The report tunes on 20,000 random rows of the "
-    "50,000 that it then tests on, and CIFAR-10-C is made from CIFAR-10's test images: it has learned from most of "
-    "what it tests on, in the same version or in another.",
+    "50,000 that it then tests on, and CIFAR-10-C is made from CIFAR-10's test images: its network has been trained "
+    "on most of what it is tested on, in the same version or in another.",
 )
 
 FASHION_GROUPS = Published(

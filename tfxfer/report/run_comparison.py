@@ -101,7 +101,7 @@ def _value(metrics: dict[str, float], key: str) -> str:
     return f"{metrics[key]:.4g}" + (f" ({' to '.join(ends)})" if ends else "")
 
 
-_HEAD = ("runs", "images", "first", "second", "only first", "only second", "difference", "95 % interval", "p", "Holm")
+_HEAD = ("runs", "images", "first", "second", "only first", "only second", "difference", "95% interval", "p", "Holm")
 _FORMAT = (
     "{images}|{first_accuracy:.4f}|{second_accuracy:.4f}|{only_first:,}|{only_second:,}|{difference:+.4f}|"
     "{low:+.4f} to {high:+.4f}|{p:.2g}|{holm:.2g}"

@@ -59,7 +59,7 @@ _FORMS = {
 LIMITS = """\
 - Every picture is assigned to one of these classes, even one that shows none of them.
 - The scores hold for pictures made in the same way as the test images: same cameras, same cropping, same shares of the
-  classes. Other light, backgrounds or colours can cost much of the accuracy while probabilities stay high.
+  classes. Other light, backgrounds or colours can lower the accuracy a lot while probabilities stay high.
 - Probabilities are the network's softmax and are not calibrated.
 - It has not been examined for fairness between groups of people."""
 

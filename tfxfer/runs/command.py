@@ -80,8 +80,14 @@ def command(main: Callable[..., dict[str, float]]) -> Callable[..., None]:
 def run(main: Callable[..., dict[str, float]]) -> None:
     """The command line of one recipe: `python -m tfxfer.recipes.<name>`."""
     app = new_app()
-    app.command(help=inspect.getdoc(inspect.getmodule(main)))(command(main))
+    app.command(help=description(main))(command(main))
     run_app(app)
+
+
+def description(main: Callable[..., Any]) -> str:
+    """The docstring of a recipe's module as its help text, in which each command stays on a line of its own."""
+    text = inspect.getdoc(inspect.getmodule(main)) or ""
+    return re.sub(r"\n\n(?=python -m )", "\n\n\b\n", text)  # \b is click's mark for a paragraph that is not rewrapped
 
 
 def new_app(**options) -> typer.Typer:

@@ -61,7 +61,7 @@ def latest(recipe: str, out: str | Path = "saved_models") -> Path:
     home = Path(out).expanduser() / recipe
     if newest := _newest(home, "[0-9]*"):
         return newest
-    raise InputError(f"{home} holds no finished run of {recipe}: run the recipe first, or give another out")
+    raise InputError(f"{home} contains no finished run of {recipe}: run the recipe first, or give another out")
 
 
 def find(run: str | Path, out: str | Path = "saved_models") -> Path:
@@ -81,7 +81,7 @@ def find(run: str | Path, out: str | Path = "saved_models") -> Path:
     if word == "last":
         if newest := _newest(home, "*/[0-9]*"):
             return newest
-        raise InputError(f"{home} holds no finished run: run a recipe first, or give a run's folder")
+        raise InputError(f"{home} contains no finished run: run a recipe first, or give a run's folder")
     if os.path.exists(path / FILES[0]):
         return path
     named = word if os.sep not in word and word not in ("", ".", "..") else None

@@ -62,10 +62,10 @@ def copies(data: dict[str, Any]) -> str:
     duplicates = data.get("duplicates", {})
     test, validation = (duplicates.get(f"across_{split}", 0) for split in ("test", "validation"))
     if not test and not validation:
-        return "No image is in two of these."
+        return "No image is in two of the splits."
     return (
-        f"Of the test images {test:,} are equal in every pixel to one in training or validation, of the validation "
-        f"images {validation:,} to one in training."
+        f"{test:,} of the test images are equal in every pixel to one in training or validation, and {validation:,} of "
+        "the validation images to one in training."
     )
 
 
@@ -144,7 +144,7 @@ def _files(parity: dict[str, Any]) -> list[str]:
     ]
     return [
         "## Files",
-        _table(("file", "bytes", "largest difference of a probability", "same class"), rows),
+        _table(("file", "bytes", "largest difference in probability", "same class"), rows),
         f"Each was reloaded in a fresh process and compared with the network on {parity['images']} of the test images.",
     ]
 

@@ -37,7 +37,7 @@ def find(out: str | Path, recipe: str, which: str) -> Path:
                 raise InputError(f"{folder} is a run of {owner}, not of {recipe}: continue it with tfxfer {owner}")
             return folder
     names = ", ".join(folder.name.removeprefix(".partial-") for folder in partial) or "none"
-    raise InputError(f"no unfinished run {which}; in {home}: {names}; or give its path, or last")
+    raise InputError(f"no unfinished run {which}: expected one of those in {home} ({names}), a path, or last")
 
 
 def arguments(folder: Path) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def take(folder: Path, options: dict[str, Any]) -> contextlib.ExitStack:
         pass
     except OSError:
         stack.close()
-        raise InputError(f"{folder} is being worked on by another process: wait for it, or start a new run") from None
+        raise InputError(f"{folder} is in use by another process: wait for it, or start a new run") from None
     if fresh:
         json.dump(options, file)
         file.flush()

@@ -34,7 +34,7 @@ def restore(
     if [type(callback).__name__ for callback in callbacks] != [state["class"] for state in states]:
         names = ", ".join(state["class"] for state in states)
         raise InputError(
-            f"the checkpoint was made with other callbacks ({names}): resume with the same ones in that order"
+            f"the checkpoint was made with other callbacks ({names}): resume with the same ones in the same order"
         )
     for callback, state in zip(callbacks, states):
         for name, packed in state.items():

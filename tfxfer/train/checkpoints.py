@@ -82,7 +82,7 @@ def restore(variables: Sequence[keras.Variable], arrays: Sequence[np.ndarray]) -
     """
     shapes = [tuple(variable.shape) for variable in variables], [array.shape for array in arrays]
     if shapes[0] != shapes[1]:
-        raise InputError("the checkpoint is of another network or optimizer: resume with the arguments of its run")
+        raise InputError("the checkpoint belongs to another network or optimizer: resume with the arguments of its run")
     for variable, array in zip(variables, arrays):
         variable.assign(array)
 
@@ -132,8 +132,8 @@ class Saver:
         state, arrays = unpack(data)
         if state["identity"] != self.identity:
             raise InputError(
-                f"{self.files.folder} holds checkpoints of another training: use its data, weights and arguments, or "
-                "another folder"
+                f"{self.files.folder} contains checkpoints of another training run: use its data, weights and "
+                "arguments, or another folder"
             )
         variables = [*self.trained.variables, *self.algorithm.variables]
         restore(variables, arrays[: len(variables)])

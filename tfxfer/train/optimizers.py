@@ -50,7 +50,7 @@ def create(
     if isinstance(learning_rate, Schedule):
         if backbone_learning_rate is not None or stage_decay is not None:
             raise InputError(
-                "the optimizer has a schedule of its own, so its rate is one for all: leave out the others"
+                "the optimizer has a schedule of its own, so all layers share its rate: leave out the other rates"
             )
         return make(learning_rate)
     layers_by_rate = groups(net, learning_rate, backbone_learning_rate, stage_decay)

@@ -37,7 +37,9 @@ def groups(
     """
     rate_of: dict[str, tuple[str, float]] = {}  # group and rate by layer
     if stage_decay is not None and (isinstance(backbone_learning_rate, Mapping) or not 0 < stage_decay <= 1):
-        raise InputError(f"stage_decay {stage_decay}: expected above 0, at most 1, and no rates by name beside it")
+        raise InputError(
+            f"stage_decay {stage_decay}: expected a number above 0 and at most 1, and no rates by name with it"
+        )
     if isinstance(backbone_learning_rate, Mapping):
         rate_of = _named(net, backbone_learning_rate)
     elif stage_decay is not None:
@@ -49,7 +51,9 @@ def groups(
         rate_of = {layer.name: ("backbone", backbone_learning_rate) for layer in model.backbone_layers(net)}
     trained = [layer.name for layer in net.layers if layer.trainable_variables]
     if not trained or (rate_of and not rate_of.keys() & trained):
-        raise InputError("nothing trains that a rate was given for: unfreeze some layers, or leave the rate out")
+        raise InputError(
+            "none of the layers that a rate was given for are trained: unfreeze some, or leave the rate out"
+        )
     layers_by_rate: dict[str, tuple[float, list[str]]] = {}
     for layer in sorted(trained, key=lambda layer: layer not in rate_of):  # the head last
         name, rate = rate_of.get(layer, (HEAD, learning_rate))

@@ -78,7 +78,7 @@ def test_defocus_blur_is_scipys_correlation_with_a_disk(photographs, severity, s
 
 
 def test_a_disk_wider_than_the_grid_of_the_reference_is_whole():
-    kernel = blur.disk(10.5, 0.7)
+    kernel = blur.disk_kernel(10.5, 0.7)
     assert kernel.sum() == pytest.approx(1)
     assert (kernel > 0).sum() >= math.pi * 10**2
 
@@ -231,7 +231,7 @@ class _Fixed:
 def test_fractal_noise_is_diamond_square(decay):
     """Point by point, on a torus of 32 x 32."""
     noise = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32))
-    given = ours.plasma(_Fixed(noise), 28, decay).numpy()
+    given = ours.plasma_fractal(_Fixed(noise), 28, decay).numpy()
     for found, drawn in zip(given, noise):
         grid, step, wibble = np.zeros((32, 32)), 32, 100.0
         while step >= 2:
@@ -254,7 +254,7 @@ def test_fractal_noise_is_diamond_square(decay):
 @pytest.mark.parametrize("severity", SEVERITIES)
 def test_fog_is_a_fractal_added_and_scaled_back(photographs, severity):
     amount, decay = ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75))[severity - 1]
-    fractal = ours.plasma(Draws(tf.range(8), _seed("fog")), 32, decay).numpy()
+    fractal = ours.plasma_fractal(Draws(tf.range(8), _seed("fog")), 32, decay).numpy()
     x = photographs / 255
     top = x.max((1, 2, 3), keepdims=True)
     assert_close(apply(photographs, "fog", severity), cut((x + amount * fractal[..., None]) * top / (top + amount)))
@@ -264,7 +264,9 @@ def test_fog_is_a_fractal_added_and_scaled_back(photographs, severity):
 def test_sampling_is_scipys(photographs, mode, symmetric):
     rng = np.random.default_rng(0)
     rows, columns = rng.uniform(-40, 70, (2, 8, 32, 32))
-    given = ours.sample(tf.constant(photographs, tf.float32), *map(tf.constant, np.float32([rows, columns])), symmetric)
+    given = ours.sample_bilinear(
+        tf.constant(photographs, tf.float32), *map(tf.constant, np.float32([rows, columns])), symmetric
+    )
     for image, found, y, x in zip(photographs, given.numpy(), rows, columns):
         for channel in range(3):
             plane = image[..., channel].astype(float)

@@ -49,8 +49,8 @@ def liquids(severity):
 def test_every_step_is_opencvs(severity):
     levels = liquids(severity)
     found = edges.canny(tf.constant(levels)).numpy()
-    far = edges.distance(tf.constant(found))
-    equal, relief = edges.equalized(far), weather.relief(tf.constant(levels))
+    far = edges.distance_transform(tf.constant(found))
+    equal, relief = edges.equalize_histogram(far), weather.emboss_drops(tf.constant(levels))
     place = np.arange(1024).reshape(32, 32)
     steps = (levels, found, found * place, far, equal, equal * place, relief, relief * place)
     steps = [np.int64(step).sum((1, 2)) for step in steps]
@@ -102,20 +102,22 @@ def test_distances_are_shortest_paths_of_chess_moves():
                 places.append((32 * i + j, 32 * y + x))
                 costs.append(cost)
     graph = csr_array((costs, np.transpose(places)), (1024, 1024))
-    for edge, found in zip(maps, edges.distance(tf.constant(maps)).numpy()):
+    for edge, found in zip(maps, edges.distance_transform(tf.constant(maps)).numpy()):
         far = csgraph.dijkstra(graph, indices=np.flatnonzero(edge), min_only=True).reshape(32, 32)
         total = ndimage.correlate(np.int64(np.minimum(far, 200_000)), np.ones((3, 3), int), mode="mirror")
         np.testing.assert_array_equal(found, total // 90_000)
 
 
 def test_without_an_edge_all_is_as_far_as_can_be():
-    np.testing.assert_array_equal(edges.distance(tf.zeros((1, 32, 32), tf.bool)), np.full((1, 32, 32), edges.FAR))
+    np.testing.assert_array_equal(
+        edges.distance_transform(tf.zeros((1, 32, 32), tf.bool)), np.full((1, 32, 32), edges.MAX_DISTANCE)
+    )
 
 
 def test_equalised_levels_are_as_often_one_as_another():
     """The least level becomes 0, the highest 255, others by how many lie below; a single level stays what it is."""
     levels = np.repeat([0, 3, 7, 20], [4, 6, 3, 3]).reshape(1, 4, 4).astype(np.float32)
     expected = np.repeat([0, round(255 * 6 / 12), round(255 * 9 / 12), 255], [4, 6, 3, 3]).reshape(1, 4, 4)
-    np.testing.assert_array_equal(edges.equalized(tf.constant(levels)), expected)
+    np.testing.assert_array_equal(edges.equalize_histogram(tf.constant(levels)), expected)
     alone = tf.fill((1, 4, 4), 20.0)
-    np.testing.assert_array_equal(edges.equalized(alone), alone)
+    np.testing.assert_array_equal(edges.equalize_histogram(alone), alone)

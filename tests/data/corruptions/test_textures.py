@@ -62,14 +62,14 @@ def test_at_other_sizes_photographs_are_resized_bilinearly(size):
     pixels = noise(160, 320)
     sides = pixels.shape[0] * size // 160, pixels.shape[1] * size // 160
     expected = tf.image.resize(pixels.astype(np.float32), sides).numpy()
-    found = textures._reduced(pixels, 160 / size)
+    found = textures._reduce(pixels, 160 / size)
     np.testing.assert_allclose(found, expected, atol=0.51)
 
 
 @pytest.mark.parametrize("size", [28, 32, 96])
 def test_generated_textures_have_the_photographs_colour_and_spread(size):
     """Red, green and blue of 800 random crops of 32 x 32 from each of the benchmark's five, reduced by OpenCV."""
-    given = tf.function(lambda: textures.made(Draws(tf.range(1000), 0), size))().numpy().astype(float)
+    given = tf.function(lambda: textures.generate(Draws(tf.range(1000), 0), size))().numpy().astype(float)
     assert given.min() >= 0
     assert given.max() <= 1
     np.testing.assert_allclose(given.mean((0, 1, 2)), (0.565, 0.649, 0.696), atol=0.02)
@@ -92,7 +92,7 @@ def test_photographs_are_known_by_what_they_are(folder, tmp_path, monkeypatch):
     assert repr(known) == repr(copy)
     Image.fromarray(noise(200, 200)).save(tmp_path / "copy" / "frost2.png")
     assert repr(textures.read_photographs(tmp_path / "copy")) != repr(known)
-    monkeypatch.setattr(textures, "BENCHMARK", known.sha256)
+    monkeypatch.setattr(textures, "BENCHMARK_SHA256", known.sha256)
     assert textures.remark(known) == "frost uses the benchmark's photographs of ice"
     assert textures.remark(textures.read_photographs(tmp_path / "copy")).endswith("copy, which are not the benchmark's")
     assert "generated textures" in textures.remark(None)
@@ -114,6 +114,6 @@ def test_folders_without_photographs_of_use(folder, tmp_path, monkeypatch):
     for path, complaint in complaints.items():
         with pytest.raises(InputError, match=complaint):
             textures.read_photographs(path)
-    monkeypatch.setattr(textures, "MOST", 100_000)
+    monkeypatch.setattr(textures, "MAX_PIXELS", 100_000)
     with pytest.raises(InputError, match="more than 100,000 pixels in all: use fewer or smaller ones"):
         textures.read_photographs(folder)

@@ -85,7 +85,7 @@ def test_wrong_values_are_refused_before_anything_is_done(tmp_path, options, com
 
 
 def test_views_need_augmentation():
-    with pytest.raises(InputError, match=r"views 4: expected 0, or --augment with it"):
+    with pytest.raises(InputError, match=r"views 4: expected 0, or --augment as well"):
         mobilenet_mnist.main(views=4)
 
 

@@ -1,20 +1,19 @@
-"""CIFAR-10-C's 19 corruptions, five severities each, as batched TensorFlow operations (Hendrycks and Dietterich 2019,
-arXiv:1903.12261): any data set's "-C" twin.
+"""CIFAR-10-C's 19 corruptions, with five severities each, as batched TensorFlow operations (Hendrycks and Dietterich
+2019, arXiv:1903.12261), so that any data set can have its "-C" version.
 
-The constants are CIFAR-10-C's, for 32 x 32; at other sizes, lengths in pixels are multiplied by size / 32. Frost needs
-photographs of ice, which are not part of tfxfer: `read_photographs` reads them from a folder. Without them, generated
-textures change images as much; `textures.remark` says so.
+The constants are those of CIFAR-10-C, for 32 x 32 images; at other sizes, lengths in pixels are multiplied by
+size / 32. Frost needs photographs of ice, which are not part of tfxfer: `read_photographs` reads them from a folder.
+Without them, frost uses generated textures that change images as much; `textures.remark` says so.
 """
 
 import zlib
-from pathlib import Path
 
 import tensorflow as tf
 
 from tfxfer.core.errors import InputError
 from tfxfer.data.corruptions import blur, digital, filters, noise, textures, weather
 from tfxfer.data.corruptions.draws import Draws
-from tfxfer.data.corruptions.textures import Photographs
+from tfxfer.data.corruptions.textures import FrostTextures
 
 __all__ = ["BENCHMARK", "EXTRA", "FAMILIES", "NAMES", "REVISION", "SEVERITIES", "SMALLEST"]
 __all__ += ["check", "corrupt"]
@@ -29,8 +28,8 @@ EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
 BENCHMARK = tuple(name for family in FAMILIES.values() for name in family if name not in EXTRA)
 NAMES = (*BENCHMARK, *EXTRA)
 SEVERITIES = (1, 2, 3, 4, 5)
-SMALLEST = 28  # pixels a side
-REVISION = 2  # of the pixels that these functions make: raise it when they change, for cached features depend on it
+SMALLEST = 28  # pixels per side
+REVISION = 2  # of the corrupted pixels: raise it when they change, because cached features depend on it
 
 _FUNCTIONS = {
     name: getattr(module, name)
@@ -40,46 +39,41 @@ _FUNCTIONS = {
 
 
 def corrupt(
-    images: tf.Tensor,
-    ids: tf.Tensor,
-    name: str,
-    severity: int,
-    seed: int = 0,
-    frost_textures: Photographs | str | Path | None = None,
+    images: tf.Tensor, ids: tf.Tensor, name: str, severity: int, seed: int = 0, frost_textures: FrostTextures = None
 ) -> tf.Tensor:
-    """Corrupts images, also within `Dataset.map` and `tf.function`.
+    """Corrupts images; also works inside `Dataset.map` and `tf.function`.
 
-    Random choices depend on seed, corruption and the image's id alone: an image always gets the same corruption, to
-    rounding, whatever batch it is in, and five severities are one snowfall of five strengths.
+    Random choices depend only on the seed, the corruption and the image's id. An image is therefore always corrupted in
+    the same way, to rounding, whatever batch it is in, and its five severities are one snowfall at five strengths.
 
     Args:
         images: uint8 (batch, size, size, 1 or 3), size at least 28.
-        ids: int64 (batch,).
+        ids: int64 (batch,), the images' ids.
         name: one of `NAMES`.
         severity: 1 to 5.
         seed: the random seed.
-        frost_textures: photographs of ice for frost, or their folder, which is then read at each call; None for
+        frost_textures: photographs of ice for frost, or a folder of them, which is then read at each call; None for
             generated textures.
 
     Returns:
         uint8 images of the same shape, with values truncated to whole numbers as in CIFAR-10-C.
 
     Raises:
-        InputError: the name or the severity is unknown, the images are of another kind, or the folder has no
-            photographs.
+        InputError: the name or the severity is unknown, the images have another shape or dtype, or the folder contains
+            no photographs.
     """
     check(name, severity, images.shape[1:])
     if images.dtype != tf.uint8:
         raise InputError(f"images {images.dtype.name}: expected uint8 pixels 0-255")
     draws = Draws(ids, zlib.crc32(f"{name} {seed}".encode()))
     x = tf.cast(images, tf.float32) / 255
-    own = {"photographs": textures.photographs(frost_textures)} if name == "frost" else {}
-    x = _FUNCTIONS[name](x, severity - 1, draws, **own)
-    return tf.cast(filters.levels(tf.clip_by_value(x, 0, 1)), tf.uint8)
+    extra = {"photographs": textures.as_photographs(frost_textures)} if name == "frost" else {}
+    x = _FUNCTIONS[name](x, severity, draws, **extra)
+    return tf.cast(filters.quantize(tf.clip_by_value(x, 0, 1)), tf.uint8)
 
 
 def check(name: str, severity: int, shape: tuple[int | None, ...]) -> None:
-    """Raises InputError unless there is such a corruption, of images of such a shape (height, width, channels)."""
+    """Raises InputError unless this corruption exists and applies to images of this shape (height, width, channels)."""
     if name not in NAMES:
         raise InputError(f"corruption {name!r}: expected one of {', '.join(NAMES)}")
     if severity not in SEVERITIES:

@@ -6,10 +6,12 @@ import tensorflow as tf
 
 
 class Draws:
-    """Random tensors (batch, *shape), with a row from each image's own stateless generator; each call draws new ones.
+    """Random tensors (batch, *shape), in which each row comes from a stateless generator of its image.
+
+    Each call draws new numbers.
 
     Args:
-        ids: int64 (batch,).
+        ids: int64 (batch,), the images' ids.
         seed: the random seed, below 2^32.
     """
 
@@ -17,26 +19,27 @@ class Draws:
         self.ids, self.seed, self.calls = tf.cast(ids, tf.int64), seed, 0
 
     def normal(self, *shape: int) -> tf.Tensor:
-        """float32, mean 0, standard deviation 1."""
-        return self._each(lambda seed: tf.random.stateless_normal(shape, seed), shape)
+        """Draws float32 numbers of mean 0 and standard deviation 1."""
+        return self._per_image(lambda seed: tf.random.stateless_normal(shape, seed), shape)
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
-        """float32 in [low, high)."""
-        return self._each(lambda seed: tf.random.stateless_uniform(shape, seed, low, high), shape)
+        """Draws float32 numbers in [low, high)."""
+        return self._per_image(lambda seed: tf.random.stateless_uniform(shape, seed, low, high), shape)
 
     def integers(self, *shape: int, low: int, high: int) -> tf.Tensor:
-        """int32 from low to high - 1."""
-        return self._each(lambda seed: tf.random.stateless_uniform(shape, seed, low, high, tf.int32), shape, tf.int32)
+        """Draws int32 numbers from low to high - 1."""
+        draw = lambda seed: tf.random.stateless_uniform(shape, seed, low, high, tf.int32)  # noqa: E731
+        return self._per_image(draw, shape, tf.int32)
 
     def poisson(self, rates: tf.Tensor) -> tf.Tensor:
-        """float32 counts of the means `rates`, (batch, ...)."""
+        """Draws float32 counts whose means are the rates, float32 (batch, ...)."""
         seeds, shape = self._seeds(), rates.shape[1:]
         spec = tf.TensorSpec(shape, tf.float32)
         draw = lambda pair: tf.random.stateless_poisson(shape, pair[0], pair[1], tf.float32)  # noqa: E731
         return tf.map_fn(draw, (seeds, rates), fn_output_signature=spec)
 
-    def _each(self, draw: Callable, shape: tuple[int, ...], kind: tf.DType = tf.float32) -> tf.Tensor:
-        return tf.map_fn(draw, self._seeds(), fn_output_signature=tf.TensorSpec(shape, kind))
+    def _per_image(self, draw: Callable, shape: tuple[int, ...], dtype: tf.DType = tf.float32) -> tf.Tensor:
+        return tf.map_fn(draw, self._seeds(), fn_output_signature=tf.TensorSpec(shape, dtype))
 
     def _seeds(self) -> tf.Tensor:
         self.calls += 1

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfxfer import analysis, features
-from tfxfer.data import Examples, Twin, corruptions
+from tfxfer.data import CorruptedCopy, Examples, corruptions
 from tfxfer.features import frozen_prefix
 from tfxfer.features.bank import Bank
 from tfxfer.features.tail_forward import TailForward
@@ -18,12 +18,13 @@ LAYERS = ("embedding", "logits")
 
 
 class CachedFeatures:
-    """Embeddings and logits by a network with the weights it has then, the frozen prefix's part from the cache.
+    """Computes embeddings and logits with the network's present weights; outputs of the frozen prefix are cached.
 
     Args:
-        net: as it will be trained: the prefix is what is frozen now.
-        images: how many there will be in all; where their prefix's outputs would not fit, the whole network runs.
-        cache: as `train.fit` takes it; with "memory" and "off" nothing is kept.
+        net: the network; what is frozen now is the prefix.
+        images: the number of images in all; if the prefix's outputs for them would not fit, the whole network runs.
+        cache: as for `train.fit`; with "memory" and "off" nothing is kept.
+        strategy: distributes the computation; None for none.
     """
 
     def __init__(self, net: keras.Model, images: int, cache: str, strategy: tf.distribute.Strategy | None):
@@ -33,7 +34,7 @@ class CachedFeatures:
         self.whole, self.tail = features.Extractor(net, LAYERS, strategy=strategy), TailForward(net, LAYERS)
 
     def __call__(self, examples: Examples | tf.data.Dataset) -> Bank:
-        """Embeddings and logits of examples, such as `splits.examples("test")`."""
+        """Returns the embeddings and logits of examples, such as `splits.examples("test")`."""
         return self.tail(self.cut(examples, out=self.store)) if self.cut else self.whole(examples, out=self.store)
 
 
@@ -42,39 +43,43 @@ def accuracy(bank: Bank) -> float:
 
 
 class Grid:
-    """Accuracy on the twins of images under all 19 corruptions x 5 severities: `<corruption>_<severity>`, means.
+    """Accuracy under all 19 corruptions x 5 severities: `<corruption>_<severity>`, and the means.
 
-    Each cell is in the cache as soon as it is done, so that an interrupted grid goes on where it stopped.
+    Each cell is cached as soon as it is done, so that an interrupted grid continues where it stopped.
 
     Args:
-        bases: ids of the images.
+        copy: the corrupted copy of the test images.
+        bases: int64 (n,), the ids of the images to test.
     """
 
-    def __init__(self, twin: Twin, bases: np.ndarray):
-        rows = np.flatnonzero(np.isin(twin.bases, bases))
-        self.twin, self.images = twin, len(rows)
-        self.remark = twin.remark
-        # cached, for making a pipeline takes its time
-        self.cell = functools.cache(lambda cell: twin.grid([cell], rows).examples("test"))
+    def __init__(self, copy: CorruptedCopy, bases: np.ndarray):
+        rows = np.flatnonzero(np.isin(copy.bases, bases))
+        self.copy, self.images = copy, len(rows)
+        self.remark = copy.remark
+        # cached, because building a pipeline takes time
+        self.cell = functools.cache(lambda cell: copy.grid([cell], rows).examples("test"))
 
-    def __call__(self, look: CachedFeatures) -> dict[str, float]:
+    def __call__(self, extract: CachedFeatures) -> dict[str, float]:
         metrics: dict[str, float] = {}
         low, high = analysis.intervals.wilson(0.5, self.images)
-        print(f"  severities 1 to 5, {self.images:,} images (95% interval of 0.5: {low:.3f} to {high:.3f})", flush=True)
+        print(
+            f"  severities 1 to 5, {self.images:,} images (95% interval of accuracy 0.5: {low:.3f} to {high:.3f})",
+            flush=True,
+        )
         for name in corruptions.NAMES:
-            row = {f"{name}_{each}": accuracy(look(self.cell((name, each)))) for each in corruptions.SEVERITIES}
+            row = {f"{name}_{s}": accuracy(extract(self.cell((name, s)))) for s in corruptions.SEVERITIES}
             print(f"  {name}: {' '.join(f'{value:.3f}' for value in row.values())}", flush=True)
             metrics |= row
         for title, names in (("mean_15", corruptions.BENCHMARK), ("mean_19", corruptions.NAMES)):
-            cells = [metrics[f"{name}_{each}"] for name in names for each in corruptions.SEVERITIES]
+            cells = [metrics[f"{name}_{s}"] for name in names for s in corruptions.SEVERITIES]
             metrics[title] = float(np.mean(cells))
         means = f"{metrics['mean_15']:.4f} over the benchmark's 15, {metrics['mean_19']:.4f} over all 19"
         print(f"  mean accuracy: {means} ({self.remark})", flush=True)
         return metrics
 
 
-def contact_sheet(twin: Twin) -> Bank:
-    """The first image under all 95: `image` (95, height, width, channels), in the order of `ALL`."""
-    parts = [twin.grid([cell], np.array([0])).reader("test")(tf.constant([0])) for cell in ALL]
+def contact_sheet(copy: CorruptedCopy) -> Bank:
+    """The first image under all 95 cells: `image` (95, height, width, channels), in the order of `ALL`."""
+    parts = [copy.grid([cell], np.array([0])).reader("test")(tf.constant([0])) for cell in ALL]
     image, label, number = (np.concatenate([part[name] for part in parts]) for name in ("image", "label", "id"))
     return Bank({"image": image}, label, number)

@@ -99,7 +99,7 @@ def _check_views(chosen: Mapping[str, Any]) -> None:
     """Raises InputError for options that do not go together."""
     views = chosen.get("views", 0)
     if views and not chosen["augment"]:
-        raise InputError(f"views {views}: expected 0, or --augment with it, for views are of augmented images")
+        raise InputError(f"views {views}: expected 0, or --augment as well, because views are augmented images")
     if views:
         from tfxfer.features import activation_cache
 

@@ -118,7 +118,7 @@ def tasks(whole: Splits, groups: Mapping[str, Sequence[str]], names: Sequence[st
             data set has.
     """
     if names[0] == "pixels" or len(set(names)) < len(names):
-        raise InputError(f"backbones {','.join(names)}: expected each once, and a network that is saved first")
+        raise InputError(f"backbones {','.join(names)}: expected each once, first the network to save")
     first, sample = names[0], whole.only(train=slice(SAMPLE), validation=slice(SAMPLE // 4))
     same = whole.size("train") == sample.size("train")
     in_groups = [Task(("", f"groups/{first}/") if same else ("",), first, data.relabel(whole, groups))]

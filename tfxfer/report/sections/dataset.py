@@ -73,7 +73,7 @@ def _suspicious(run: Loaded) -> list[str]:
     )
     return [
         page.note(
-            "The labels believed least by a logistic regression that has not seen the image (out of fold): the "
+            "The labels that seem least likely to a logistic regression that has not seen the image (out of fold): the "
             "probability of the most likely other class minus that of the label. Look before you trust either."
         ),
         f'<div class="gallery">{thumbnails}</div>',

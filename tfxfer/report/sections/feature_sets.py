@@ -25,7 +25,7 @@ def sections(run: Loaded) -> list[str]:
     if not sets:
         return []
     parts = [page.heading("Feature sets and classifiers")]
-    for split, text in (("test", "Accuracy on the test images"), ("train", "Accuracy on the images learned from")):
+    for split, text in (("test", "Accuracy on the test images"), ("train", "Accuracy on the training images")):
         keys = {f"{method}/{split}_accuracy": title for method, title in _CLASSIFIERS.items()}
         if any(f"{name}/{key}" in run.metrics for name in sets for key in keys):
             parts += [page.note(f"{text}."), table(run, sets, keys, keys)]
@@ -38,7 +38,7 @@ def sections(run: Loaded) -> list[str]:
         ]
     parts += [
         page.heading("Neural collapse"),
-        page.note("Measured on the images learned from. All values are 0 once classes have collapsed to a simplex."),
+        page.note("Measured on the training images. All values are 0 once classes have collapsed to a simplex."),
         table(run, sets, _COLLAPSE),
     ]
     if trained:

@@ -94,7 +94,7 @@ def _unfamiliar(run: Loaded, names: list[str]) -> list[str]:
         return Panel(what, [Series(kind, names, values, "bars") for kind, values in rows.items()])
 
     return [
-        page.heading("Images unlike those learned from"),
+        page.heading("Images unlike the training images"),
         page.note(
             "Accuracy and mean confidence (probability of the predicted class) on the test images inverted, in light "
             "of one colour, and on a texture. On handwritten digits, which belong to none of the classes: confidence, "
@@ -105,7 +105,7 @@ def _unfamiliar(run: Loaded, names: list[str]) -> list[str]:
         page.chart(
             run.dir / "figures",
             "shifts",
-            "Images unlike those learned from: accuracy falls, does confidence?",
+            "Images unlike the training images: accuracy falls; does confidence?",
             [bars("accuracy"), bars("confidence")],
         ),
     ]

@@ -29,7 +29,7 @@ def sections(run: Loaded) -> list[str]:
         page.heading("Pixels in place and permuted"),
         page.note(
             "Test accuracy, and what losing the arrangement costs: the difference on the same test images. "
-            f"{spread} A perceptron (pixels) treats all pixels alike: any order is as good to it as another."
+            f"{spread} A perceptron (pixels) treats all pixels alike, so any order is as good as another."
         ),
         page.table(("learned", "plain", publication.head, "permuted", publication.head, "cost"), rows),
         page.figure(run.dir / "figures", "permuted", _arrangements(run)),
@@ -55,5 +55,5 @@ def _arrangements(run: Loaded) -> Figure:
         for ax, image in zip(axes, row):
             ax.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
             ax.axis("off")
-    figure.suptitle("The same pixels, in place and permuted: only their brightness is left to see")
+    figure.suptitle("The same pixels, in place and permuted: only their brightness remains")
     return figure

@@ -41,7 +41,8 @@ def sections(run: Loaded) -> list[str]:
     return [
         page.heading("Where it looks"),
         page.note(
-            f"Original, heat map, overlay; images at {facts['size']} pixels a side, explained for the predicted class."
+            f"Original, heat map, overlay; images of {facts['size']} pixels per side, explained for the predicted "
+            "class."
         ),
         f'<section><div class="controls"><label>method <select class="method">{options}</select></label></div>'
         f"{''.join(groups)}{notes}</section>",
@@ -69,7 +70,7 @@ def _panel(bank: Bank, row: int, caption: str, chosen: str) -> str:
     for method in METHODS:
         saliency = np.asarray(bank[method])[row]
         if empty(saliency[None])[0]:
-            text = "empty map: nothing in this layer speaks for the class"
+            text = "empty map: nothing in this layer supports the class"
             parts.append(_only(method, chosen, "p", text, "empty"))
             continue
         heat = _heat(saliency, original.shape[:2])
@@ -96,7 +97,7 @@ def _verdict(run: Loaded, method: str) -> str:
         f" Deletion test on {test['images']:.0f} validation images: blurring the fifth of the pixels that a map ranks "
         f"highest costs the predicted class {test['top']:.2f} of its probability, the same regions moved at random "
         f"{test['random']:.2f}. The difference is {test['gain']:.2f} "
-        f"(95 % interval {test['low']:.2f} to {test['high']:.2f}): "
+        f"(95% interval {test['low']:.2f} to {test['high']:.2f}): "
     )
     if test["low"] <= 0:
         return f"{text}these maps do not beat chance, so do not read reasons into them."
@@ -104,7 +105,7 @@ def _verdict(run: Loaded, method: str) -> str:
     if middle["top"] >= test["top"]:
         text += (
             f" But a disc in the middle of every image, which needs no network, costs {middle['top']:.2f}: the maps "
-            "may show no more than that what matters is in the middle."
+            "may show only that what matters is in the middle."
         )
     return text
 
@@ -155,9 +156,9 @@ def _sanity(run: Loaded) -> list[str]:
         return []
     name = _NAMES[run.facts["explained"].get("method", METHODS[0])]
     title = (
-        f"Do maps depend on what was learned? {name}, weights made random from the head downwards: "
-        "a map that stays says nothing"
+        f"Do maps depend on what was learned? {name} with weights randomised from the head downwards: "
+        "a map that stays the same says nothing"
     )
     series = [Series("", ["none", *correlations], [1.0, *correlations.values()])]
-    panel = Panel("", series, "random down to", "rank correlation with the first maps", span=(-0.5, 1.05))
+    panel = Panel("", series, "randomised down to", "rank correlation with the first maps", span=(-0.5, 1.05))
     return [page.chart(run.dir / "figures", "sanity", title, [panel])]

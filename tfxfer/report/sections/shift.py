@@ -12,7 +12,7 @@ from tfxfer.runs import corruption_facts
 from tfxfer.runs.loading import Loaded
 
 _PROTOCOLS = {  # prefix of the metrics -> row
-    "": "no image on both sides",
+    "": "no image in both training and test",
     "as_few/": "the same, tuned on as few as below",
     "as_published/": "as published: LEAKS",
 }
@@ -31,7 +31,9 @@ def sections(run: Loaded) -> list[str]:
         page.table(("accuracy", "before, clean", "before, corrupted", "after, clean", "after, corrupted"), _rows(run)),
         *map(page.note, _remarks(run)),
         *published_note(run),
-        page.note("Each network has one PCA, fitted to both of its sides, so that they share their axes."),
+        page.note(
+            "Each network has one PCA, fitted to corrupted and clean images together, so that both share their axes."
+        ),
         projections.planes(run),
         *_grid(run),
         *_stages(run),
@@ -66,8 +68,8 @@ def _remarks(run: Loaded) -> list[str]:
     sizes = {name: side["sizes"] for name, side in run.facts["corrupted"].items()}
     own = sizes["tfxfer"]
     remarks = [
-        f"Tuned on {own['train']:,} corrupted images, tested on {own['test']:,} made from other images, and on those "
-        f"{run.facts['data']['sizes']['test']:,} images themselves. 95% confidence intervals (Wilson) are in brackets: "
+        f"Tuned on {own['train']:,} corrupted images, tested on {own['test']:,} made from other images, and on these "
+        f"{run.facts['data']['sizes']['test']:,} original images. 95% confidence intervals (Wilson) are in brackets: "
         "versions of one image are mostly right or wrong together, so they count as one cluster, not as several images."
     ]
     if "as_few" in sizes:
@@ -77,7 +79,7 @@ def _remarks(run: Loaded) -> list[str]:
         remarks.append(
             f"WARNING: as published, the network is tested on {sizes['as_published']['test']:,} corrupted images. It "
             f"has learned from {sizes['as_published']['train']:,} of them, and from other versions of many more: what "
-            "it remembers counts as if it had understood."
+            "it has memorised counts as if it had generalised."
         )
     if run.facts["arguments"]["corruption"] == "frost":
         remarks.append(f"The corruption: {corruption_facts.remark(run.facts)}.")
@@ -104,7 +106,7 @@ def _grid(run: Loaded) -> list[str]:
         page.note(
             "Accuracy is a plain mean over five severities, as CIFAR-10-C is reported; the drop is relative. Each cell "
             f"of the charts is measured on the same {n:,} images: an accuracy of 0.5 has the 95% interval {low:.3f} to "
-            f"{high:.3f} (Wilson). The means over 15, over 19 and of weather contain frost: "
+            f"{high:.3f} (Wilson). The means over 15, over 19 and of weather include frost: "
             f"{corruption_facts.remark(run.facts)}."
         ),
         page.chart(

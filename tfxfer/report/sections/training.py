@@ -33,7 +33,7 @@ def depths(run: Loaded) -> list[str]:
     return [
         page.heading("How many layers to unfreeze"),
         *([page.note(f"The best by validation: {run.facts['best_depth']}.")] if "best_depth" in run.facts else []),
-        page.chart(run.dir / "figures", "sweep", "Freezing depths, each from the same weights", panels),
+        page.chart(run.dir / "figures", "sweep", "Freezing depths, each trained from the same weights", panels),
     ]
 
 
@@ -55,7 +55,9 @@ def layers(run: Loaded) -> list[str]:
     ]
     if not panels:
         return []
-    title = "How far have classes collapsed, stage by stage? Maps averaged over places, training images; lower is more"
+    title = (
+        "How far have classes collapsed, stage by stage? Training images, maps averaged over positions; lower is more"
+    )
     return [page.heading("Collapse by depth"), page.chart(run.dir / "figures", "layers", title, panels)]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import cluster_job
 import numpy as np
 import pytest
+import tensorflow as tf
 import warm
 from cluster_job import config_of, free_ports
 
@@ -137,5 +138,42 @@ def test_names():
     assert distribute.create("none") is None
     with pytest.raises(InputError, match="strategy 'all': expected one of none, mirrored, multiworker, tpu"):
         distribute.create("all")
-    with pytest.raises(InputError, match="no TPU found"):
+    with pytest.raises(InputError, match=r"no TPU found: .* built without TPUs.* && pip install tensorflow-tpu"):
         distribute.create("tpu")
+
+
+def found(name):
+    """A resolver that finds a TPU under this name alone."""
+
+    def resolver(tpu=None):
+        if tpu != name:
+            raise ValueError("Please provide a TPU Name to connect to.")
+        return f"resolver of {tpu}"
+
+    return resolver
+
+
+@pytest.mark.parametrize("name", [None, "local"])
+def test_a_tpu_is_looked_for_by_its_name_and_then_here(monkeypatch, name):
+    started = []
+    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", found(name))
+    monkeypatch.setattr(tf.config, "experimental_connect_to_cluster", started.append)
+    monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", started.append)
+    monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda resolver: ("strategy", resolver))
+    assert distribute.create("tpu") == ("strategy", f"resolver of {name}")
+    assert started == [f"resolver of {name}"] * 2
+
+
+def test_both_reasons_are_given_where_a_tpu_does_not_start(monkeypatch):
+    def fail(resolver):
+        raise tf.errors.NotFoundError(None, None, "TPUs not found in the cluster.\nmore")
+
+    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", found("local"))
+    monkeypatch.setattr(tf.config, "experimental_connect_to_cluster", print)
+    monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", fail)
+    with pytest.raises(InputError) as error:
+        distribute.create("tpu")
+    assert str(error.value) == (
+        "no TPU found (by TPU_NAME: Please provide a TPU Name to connect to.; local: TPUs not found in the cluster.): "
+        "run on a TPU machine, or with another --strategy"
+    )

@@ -1,6 +1,8 @@
 """Every recipe has a notebook, and each runs from the first cell to the last, on small settings."""
 
+import importlib.util
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -36,13 +38,44 @@ def cells(name):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_notebook_opens_in_colab_and_installs_what_it_lacks(name):
-    first, install, *rest = cells(name)
-    assert f"colab.research.google.com/github/tfxfer/tfxfer/blob/main/recipes/{name}.ipynb" in first.source
-    assert "%pip install" in install.source
-    assert 'find_spec("tfxfer") is None' in install.source
+def test_a_notebook_has_the_cell_that_installs_tfxfer_and_names_no_account(name):
+    _, install, *rest = cells(name)
+    assert install.source == runpy.run_path(str(FOLDER / "install_cell.py"))["cell"](), "run recipes/install_cell.py"
+    assert all("github" not in cell.source and "git+" not in cell.source for cell in cells(name))
     assert sum("## What to see" in cell.source for cell in rest) == 1
     assert all(not cell.get("outputs") for cell in rest)
+
+
+def test_the_install_cell_is_copied_into_notebooks(tmp_path):
+    tools = runpy.run_path(str(FOLDER / "install_cell.py"))
+    book = nbformat.read(FOLDER / "quickstart.ipynb", 4)
+    book.cells[1].source = "an older cell"
+    nbformat.write(book, tmp_path / "quickstart.ipynb")
+    tools["write"](tmp_path / "quickstart.ipynb")
+    assert (tmp_path / "quickstart.ipynb").read_text() == (FOLDER / "quickstart.ipynb").read_text()
+
+
+def test_the_install_cell_installs_the_uploaded_wheel(tmp_path, monkeypatch):
+    """Run by IPython, in which `%pip` only notes what it is asked for, where tfxfer is not found."""
+    (tmp_path / "ipython").mkdir()
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.chdir(tmp_path)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "tfxfer" else find(name, *rest)
+    )
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell, asked = InteractiveShell(), []
+    shell.history_manager.enabled = False
+    shell.register_magic_function(asked.append, magic_name="pip")
+    source = cells("quickstart")[1].source
+    with pytest.raises(FileNotFoundError, match=r"no tfxfer-\*\.whl here: run `pip wheel --no-deps \.` .* upload it"):
+        shell.run_cell(source).raise_error()
+    for version in ("0.1.0", "0.2.0"):
+        (tmp_path / f"tfxfer-{version}-py3-none-any.whl").touch()
+    shell.run_cell(source).raise_error()
+    assert asked == ["install --quiet tfxfer-0.2.0-py3-none-any.whl"]
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -171,5 +171,7 @@ def test_a_strategy_of_the_command_line(tmp_path):
     (folder,) = (tmp_path / "mobilenet_mnist").iterdir()
     run = tfxfer.load(folder)
     assert run.facts["training"]["precision"] in run.facts["training"]["precision_seconds"]
+    assert run.facts["training"]["jit"] is False  # what "auto" decided here
+    assert run.facts["arguments"]["jit"] == "auto"
     assert isinstance(run.model, keras.Model)
     assert run.facts["training"]["cache"].endswith("in memory at flatten")

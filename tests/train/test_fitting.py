@@ -229,6 +229,18 @@ def test_what_does_not_belong_together_is_refused(pictures, small_cnn):
         train.fine_tune(small_cnn, pictures, optimizer=keras.optimizers.SGD(0.1))
 
 
+def test_an_optimizer_that_scales_the_loss_itself_takes_the_same_steps(pictures, small_cnn):
+    """By a power of two, which rounds nothing."""
+    start = model.values(small_cnn)
+    fit(small_cnn, pictures, optimizer=keras.optimizers.SGD(0.1))
+    plain = model.values(small_cnn)
+    model.assign_values(small_cnn, start)
+    fit(small_cnn, pictures, optimizer=keras.optimizers.SGD(0.1, loss_scale_factor=1024.0))
+    for a, b in zip(plain, model.values(small_cnn)):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(plain, start))
+
+
 def test_regularisation_counts_as_in_keras(pictures):
     image = keras.Input((28, 28, 1))
     x = keras.layers.Conv2D(4, 3, strides=2, name="conv")(image)

@@ -232,6 +232,7 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 from tfxfer import data, model
 from tfxfer.train import optimizers
+from tfxfer.train.steps import Steps
 pixels = np.random.default_rng(0).integers(0, 256, (80, 12, 12, 1)).astype(np.uint8)
 splits = data.from_arrays((pixels[:40], np.arange(40) % 2), (pixels[40:], np.arange(40) % 2))
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -245,6 +246,17 @@ before = [v.numpy() for v in net.trainable_variables]
 def step():
     strategy.run(lambda: optimizer.apply([tf.ones(v.shape) for v in net.trainable_variables], net.trainable_variables))
 step()
+with strategy.scope():
+    small = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, use_bias=False)])
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=8.0)
+    scaled.build(small.trainable_variables)
+start, scales = small.get_weights()[0], []
+for weights in ((np.inf, 1.0), (1.0, np.inf), (1.0, 1.0)):  # of the first replica's example and the second's
+    examples = (np.ones((2, 1), "float32"), np.zeros(2, "int64")), np.array(weights, "float32")
+    parts = strategy.distribute_datasets_from_function(lambda _: tf.data.Dataset.from_tensor_slices(examples).batch(1))
+    Steps(small, scaled, strategy).train(iter(parts), 1)
+    scales.append((float(scaled.dynamic_scale.numpy()), bool(np.array_equal(start, small.get_weights()[0]))))
+print(scales)
 moved = {v.path: round(float(np.mean(b - v.numpy())), 4) for b, v in zip(before, net.trainable_variables)}
 print(strategy.num_replicas_in_sync, moved)
 """
@@ -257,6 +269,8 @@ def test_two_devices():
     expected = {"block4_1_conv/kernel": 1.0, "block4_2_conv/kernel": 1.0, "block5_1_conv/kernel": 2.0}
     expected |= {"block5_2_conv/kernel": 2.0, "logits/kernel": 2.0, "logits/bias": 2.0}
     assert done.stdout.splitlines()[-1] == f"2 {expected}"
+    # loss scaling halves its factor and skips the step whichever replica's gradients overflow
+    assert done.stdout.splitlines()[-2] == "[(4.0, True), (2.0, True), (2.0, False)]"
 
 
 @pytest.mark.parametrize(

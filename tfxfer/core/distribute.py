@@ -21,7 +21,7 @@ def create(name: str) -> tf.distribute.Strategy | None:
     Args:
         name: "none" (one device), "mirrored" (all GPUs of this machine; if it has none, all logical CPUs),
             "multiworker" (the cluster that the variable TF_CONFIG describes, with the same program started on each
-            machine), or "tpu".
+            machine), or "tpu" (the one that TPU_NAME names, or else that of this machine).
 
     Returns:
         The strategy, or None for "none".
@@ -38,14 +38,30 @@ def create(name: str) -> tf.distribute.Strategy | None:
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if name == "multiworker":
         return cluster.start()
-    try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
-        tf.config.experimental_connect_to_cluster(resolver)
-        tf.tpu.experimental.initialize_tpu_system(resolver)
-    except (ValueError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"no TPU found ({reason}): run on a TPU machine, or with another --strategy") from None
-    return tf.distribute.TPUStrategy(resolver)
+    return _tpu()
+
+
+def _tpu() -> tf.distribute.TPUStrategy:
+    """The TPU that the environment names (TPU_NAME), or the one of this machine."""
+    reasons = []
+    for name in (None, "local"):
+        try:
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver(name)
+            tf.config.experimental_connect_to_cluster(resolver)
+            tf.tpu.experimental.initialize_tpu_system(resolver)
+        except (ValueError, RuntimeError, tf.errors.OpError) as error:
+            reasons.append(str(error).strip().splitlines()[0])
+        else:
+            return tf.distribute.TPUStrategy(resolver)
+    if "No OpKernel was registered" in reasons[-1]:  # for the operation that starts a TPU
+        raise InputError(
+            "no TPU found: this TensorFlow is built without TPUs. On a TPU machine, `pip uninstall -y tensorflow && "
+            "pip install tensorflow-tpu`; elsewhere use another --strategy"
+        )
+    raise InputError(
+        f"no TPU found (by TPU_NAME: {reasons[0]}; local: {reasons[1]}): run on a TPU machine, or with another "
+        "--strategy"
+    )
 
 
 def default(strategy: tf.distribute.Strategy | None) -> tf.distribute.Strategy:

@@ -125,7 +125,12 @@ Strategy = Annotated[
     str, Option("Distribution: none, mirrored (all devices of this machine), multiworker (TF_CONFIG) or tpu.")
 ]
 Precision = Annotated[
-    str, Option("Precision of the backbone: float32, bfloat16, or auto, which times both.", check=_precision)
+    str,
+    Option("Precision of the backbone: float32, bfloat16, float16, or auto, which times two.", check=_precision),
+]
+Jit = Annotated[
+    str,
+    Option("Compile training steps with XLA: on, off, or auto (on a GPU or TPU).", check=one_of("auto", "on", "off")),
 ]
 ExplainSize = Annotated[
     int | None,
@@ -169,6 +174,7 @@ class Options:
     views: Views = _NOT_OFFERED
     strategy: Strategy = "none"
     precision: Precision = "float32"
+    jit: Jit = "auto"
     explain_size: ExplainSize = _NOT_OFFERED
     resume: Resume = None
     out: Out = "saved_models"

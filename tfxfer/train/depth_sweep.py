@@ -16,7 +16,7 @@ from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.features import activation_cache, frozen_prefix
 from tfxfer.features.activation_cache import Activations
-from tfxfer.train import checks
+from tfxfer.train import checks, compilation
 from tfxfer.train import precision as precisions
 from tfxfer.train.fitting import fit
 from tfxfer.train.history import History
@@ -84,7 +84,9 @@ def sweep(
     started = time.perf_counter()
     strategy = distribute.create(strategy) if isinstance(strategy, str) else strategy
     record = _inside(checkpoint_dir, "precision.json")
-    precision, _ = precisions.choose(net, splits, options.get("batch_size", 32), precision, strategy, record=record)
+    size, jit = options.get("batch_size", 32), options.get("jit", "auto")
+    compilation.check(jit, strategy)
+    precision, _ = precisions.choose(net, splits, size, precision, strategy, jit=jit, record=record)
     activations = _shared_activations(
         net,
         splits,

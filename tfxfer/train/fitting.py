@@ -14,13 +14,14 @@ from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.data.splits import TRAINING_SPLITS
 from tfxfer.features.activation_cache import Activations
-from tfxfer.train import best_epoch, checks, optimizers, resumable
+from tfxfer.train import best_epoch, checks, compilation, optimizers, resumable
 from tfxfer.train import class_weights as weighting
 from tfxfer.train import precision as precisions
 from tfxfer.train.checkpoints import Saver
 from tfxfer.train.history import History
-from tfxfer.train.loop import Loop, Steps
+from tfxfer.train.loop import Loop
 from tfxfer.train.progress import Progress
+from tfxfer.train.steps import Steps
 from tfxfer.train.tail import cut
 
 
@@ -46,6 +47,7 @@ def fit(
     views: int = 0,
     strategy: str | tf.distribute.Strategy | None = None,
     precision: str = "float32",
+    jit: str = "auto",
     checkpoint_dir: str | Path | None = None,
 ) -> History:
     """Trains what is trainable in `net` with cross-entropy, and validates after each epoch.
@@ -84,7 +86,8 @@ def fit(
         views: with augmentation, the number of fixed random views of each image to cache and use in turn.
         strategy: a name (see `distribute.create`) or a strategy. The optimizer and a copy of the layers that train live
             in its scope; `net` gets the weights after each epoch.
-        precision: "float32", "bfloat16" or "auto", see `precision.choose`.
+        precision: "float32", "bfloat16", "float16" (with loss scaling) or "auto", see `precision.choose`.
+        jit: "on", "off" or "auto": whether XLA compiles the steps, see `compilation.choose`.
         checkpoint_dir: folder for checkpoints; training continues from a checkpoint that is there already.
 
     Returns:
@@ -119,6 +122,7 @@ def fit(
         raise InputError(f"nothing trains in {net.name}: unfreeze some layers, or the head")
     started = time.perf_counter()
     strategy = distribute.create(strategy) if isinstance(strategy, str) else strategy
+    compilation.check(jit, strategy)
     train_steps, validation_steps = (-(-splits.size(split) // batch_size) for split in TRAINING_SPLITS)
     create = functools.partial(
         optimizers.create,
@@ -135,21 +139,22 @@ def fit(
     weights = weighting.class_weights(class_weights, splits.rows["train"].labels, len(splits.classes))
     digests = model.frozen_digests(net)
     record = Path(checkpoint_dir, "precision.json") if checkpoint_dir else None
-    chosen, times = precisions.choose(net, splits, batch_size, precision, strategy, record=record)
+    chosen, times = precisions.choose(net, splits, batch_size, precision, strategy, jit=jit, record=record)
     with precisions.compute(net, chosen), distribute.watch(strategy):
         tail = cut(net, splits, cache, cache_dtype=cache_dtype, views=views, seed=seed, strategy=strategy)
         if distribute.is_chief(strategy):
             print(f"activations of {tail.frozen_layers} frozen layers: {tail.cache}", flush=True)
-        trained = distribute.mirror(tail.net, strategy)
+        trained, compiled = distribute.mirror(tail.net, strategy), compilation.choose(tail.net, jit, strategy)
         with distribute.default(strategy).scope():
-            algorithm = _build(create(), trained.trainable_variables)
+            algorithm = create()
+            applied = _build(precisions.loss_scaled(algorithm, chosen), trained.trainable_variables)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         net.compile(optimizer=algorithm, loss=loss, metrics=["accuracy"])
         progress = Progress(splits.size("train"), batch_size, quiet=not distribute.is_chief(strategy))
         stateful = [*best_epoch.create(keep, early_stopping), *callbacks]
         order = {"seed": seed, "epochs": epochs, "views": max(1, views)}
         loop = Loop(
-            steps=Steps(trained, algorithm, strategy, label_smoothing, weights),
+            steps=Steps(trained, applied, strategy, label_smoothing, weights, compiled),
             stream=lambda start: iter(tail.batches("train", batch_size, strategy, start=start, **order)),
             validation=iter(tail.batches("validation", batch_size, strategy, epochs=epochs)),
             sizes=(train_steps, validation_steps),
@@ -167,7 +172,7 @@ def fit(
             checkpoint_dir,
             identity=identity,
             trained=trained,
-            algorithm=algorithm,
+            algorithm=applied,
             callbacks=stateful,
             strategy=strategy,
         )
@@ -180,7 +185,9 @@ def fit(
         raise RuntimeError(f"frozen layers changed while training, results are void: {', '.join(moved)}")
     history = History(position.history)
     trained_epochs = len(history["loss"])
-    history.facts = {"schedule": course, "precision": chosen, "precision_seconds": times} | tail.facts
+    history.facts = {"schedule": course, "precision": chosen, "precision_seconds": times, "jit": compiled} | tail.facts
+    if chosen == "float16":
+        history.facts["loss_scale"] = float(applied.dynamic_scale.numpy())
     history.facts |= {"keep": keep, "weights_of_epoch": position.weights_of, "epochs": trained_epochs}
     history.facts |= {"seconds": position.spent + time.perf_counter() - started}
     if distribute.is_chief(strategy):

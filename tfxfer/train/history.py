@@ -7,9 +7,9 @@ class History(dict[str, list[float]]):
     """One number per epoch for each of "loss", "accuracy", "val_loss", "val_accuracy" and "seconds".
 
     Attributes:
-        facts: how the network was trained: schedule, precision, where the activations are and how many layers they
-            replace, seconds; the number of `epochs`, and `weights_of_epoch`, the epoch (from 0) whose weights the
-            network has.
+        facts: how the network was trained: schedule, precision, whether XLA compiled it ("jit"), where the activations
+            are and how many layers they replace, seconds; the number of `epochs`, and `weights_of_epoch`, the epoch
+            (from 0) whose weights the network has.
     """
 
     facts: dict[str, Any]

@@ -10,7 +10,7 @@ from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.features.activation_cache import Activations
 from tfxfer.train import checks, optimizers
-from tfxfer.train.loop import Steps
+from tfxfer.train.steps import Steps
 from tfxfer.train.tail import cut
 
 BETA = 0.98  # of the running mean of losses

@@ -51,7 +51,7 @@ class Tail:
             order: `seed`, `epochs`, `start` and `views`, as `batching.batches` takes them.
 
         Returns:
-            Elements ((inputs of `net`, labels int64), weights float32), as `loop.Steps` takes them.
+            Elements ((inputs of `net`, labels int64), weights float32), as `steps.Steps` takes them.
         """
         read = self.activations.reader(split, self.layers) if self.activations else self.splits.pairs(split)
         rows = batching.batches(self.splits.size(split), batch_size, **order)

@@ -49,6 +49,7 @@ class Run(RecordedRun):
             "batch_size": chosen.batch_size,
             "seed": chosen.seed,
             "precision": chosen.precision,
+            "jit": chosen.jit,
             "keep": chosen.keep,
             "early_stopping": chosen.early_stopping,
         }

@@ -1,0 +1,124 @@
+"""What one training step and one evaluation step do, on one device or on the replicas of a strategy."""
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfxfer.core import distribute
+from tfxfer.train import compilation, fast_convolution
+
+
+class Steps:
+    """Training and evaluation steps of one model.
+
+    Both methods take an iterator of elements ((inputs, labels), weights) and a number of steps, and return sums over
+    the examples, float64 (3,): loss, correct predictions, examples.
+
+    Args:
+        net: the model; its outputs are logits.
+        optimizer: built for its trainable variables.
+        strategy: runs each step on its replicas; None for one device.
+        label_smoothing: share of the target that is spread evenly over all classes, in [0, 1).
+        class_weights: float32 (classes,), a factor for each class in the training loss.
+        compiled: whether XLA compiles the steps, see `compilation.choose`.
+    """
+
+    def __init__(
+        self,
+        net: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        strategy: tf.distribute.Strategy | None = None,
+        label_smoothing: float = 0.0,
+        class_weights: np.ndarray | None = None,
+        compiled: bool = False,
+    ):
+        self.net, self.optimizer, self.label_smoothing = net, optimizer, label_smoothing
+        self.class_weights, self.compiled = class_weights, compiled
+        self.scales_loss = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        self.strategy = distribute.default(strategy)
+        self.several_workers = distribute.workers(strategy) > 1
+        self.traced: dict[Callable, Callable] = {}
+
+    def train(self, iterator: Iterator, steps: int) -> np.ndarray:
+        """Takes this many training steps."""
+        return self._run(self._train_step, iterator, steps)
+
+    def evaluate(self, iterator: Iterator, steps: int) -> np.ndarray:
+        """Evaluates this many batches."""
+        return self._run(self._evaluation_step, iterator, steps)
+
+    def _run(self, step: Callable, iterator: Iterator, steps: int) -> np.ndarray:
+        """Runs the steps in one call, which is traced the first time.
+
+        It is traced here because replicas are traced in threads of their own, all of which use the same layers.
+        """
+        count = tf.constant(steps)
+        if step not in self.traced:
+            with fast_convolution.trained_fast(self.net):
+                one = compilation.function(step, self.compiled, self.strategy)
+                several = tf.function(functools.partial(self._several, one))
+                self.traced[step] = several.get_concrete_function(iterator, count)
+        with compilation.explained(self.compiled):
+            return self.traced[step](iterator, count).numpy()
+
+    def _several(self, step: Callable, iterator: Iterator, steps: tf.Tensor) -> tf.Tensor:
+        totals = tf.zeros(3, tf.float64)
+        for _ in tf.range(steps):
+            parts = self.strategy.run(step, (next(iterator),))
+            totals += self.strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None)
+        return totals
+
+    def _train_step(self, element: tuple) -> tf.Tensor:
+        (inputs, labels), weights = element
+        with tf.GradientTape() as tape:
+            logits = self.net(inputs, training=True)
+            losses = self._losses(labels, logits)
+            losses *= 1.0 if self.class_weights is None else tf.gather(self.class_weights, labels)
+            penalty = self._penalty()
+            loss = tf.reduce_sum(weights * losses) + penalty / self.strategy.num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(loss)
+        variables = self.net.trainable_variables
+        gradients = tape.gradient(scaled, [variable.value for variable in variables])
+        if self.scales_loss and self.strategy.num_replicas_in_sync > 1:
+            gradients = _overflowing_together(gradients)
+        self.optimizer.apply(gradients, variables)  # adds up the gradients of all replicas
+        return _sums(losses + penalty, labels, logits, weights)
+
+    def _evaluation_step(self, element: tuple) -> tf.Tensor:
+        (inputs, labels), weights = element
+        logits = self.net(inputs, training=False)
+        return _sums(self._losses(labels, logits) + self._penalty(), labels, logits, weights)
+
+    def _penalty(self) -> tf.Tensor:
+        return tf.add_n(self.net.losses) if self.net.losses else tf.constant(0.0)
+
+    def _losses(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        if not self.label_smoothing:
+            return keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        targets = tf.one_hot(labels, logits.shape[-1])
+        return keras.losses.categorical_crossentropy(
+            targets, logits, from_logits=True, label_smoothing=self.label_smoothing
+        )
+
+
+def _sums(losses: tf.Tensor, labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    real = tf.cast(weights > 0, tf.float64)
+    correct = tf.cast(tf.argmax(logits, -1) == labels, tf.float64)
+    return tf.stack(
+        [tf.reduce_sum(real * tf.cast(losses, tf.float64)), tf.reduce_sum(real * correct), tf.reduce_sum(real)]
+    )
+
+
+def _overflowing_together(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Gradients that overflow on all replicas if they do on one.
+
+    Keras's loss scaling asks the first replica alone whether to skip a step, before gradients are added up.
+    """
+    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients])
+    replica = tf.distribute.get_replica_context()
+    overflows = replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(finite, 0.0, 1.0))
+    return [tf.where(overflows > 0, math.nan, gradient) for gradient in gradients]

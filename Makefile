@@ -1,12 +1,15 @@
-# make demo: install into .venv, run the quickstart, say where its report is. make test: the same for the tests.
+# make demo: install what the quickstart needs into .venv, run it, say where its report is.
+# make test: install what the tests need into .venv as well, run them.
 # make test-oldest: the tests with the oldest TensorFlow that setup.cfg allows, in .venv-oldest.
 PYTHON ?= python3
 BIN := .venv/bin
+# Faster where there is uv: make demo INSTALLER="uv pip install --python .venv"
+INSTALLER := $(BIN)/pip install
 
 .PHONY: demo browser test test-oldest lint audit plotly clean
 
-demo: .venv/installed
-	$(BIN)/python -m tfxfer.recipes.quickstart
+demo: .venv/demo
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m tfxfer.recipes.quickstart
 	@echo "Open $$(ls -td $(CURDIR)/saved_models/quickstart/2* | head -n 1)/report.html in a browser."
 
 # The report is tested in a real browser: Debian's, where apt may install it; without one its tests fail and say so.
@@ -32,11 +35,19 @@ audit: .venv/installed
 	@$(BIN)/pip-audit --local --skip-editable --progress-spinner off >.venv/audit.txt 2>&1 || { cat .venv/audit.txt; exit 1; }
 	@echo "pip-audit: no known vulnerabilities; not audited: $$(grep -c 'could not be audited' .venv/audit.txt)"
 
-.venv/installed: setup.cfg pyproject.toml
+$(BIN)/pip:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14) and "tfxfer needs Python 3.11 to 3.13, this is " + sys.version.split()[0] + ": make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	$(BIN)/pip install --editable '.[test]'
+
+# pip would compile all packages, which takes half of its time. The first run compiles what it imports, and keeps it:
+# many containers forbid that by PYTHONDONTWRITEBYTECODE, which pip does not heed either.
+.venv/demo: setup.cfg pyproject.toml | $(BIN)/pip
+	$(INSTALLER) --no-compile --editable .
 	touch $@
+
+.venv/installed: setup.cfg pyproject.toml | $(BIN)/pip
+	$(INSTALLER) --editable '.[test]'
+	touch .venv/demo $@
 
 # The version is the lower bound in setup.cfg; what else there is, is as new as goes with it.
 .venv-oldest/installed: setup.cfg pyproject.toml

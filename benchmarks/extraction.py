@@ -8,7 +8,7 @@ is traced already is printed beside. In turn, five times.
 Bound: the bare pass, 1; goal: 0.95 of it. On 3,000 images it is 1.01, and 0.91 beside a function that is traced
 already: tracing takes half a second of ten, which more images make up for.
 
-    python benchmarks/extraction.py --data-dir DIR --json FILE
+    python benchmarks/extraction.py --json FILE
 """
 
 import statistics

@@ -35,7 +35,7 @@ TABLE = {
         "MobileNetV2 on MNIST: PCA, t-SNE and LLE of 2,000 test images before and after tuning the last 10 layers",
         {
             "mobilenet_mnist": (
-                "EfficientNet-Lite0, 10,000 MNIST images",
+                "EfficientNet-Lite0, 10,000 MNIST images (`mnist_sample`)",
                 _CLUSTERS,
             ),
             "mobilenet_mnist_40": (

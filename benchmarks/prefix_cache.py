@@ -26,7 +26,7 @@ What falls short: an epoch of the head alone reaches 0.55 of its bound (306 of 5
 0.52 ms, of which the tail's forward pass is 0.1 and the assembly of the batch 0.33: tf.data hands a batch from thread
 to thread, whatever its size. At 0.13 s an epoch against 42 s for the cache, there is nothing left to gain.
 
-    python benchmarks/prefix_cache.py --case all --data-dir DIR --json FILE
+    python benchmarks/prefix_cache.py --case all --json FILE
 """
 
 import statistics

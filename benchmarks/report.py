@@ -7,7 +7,7 @@ is not in the time. The plain page shows nothing else; ours has tables, charts, 
 Bound: bytes. Most of the time goes into reading them, plotly's own script first: ours is built of the traces that a
 report draws, a third of the whole. Limits: 3 s and 15 MB.
 
-    python benchmarks/report.py --data-dir DIR --json FILE
+    python benchmarks/report.py --json FILE
 """
 
 import base64

@@ -5,7 +5,7 @@ without any, `--devices` logical CPUs, which share the cores that "none" has to 
 replicas cost (splitting batches, adding up gradients, smaller products), and its bound is 1, without a goal. The bound
 on n GPUs is n, the goal 0.8 of it. Epochs after the first are timed, validation included; in turn, three times.
 
-    python benchmarks/scaling.py --data-dir DIR --json FILE
+    python benchmarks/scaling.py --json FILE
 """
 
 import statistics

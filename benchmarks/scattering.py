@@ -7,7 +7,7 @@ two such chunks at a time. Tracing and compiling (some 5 s) are not in the time;
 Bound: kymatio's transform compiled by XLA for 256 images, called directly: what the layer adds (channels, chunks, their
 padding) cannot make it faster, smaller chunks on two cores can. Goal: 2.
 
-    python benchmarks/scattering.py --data-dir DIR --json FILE
+    python benchmarks/scattering.py --json FILE
 """
 
 import statistics

@@ -9,7 +9,7 @@ F(1 + v) for the cache and the sum of E Ft(3 + v). The goal is 0.8 of the bound.
 epochs leave tracing its share, for plain more than for ours; "epochs" takes E times the median epoch after the first
 of each depth, and ours the cache's pass in full.
 
-    python benchmarks/sweep.py --data-dir DIR --json FILE
+    python benchmarks/sweep.py --json FILE
 """
 
 import statistics

@@ -52,6 +52,12 @@ def check(results: dict) -> None:
     assert all(value > 0 for name, value in numbers.items() if name.endswith(positive))
 
 
+def test_the_bundled_digits_are_measured_on_by_default(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    common = importlib.import_module("common")
+    assert common.mnist(common.parser("").parse_args([]), 20).name == "mnist_sample"
+
+
 def flat(tree, path: str = ""):
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
     for key, value in items:

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import tarfile
 from pathlib import Path
@@ -101,6 +102,36 @@ def test_digits_are_scaled_to_bytes():
     expected = np.round(load_digits().images * 255 / 16)
     np.testing.assert_array_equal(found.train.images[..., 0], expected)
     assert found.train.images.max() == 255
+
+
+def test_the_mnist_sample_is_the_ten_thousand_digits_it_says():
+    """Counts by class are those of the first 10,000 of MNIST's training set; the checksums are those of the arrays."""
+    found = sources.find("mnist_sample")
+    first_of_mnist = [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978]
+    test_counts = [217, 245, 186, 204, 191, 184, 203, 188, 189, 193]
+    assert np.bincount(found.train.labels).tolist() == np.subtract(first_of_mnist, test_counts).tolist()
+    assert np.bincount(found.test.labels).tolist() == test_counts
+    assert found.classes == tuple("0123456789")
+    arrays = (found.train.images, found.train.labels, found.test.images, found.test.labels)
+    assert [array.shape for array in arrays] == [(8000, 28, 28, 1), (8000,), (2000, 28, 28, 1), (2000,)]
+    assert [hashlib.sha256(array.astype(np.uint8).tobytes()).hexdigest() for array in arrays] == [
+        "ea226469434375acc41a92827ee81bf7d976c4dd469ad455b6baf63fe174be6c",
+        "57be2664eaa60be3e155b128c979bae110eb48e875d6861ff49429bd2d3fd13c",
+        "13b64fa627bd6b214a50520a816ffbb18bc48c213982163566df8a5c45bd66fb",
+        "6709dfde136192ba94b4deeb713b137828d6d83e417e7a0e1f617049cae17ee7",
+    ]
+    assert "Yann LeCun and Corinna Cortes, CC BY-SA 3.0" in found.origin  # goes into every report
+
+
+def test_the_mnist_sample_needs_no_folder_and_no_network(tmp_path):
+    splits = data.load("mnist_sample", strict=True)  # no image is in two splits
+    assert {split: splits.size(split) for split in ("train", "validation", "test")} == {
+        "train": 7200,
+        "validation": 800,
+        "test": 2000,
+    }
+    with pytest.raises(InputError, match="was given for mnist_sample, which does not look there: leave it out"):
+        sources.find("mnist_sample", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """The data sets that are known by name, and the kinds of paths that a data set can have."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tfxfer.data import binary_readers
 
 DIGITS = tuple("0123456789")
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+SAMPLES = Path(__file__).parent / "samples"  # data sets that tfxfer brings, with their licenses
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BUNDLED = "mnist_sample"  # what errors name where a download failed: in the package, and large enough to be corrupted
 
@@ -24,6 +26,7 @@ class Known:
 _IDX_GZ = tuple(f"{name}.gz" for name in binary_readers.IDX_FILES)
 KNOWN = {
     "digits": Known("1,797 handwritten digits, 8 x 8 grey, bundled with scikit-learn", DIGITS, (1797, 0)),
+    "mnist_sample": Known("10,000 of MNIST's training images, 28 x 28 grey, bundled with tfxfer", DIGITS, (8000, 2000)),
     "mnist": Known(
         "70,000 handwritten digits, 28 x 28 grey", DIGITS, (60000, 10000), binary_readers.IDX_FILES, _IDX_GZ
     ),

@@ -45,10 +45,10 @@ def load(
     when they are needed: no more than a few batches are in memory.
 
     Args:
-        name: `digits`, `mnist`, `fashion_mnist`, `cifar10`, `idx:PATH`, `folder:PATH` or a folder's path; or
-            `cifar10_corrupted`, which /NAME or /NAME_SEVERITY restricts to a corruption: CIFAR-10-C, which has test
-            images only, divided by base image.
-        data_dir: the folder to look in first; then the system's share/datasets, then TFDS.
+        name: `digits`, `mnist_sample`, `mnist`, `fashion_mnist`, `cifar10`, `idx:PATH`, `folder:PATH` or a folder's
+            path; or `cifar10_corrupted`, which /NAME or /NAME_SEVERITY restricts to a corruption: CIFAR-10-C, which has
+            test images only, divided by base image.
+        data_dir: the folder to look in first; then the system's share/datasets, then TFDS. Not for bundled data sets.
         limit: at most this many training images, and a quarter as many validation and test images, stratified.
         image_size: for folders only, and required there: the size in pixels per side to which images are resized
             (bilinear, antialiased).

@@ -2,14 +2,14 @@
 
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from tfxfer.core.errors import InputError, shown
 from tfxfer.data import binary_readers, cifar_pickle, image_folder, tfds
-from tfxfer.data.catalog import CIFAR10, DIGITS, KNOWN, PATHS
+from tfxfer.data.catalog import CIFAR10, DIGITS, KNOWN, PATHS, SAMPLES
 from tfxfer.data.lazy_images import Rows
 
 _CHOICE = f"{', '.join([*KNOWN, *PATHS])}, or a folder's path"
@@ -61,7 +61,7 @@ def full_name(name: str | Path) -> str:
 
 
 def find(name: str, data_dir: str | Path | None = None) -> Source:
-    """Finds a data set by name: in `data_dir`, else in the system's share/datasets, else through TFDS.
+    """Finds a data set by name: bundled, or in `data_dir`, else in the system's share/datasets, else through TFDS.
 
     Args:
         name: a key of `KNOWN`, `idx:PATH` or `folder:PATH`.
@@ -73,7 +73,7 @@ def find(name: str, data_dir: str | Path | None = None) -> Source:
     """
     kind, _, path = name.partition(":")
     data_dir = directory(data_dir)
-    if data_dir is not None and name in ("digits", f"{kind}:{path}"):
+    if data_dir is not None and name in (*_BUNDLED, f"{kind}:{path}"):
         raise InputError(f"data_dir {data_dir} was given for {name}, which does not look there: leave it out")
     if path and kind == "idx":
         return _idx(Path(path).expanduser(), None)
@@ -81,8 +81,8 @@ def find(name: str, data_dir: str | Path | None = None) -> Source:
         return _folder(Path(path).expanduser())
     if name not in KNOWN:
         raise InputError(f"unknown data set {name!r}: expected one of {_CHOICE}")
-    if name == "digits":
-        return _digits()
+    if name in _BUNDLED:
+        return _BUNDLED[name]()
     known = KNOWN[name]
     below = "cifar-10-batches-bin", "cifar-10-batches-py"
     for folder in candidates(name, data_dir, *(below if name == "cifar10" else ())):
@@ -175,6 +175,14 @@ def _digits() -> Source:
     bunch = load_digits()
     pixels = np.round(bunch.images * 255 / 16).astype(np.uint8)[..., None]
     return Source(Rows(pixels, bunch.target.astype(np.int64)), None, DIGITS, "scikit-learn's load_digits")
+
+
+def _mnist_sample() -> Source:
+    origin = "the files bundled with tfxfer (from MNIST, by Yann LeCun and Corinna Cortes, CC BY-SA 3.0)"
+    return replace(_idx(SAMPLES / "mnist", DIGITS), origin=origin)
+
+
+_BUNDLED = {"digits": _digits, "mnist_sample": _mnist_sample}
 
 
 def _folder(folder: Path) -> Source:

@@ -15,6 +15,7 @@ from tfxfer.runs.option import Option
 from tfxfer.runs.options import Backbones, Classifiers
 
 STUDIED = 10_000  # training images whose labels are doubted
+DIGITS = ("digits", "mnist", "mnist_sample")  # data sets for which digits are no images of something else
 
 
 @recipe(dataset="fashion_mnist", image_size=28, epochs=10, batch_size=32, augment=False, explain_size=None)
@@ -41,7 +42,7 @@ def main(
     images = pixels["test"]
     with run.phase("study_data"):
         run.add(run_artifacts.study(splits, feature_measures.flat(pixels["train"][:STUDIED]), chosen.seed))
-    digits = None if chosen.dataset in ("digits", "mnist") else out_of_distribution.load_digits(splits.image_shape)
+    digits = None if chosen.dataset in DIGITS else out_of_distribution.load_digits(splits.image_shape)
     variants = out_of_distribution.apply_shifts(images["image"], images.ids, chosen.seed)
     histories, accuracies = {}, {}
 

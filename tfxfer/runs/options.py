@@ -50,7 +50,8 @@ FinishedRun = Annotated[
 Dataset = Annotated[
     str,
     Option(
-        "digits, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH, folder:PATH, or the path of a folder.",
+        "digits, mnist_sample, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH, folder:PATH, or the path of "
+        "a folder.",
         portable=_dataset,
     ),
 ]

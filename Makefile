@@ -1,12 +1,18 @@
 # make demo: install what the quickstart needs into .venv, run it, say where its report is.
-# make test: install what the tests need into .venv as well, run them.
-# make test-oldest: the tests with the oldest TensorFlow that setup.cfg allows, in .venv-oldest.
+# make test: install what the tests need into .venv as well, run them. make check: the part that answers in two minutes.
+# make test-numerical: the tests of numbers with TensorFlow's other arithmetic, oneDNN off where it is on by itself.
+# make test-matrix: all tests with the oldest TensorFlow that setup.cfg allows, with the newest of all, and as in Colab.
 PYTHON ?= python3
 BIN := .venv/bin
 # Faster where there is uv: make demo INSTALLER="uv pip install --python .venv"
 INSTALLER := $(BIN)/pip install
 
-.PHONY: demo browser test test-oldest lint audit plotly clean
+PYTEST := bin/pytest -n 2 --dist loadfile
+NUMERICAL := tests/analysis tests/data tests/export/test_signatures.py tests/features tests/model tests/train
+QUICKSTART := tests/recipes/test_recipes.py::test_quickstart tests/recipes/test_notebooks.py::test_a_notebook_runs[quickstart]
+
+.PHONY: demo browser check test test-numerical test-matrix test-oldest test-newest test-colab test-colab-short
+.PHONY: lint audit plotly clean
 
 demo: .venv/demo
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m tfxfer.recipes.quickstart
@@ -18,10 +24,22 @@ browser:
 		|| echo "no Chromium and none could be installed: the report's tests will fail"
 
 test: .venv/installed browser
-	$(BIN)/pytest -n 2 --dist loadfile
+	.venv/$(PYTEST)
 
-test-oldest: .venv-oldest/installed browser
-	.venv-oldest/bin/pytest -n 2 --dist loadfile
+check: .venv/installed
+	.venv/$(PYTEST) -m "not slow" --ignore tests/recipes --ignore tests/benchmarks --ignore tests/robustness --ignore tests/report
+
+# TensorFlow uses oneDNN by itself where the CPU has AVX-512.
+test-numerical: .venv/installed
+	TF_ENABLE_ONEDNN_OPTS=$$(grep -q avx512f /proc/cpuinfo && echo 0 || echo 1) .venv/$(PYTEST) $(NUMERICAL)
+
+test-matrix: test-oldest test-newest test-colab
+
+test-oldest test-newest test-colab: test-%: .venv-%/installed browser
+	.venv-$*/$(PYTEST)
+
+test-colab-short: .venv-colab/installed browser
+	.venv-colab/$(PYTEST) tests/core $(QUICKSTART)
 
 lint: .venv/installed audit
 	$(BIN)/ruff check --output-format concise .
@@ -49,11 +67,29 @@ $(BIN)/pip:
 	$(INSTALLER) --editable '.[test]'
 	touch .venv/demo $@
 
+# A Python by its version: the shell's own, or one that pyenv has installed.
+python = $$(python$(1) -c 'import sys; print(sys.executable)' 2> /dev/null \
+	|| ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$(1).*/bin/python$(1) 2> /dev/null | tail -n 1 | grep . \
+	|| echo 'no-python$(1):-install-it')
+
 # The version is the lower bound in setup.cfg; what else there is, is as new as goes with it.
 .venv-oldest/installed: setup.cfg pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "the oldest TensorFlow needs Python 3.11 or 3.12, this is " + sys.version.split()[0] + ": make test-oldest PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv-oldest || { echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(call python,3.11) -m venv .venv-oldest
 	.venv-oldest/bin/pip install --editable '.[test]' "$$(sed -n 's/^ *tensorflow>=\([0-9.]*\),.*/tensorflow==\1.0/p' setup.cfg)"
+	touch $@
+
+.venv-newest/installed: setup.cfg pyproject.toml
+	$(call python,3.12) -m venv .venv-newest
+	.venv-newest/bin/pip install --editable '.[test]'
+	touch $@
+
+# As a notebook installs it: on top of what Colab has, of which what is imported by then has to stay.
+.venv-colab/installed: setup.cfg pyproject.toml tests/constraints/colab.txt
+	$(call python,3.13) -m venv .venv-colab
+	.venv-colab/bin/pip install --no-deps --requirement tests/constraints/colab.txt
+	.venv-colab/bin/pip install --editable '.[test]'
+	grep -E '^(numpy|protobuf|scipy|tensorflow)==' tests/constraints/colab.txt > .venv-colab/kept
+	.venv-colab/bin/pip freeze | grep -Fxf .venv-colab/kept | diff .venv-colab/kept -
 	touch $@
 
 # The part of plotly.js that reports need, built anew after a change of its version: needs node and the npm registry.
@@ -61,4 +97,4 @@ plotly:
 	cd tfxfer/report/assets/plotly && npm ci --ignore-scripts && npm run build && rm -r node_modules
 
 clean:
-	rm -rf .venv .venv-oldest build *.egg-info
+	rm -rf .venv .venv-oldest .venv-newest .venv-colab build *.egg-info

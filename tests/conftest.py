@@ -28,6 +28,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import warm  # noqa: E402
+from keras.src.backend.common import global_state  # noqa: E402
 from keras.src.legacy.saving import legacy_h5_format  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
@@ -145,6 +146,8 @@ def no_values(monkeypatch):
     monkeypatch.setattr(keras.layers.Layer, "set_weights", lambda layer, weights: None)
     with keras.StatelessScope(initialize_variables=False):
         yield
+    # otherwise the next scope would give all of them values when it ends
+    global_state.set_global_attribute("uninitialized_variables", [])
 
 
 @pytest.fixture(scope="session")

@@ -293,7 +293,7 @@ def test_rates_for_nothing_are_refused(net):
             create(net, **options)
     assert rates(net, create(net)) == pytest.approx({"logits": 0.1})
     net.trainable = False
-    with pytest.raises(InputError, match="nothing trains"):
+    with pytest.raises(InputError, match="none of the layers that a rate was given for"):
         create(net)
 
 

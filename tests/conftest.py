@@ -13,6 +13,16 @@ os.environ.update(
     MPLBACKEND="agg",
 )
 
+
+def share_cores(processes: int) -> None:
+    """Gives each process its share: with more threads than cores they would spend two fifths of their time waiting."""
+    names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    os.environ.update(dict.fromkeys(names, str(max(1, os.cpu_count() // processes))))
+
+
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    share_cores(int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))  # also read at import
+
 import ctypes  # noqa: E402
 import gc  # noqa: E402
 import gzip  # noqa: E402
@@ -104,7 +114,8 @@ def write_idx_set(folder: Path, train: int = 200, test: int = 50, suffix: str = 
 def pytest_configure(config):
     """Processes of pytest-xdist share one warm process; what is imported by now is not searched for garbage."""
     gc.freeze()
-    if config.getoption("numprocesses", None):
+    if workers := config.getoption("numprocesses", None):
+        share_cores(workers)  # with the processes that are forked
         warm.python()
 
 

@@ -1,5 +1,8 @@
 import hashlib
+import io
+import sys
 import threading
+import time
 
 import pytest
 import requests
@@ -63,9 +66,10 @@ def test_a_folder_that_cannot_be_written_is_the_disks_error(tmp_path):
     assert server.asked == []
 
 
-def test_two_at_once_download_once_and_both_see_how_far_it_is(tmp_path, capsys, monkeypatch):
+def test_two_at_once_download_once_and_both_see_how_far_it_is(tmp_path, monkeypatch):
     """Threads, whose locks exclude each other as those of processes do: each opens the file itself."""
     monkeypatch.setattr(byte_progress, "PATIENCE", 0)
+    monkeypatch.setattr(sys, "stdout", printed := io.StringIO())  # capsys loses what is printed while it is read
     path = tmp_path / "file"
     with serve({"/file": CONTENT}) as server:
         server.go_on.clear()
@@ -75,7 +79,8 @@ def test_two_at_once_download_once_and_both_see_how_far_it_is(tmp_path, capsys, 
         out = ""
         while not ("waiting for another process to download file: 0." in out and "\nfile: 0.1 of 0.5 MB" in out):
             assert all(thread.is_alive() for thread in both), out
-            out += capsys.readouterr().out
+            time.sleep(0.01)
+            out = printed.getvalue()
         assert not path.exists()
         server.go_on.set()
         for thread in both:

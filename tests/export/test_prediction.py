@@ -13,7 +13,6 @@ import zlib
 import numpy as np
 import pytest
 import tensorflow as tf
-import warm
 from finished_run import finish
 from PIL import Image
 
@@ -223,7 +222,7 @@ def test_batch_sizes_in_python(run_dir):
 def test_from_a_shell_into_a_pipe_that_closes(run_dir, folder):
     """Nothing but the rows comes out, and `| head -1` is no traceback."""
     many = [str(folder / "0.PNG")] * 1000  # more than a pipe holds
-    words = [*warm.python(), "-m", "tfxfer", "predict", str(run_dir), *many]
+    words = [sys.executable, "-m", "tfxfer", "predict", str(run_dir), *many]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert "class_name" in json.loads(process.stdout.readline())
     process.stdout.close()

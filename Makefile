@@ -1,5 +1,5 @@
 # make demo: install what the quickstart needs into .venv, run it, say where its report is.
-# make test: install what the tests need into .venv as well, run them. make check: the part that answers in two minutes.
+# make test: install what the tests need into .venv as well, run them. make check: their quicker part.
 # make test-numerical: the tests of numbers with TensorFlow's other arithmetic, oneDNN off where it is on by itself.
 # make test-matrix: all tests with the oldest TensorFlow that setup.cfg allows, with the newest of all, and as in Colab.
 PYTHON ?= python3
@@ -27,7 +27,7 @@ test: .venv/installed browser
 	.venv/$(PYTEST)
 
 check: .venv/installed
-	.venv/$(PYTEST) -m "not slow" --ignore tests/recipes --ignore tests/benchmarks --ignore tests/robustness --ignore tests/report
+	.venv/$(PYTEST) --ignore tests/recipes --ignore tests/benchmarks --ignore tests/robustness --ignore tests/report
 
 # TensorFlow uses oneDNN by itself where the CPU has AVX-512.
 test-numerical: .venv/installed

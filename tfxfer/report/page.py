@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from tfxfer.report import charts, fonts, plotly_charts
 from tfxfer.report.charts import Heat, Panel, Panels
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'`<>()\\,;]*", re.IGNORECASE)
 _ASSETS = resources.files("tfxfer.report") / "assets"
 # With this policy the browser itself makes sure that the page fetches nothing and sends nothing.
 _POLICY = (
@@ -45,7 +47,7 @@ def heading(text: str) -> str:
 
 def note(text: str) -> str:
     """A paragraph in small print."""
-    return f'<p class="note">{html.escape(text)}</p>'
+    return f'<p class="note">{_text(text)}</p>'
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple]) -> str:
@@ -53,7 +55,7 @@ def table(head: tuple[str, ...], rows: Sequence[tuple]) -> str:
 
     def line(cells: Iterable[object], tag: str) -> str:
         kinds = [' class="published"' if name.startswith("published") else "" for name in head]
-        return "<tr>" + "".join(f"<{tag}{k}>{html.escape(str(c))}</{tag}>" for c, k in zip(cells, kinds)) + "</tr>"
+        return "<tr>" + "".join(f"<{tag}{k}>{_text(c)}</{tag}>" for c, k in zip(cells, kinds)) + "</tr>"
 
     body = "".join(line(row, "td") for row in rows)
     return f'<div class="table"><table><thead>{line(head, "th")}</thead><tbody>{body}</tbody></table></div>'
@@ -100,6 +102,11 @@ def save(folder: Path, name: str, figure: Figure) -> bytes:
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.png").write_bytes(file.getvalue())
     return file.getvalue()
+
+
+def _text(value: object) -> str:
+    """A value as HTML; run.json has the addresses in it, because a report names no other host."""
+    return html.escape(_ADDRESS.sub("an address that run.json names", str(value)))
 
 
 def _plot(panel: Panel | Heat) -> dict:

@@ -1,6 +1,5 @@
 """Tables of metrics, with published values beside them and the uncertainty of accuracies."""
 
-import re
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -78,12 +77,8 @@ def uncertainty(run: Loaded, names: Collection[str], keys: Collection[str]) -> l
 
 
 def left_out(run: Loaded) -> list[str]:
-    """Notes on the parts that were not available, and why; a report names no other host, run.json has the addresses."""
-    reasons = {
-        name: re.sub(r"[a-z]+://[^\s,;)]+", "an address that run.json names", reason)
-        for name, reason in run.facts.get("left_out", {}).items()
-    }
-    return [page.note(f"Left out: {name}. {reason}") for name, reason in reasons.items()]
+    """Notes on the parts that were not available, and why."""
+    return [page.note(f"Left out: {name}. {reason}") for name, reason in run.facts.get("left_out", {}).items()]
 
 
 def published_note(run: Loaded) -> list[str]:

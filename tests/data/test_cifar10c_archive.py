@@ -45,7 +45,7 @@ def packed(extra: dict[str, bytes] | None = None, leave_out: str = "") -> bytes:
 @pytest.fixture
 def published(monkeypatch):
     """Makes an archive the published one: its size and sha256 are TFDS's, its address is the server's."""
-    monkeypatch.setattr(cifar10c, "N", N)
+    monkeypatch.setattr(cifar10c, "TEST_IMAGES", N)
     monkeypatch.setattr(cifar10c, "SHAPE", (5 * N, 32, 32, 3))
 
     def publish(content: bytes, url: str) -> None:

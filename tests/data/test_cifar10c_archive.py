@@ -116,6 +116,6 @@ def test_a_server_that_refuses_is_one_line_with_status_url_and_a_call(tmp_path, 
     assert str(caught.value) == (
         "cifar10_corrupted is not on this machine and could not be downloaded "
         f"({server.url}/CIFAR-10-C.tar: HTTP status 403 Forbidden): put CIFAR-10-C.tar in {home}, or give a folder "
-        "that contains gaussian_noise.npy and the others with --data-dir, or use --dataset digits, which is bundled; this "
-        'works offline: data.load("mnist_sample")'
+        "that contains gaussian_noise.npy and the others with --data-dir, or use --dataset digits, which is bundled; "
+        'this works offline: data.load("mnist_sample")'
     )

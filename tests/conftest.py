@@ -119,22 +119,13 @@ def pytest_configure(config):
         warm.python()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def warm_reloads():
-    """Exported files are reloaded by warm processes; a test that needs `cold_reloads` starts them cold."""
-
-    class Words:
-        def __iter__(self):  # so that the first reload starts the process that others are forked from
-            return iter(warm.python())
-
+@pytest.fixture(scope="module", autouse=True)
+def warm_reloads(request):
+    """What recipes export is reloaded by warm processes; in all other tests, as for users, by fresh ones."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parity, "PYTHON", Words())
+        if "recipes" in request.path.parts:
+            patch.setattr(parity, "PYTHON", warm.python())
         yield
-
-
-@pytest.fixture
-def cold_reloads(monkeypatch):
-    monkeypatch.setattr(parity, "PYTHON", (sys.executable, "-P"))
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,8 @@ and matplotlib. `python()` gives words that stand for `sys.executable` in a comm
 directory, pipes, exit code and signals are those of an ordinary process, and killing it kills what it stands for.
 
 What is read during these imports (TF_ENABLE_ONEDNN_OPTS, TF_CPP_MIN_LOG_LEVEL, KERAS_HOME, PYTHON...) is as it was when
-the tests started. A test of start-up, of such a variable, or in a namespace of its own starts `sys.executable` itself.
+the tests started, and layers of tfxfer's own are known to Keras. A test of start-up and its messages, of what a fresh
+process knows, of such a variable, or in a namespace of its own starts `sys.executable` itself.
 """
 
 import atexit
@@ -22,10 +23,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import types
 
 PLACE = "TFXFER_TESTS_WARM"
-FLAGS = {"-P"}  # of Python's, the only ones that make no difference here
 IMPORTS = """
 tensorflow keras numpy scipy.stats h5py PIL.Image rich.progress typer matplotlib.pyplot plotly.graph_objects
 sklearn.ensemble sklearn.linear_model sklearn.manifold sklearn.metrics sklearn.neighbors sklearn.svm sklearnex
@@ -59,6 +60,7 @@ def start() -> str:
     while not os.path.exists(place):
         if server.poll() is not None:
             raise RuntimeError("the warm process ended at its start")
+        time.sleep(0.01)
     os.environ[PLACE] = place
     return place
 
@@ -135,9 +137,8 @@ def run(words: list[str], environment: dict[str, str], folder: str) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    while words[0] in FLAGS:
-        words = words[1:]
-    first, *rest = words
+    safe = words[0] == "-P"  # the script's own folder is not searched
+    first, *rest = words[1:] if safe else words
     own = os.path.dirname(__file__)
     sys.path[:] = [path for path in sys.path if path != own]
     sys.path[:0] = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", *sys.path)]
@@ -153,8 +154,8 @@ def run(words: list[str], environment: dict[str, str], folder: str) -> None:
     elif first.startswith("-"):
         raise ValueError(f"{first}: a process with this flag has to start cold")
     else:
-        sys.argv = list(words)
-        sys.path.insert(0, os.path.dirname(first))
+        sys.argv = [first, *rest]
+        sys.path[:0] = [] if safe else [os.path.dirname(first)]
         runpy.run_path(first, run_name="__main__")
 
 

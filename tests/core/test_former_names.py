@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-import warm
 
 from tfxfer.core import former_names
 
@@ -38,7 +37,7 @@ assert Twin is data.Twin is data.CorruptedCopy
 
 
 def test_as_folder_is_the_command_make_folder(tmp_path):
-    words = [*warm.python(), "-m", "tfxfer.as_folder", "--dataset", "digits", "--images", "2"]
+    words = [sys.executable, "-m", "tfxfer.as_folder", "--dataset", "digits", "--images", "2"]
     words += ["--folder", str(tmp_path / "out")]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
+import sys
 import zipfile
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import warm
 
 from tfxfer import data, export, model
 from tfxfer.core.errors import InputError
@@ -30,7 +30,7 @@ def saved(tmp_path_factory):
 
 
 def run(program: str, *arguments: object) -> str:
-    command = [*warm.python(), "-c", program, *map(str, arguments)]
+    command = [sys.executable, "-c", program, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

@@ -159,10 +159,12 @@ def test_an_interrupted_grid_goes_on_from_the_cache(pictures, monkeypatch, tmp_p
 
     monkeypatch.setattr(inference.Forward, "over", counted)
     with pytest.raises(KeyboardInterrupt):
-        grid(corruption_grid.CachedFeatures(net, 50, "auto", None))
-    first = grid(corruption_grid.CachedFeatures(net, 50, "auto", None))
+        grid(corruption_grid.CachedFeatures(net, 50, "auto", strategy=None, engine="auto"))
+    first = grid(corruption_grid.CachedFeatures(net, 50, "auto", strategy=None, engine="auto"))
     assert len(calls) == 4 + 7  # three of the ten cells were done
-    assert grid(corruption_grid.CachedFeatures(net, 50, "auto", None)) == first  # and now all are
+    assert (
+        grid(corruption_grid.CachedFeatures(net, 50, "auto", strategy=None, engine="auto")) == first
+    )  # and now all are
     mean = f"mean accuracy: {first['mean_15']:.4f} over the benchmark's 15, {first['mean_19']:.4f} over all 19"
     assert f"{mean} (frost uses generated textures" in capsys.readouterr().out
     assert set(first) == {f"{name}_{s}" for name in ("fog", "contrast") for s in range(1, 6)} | {"mean_15", "mean_19"}
@@ -172,14 +174,14 @@ def test_a_prefix_that_does_not_fit_is_computed_each_time(pictures, monkeypatch,
     monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
     net = model.build("cnn", pictures, weights="none")
     model.unfreeze_last(net, "dense")
-    kept = corruption_grid.CachedFeatures(net, 10**9, "auto", None)
+    kept = corruption_grid.CachedFeatures(net, 10**9, "auto", strategy=None, engine="auto")
     assert kept.cut is None
     given = kept(pictures.test)
-    other = corruption_grid.CachedFeatures(net, 100, "auto", None)(pictures.test)
+    other = corruption_grid.CachedFeatures(net, 100, "auto", strategy=None, engine="auto")(pictures.test)
     np.testing.assert_allclose(given["logits"][:], other["logits"], atol=1e-5)
     net.get_layer("logits").kernel.assign_add(np.ones((128, 10)) * np.arange(10))
     expected = features.extract(net, pictures.test, ("logits",))["logits"]
-    for look in (kept, corruption_grid.CachedFeatures(net, 100, "off", None)):
+    for look in (kept, corruption_grid.CachedFeatures(net, 100, "off", strategy=None, engine="auto")):
         np.testing.assert_allclose(look(pictures.test)["logits"][:], expected, rtol=1e-4, atol=1e-4)
 
 

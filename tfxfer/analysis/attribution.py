@@ -13,7 +13,7 @@ from tfxfer.analysis.feature_map_layers import layer_to_explain
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.features import inference
-from tfxfer.model import adapters
+from tfxfer.model import adapters, folding
 
 METHODS = ("gradcam", "gradcam++", "layercam")
 METHOD = "layercam"  # by default
@@ -81,15 +81,14 @@ class Explainer:
         self.copy = keras.models.clone_model(part, input_tensors=keras.Input(net.input_shape[1:], dtype="float32"))
         self.copy.set_weights(part.get_weights())
         # not Model.predict, which compiles with XLA: ten times as slow for convolutions on CPUs
-        signature = [tf.TensorSpec((None, *net.input_shape[1:]), tf.float32)]
-        forward = tf.function(lambda batch: tf.nn.softmax(self.copy(batch, training=False)), input_signature=signature)
-        self._forward = forward.get_concrete_function()  # TensorFlow warns if one line makes many tf.functions
+        self._forward = folding.Forward(self.copy, activation=tf.nn.softmax)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """The network's softmax for images, uint8 (n, *input shape): float32 (n, classes)."""
         starts = range(0, len(images), self.size)
         batches = (tf.constant(images[first : first + self.size].astype(np.float32)) for first in starts)
-        return np.concatenate([self._forward(batch).numpy() for batch in batches])
+        forward = self._forward.current()
+        return np.concatenate([forward(batch).numpy() for batch in batches])
 
     def maps(self, images: np.ndarray, classes: np.ndarray, method: str, layer: str) -> np.ndarray:
         """What `explain` returns for these classes (n,), without its checks."""

@@ -35,6 +35,7 @@ def extract(
     batch_size: int | None = None,
     strategy: tf.distribute.Strategy | None = None,
     out: str | Path | Store | None = None,
+    engine: str = "auto",
 ) -> Bank:
     """Runs images through a network in inference mode and collects the outputs of the named layers.
 
@@ -53,13 +54,16 @@ def extract(
         batch_size: images per batch; by default what suits the network and the device.
         strategy: distributes each batch over its replicas; every worker gets the whole bank, in the data set's order.
         out: a folder for the shards, which `Bank.load` reads again, or a `Store`, such as the cache, `Store()`.
+        engine: what computes them on a CPU: "tensorflow", "onnxruntime" (with the extra `onnx`) or "auto", the one that
+            needs less time for these images, see `engines.choose`. Shards are known by it, too; with "auto" those of
+            either engine are taken.
 
     Returns:
         A bank with, for each layer, float32 (n, ...) features (uint8 for "image"), and labels and ids, int64 (n,).
 
     Raises:
-        InputError: a layer is unknown, the images are not uint8 (floats in [0, 1] would silently become 0) or have
-            another shape than the network takes, there are none, or the disk has no room.
+        InputError: a layer or the engine is unknown, the images are not uint8 (floats in [0, 1] would silently become
+            0) or have another shape than the network takes, there are none, or the disk has no room.
 
     Example:
         >>> from tfxfer import data, features, model
@@ -69,7 +73,7 @@ def extract(
         >>> bank["embedding"].shape, bank["logits"].shape, bank.labels.shape
         ((10, 128), (10, 10), (10,))
     """
-    return Extractor(net, layers, batch_size=batch_size, strategy=strategy)(dataset, limit, out)
+    return Extractor(net, layers, batch_size=batch_size, strategy=strategy, engine=engine)(dataset, limit, out)
 
 
 class Extractor:
@@ -85,15 +89,16 @@ class Extractor:
         *,
         batch_size: int | None = None,
         strategy: tf.distribute.Strategy | None = None,
+        engine: str = "auto",
     ):
         if unknown := [name for name in layers if name not in {layer.name for layer in net.layers}]:
             raise InputError(
                 f"{net.name} has no layer {', '.join(unknown)}; the last are {[x.name for x in net.layers[-5:]]}"
             )
         self.net, self.layers, self.strategy = net, list(layers), strategy
-        self._traced: inference.Forward | None = None
         self.tapped = keras.Model(net.input, {name: net.get_layer(name).output for name in layers})
         self.batch_size = batch_size or inference.images_per_batch(self.tapped)
+        self._forward = inference.Forward(self.tapped, strategy, batch_size=self.batch_size, engine=engine)
         self.specs = {
             f"value/{name}": (tuple(x.shape[1:]), np.dtype(tf.as_dtype(x.dtype).as_numpy_dtype))
             for name, x in self.tapped.output.items()
@@ -135,8 +140,8 @@ class Extractor:
         rows = self.batch_size * per_shard
         sizes = [min(rows, n - first) for first in range(0, n, rows)]
         graphs = [frozen_prefix.identity(self.net, self.net.get_layer(name).output) for name in self.layers]
-        facts = [(examples.fingerprint, examples.name, examples.split), self.layers, graphs, rows]
-        keys = [hashlib.sha256(repr([*facts, i, size]).encode()).hexdigest() for i, size in enumerate(sizes)]
+        facts = [(examples.fingerprint, examples.name, examples.split), self.layers, graphs, rows, inference.REVISION]
+        keys = self._keys(store, facts, sizes)
         about = {"model": self.net.name, "layer": ", ".join(self.layers), "data": examples.name}
         about["split"] = examples.split
         compute = functools.partial(self._compute, examples.dataset)
@@ -146,17 +151,23 @@ class Extractor:
                 beside.write_text(json.dumps(about | {"rows": n, "shards": keys}, indent=1) + "\n")
         return stack(shards)
 
+    def _keys(self, store: Store, facts: list, sizes: list[int]) -> list[str]:
+        """The shards' keys: those of an engine that has computed all of them, or of the one that will."""
+        auto = self._forward.engine == "auto"
+        keys: list[str] = []
+        for engine in ("tensorflow", "onnxruntime") if auto else ():
+            keys = [hashlib.sha256(repr([*facts, engine, *shard]).encode()).hexdigest() for shard in enumerate(sizes)]
+            if all(store.open(key) is not None for key in keys):
+                return keys
+        engine = self._forward.choose(sum(sizes))
+        return [hashlib.sha256(repr([*facts, engine, *shard]).encode()).hexdigest() for shard in enumerate(sizes)]
+
     def _compute(self, examples, first: int, number: int | None) -> Iterator[dict[str, np.ndarray]]:
         batches = examples.batch(self.batch_size).skip(first)
         batches = batches if number is None else batches.take(number)
-        for found in self._forward().over(batching.steady(batches.prefetch(2)), f"features of {self.net.name}"):
+        for found in self._forward.over(batching.steady(batches.prefetch(2)), f"features of {self.net.name}"):
             facts = {"labels": found.pop("label").astype(np.int64), "ids": found.pop("id").astype(np.int64)}
             yield {f"value/{name}": value for name, value in found.items()} | facts
-
-    def _forward(self) -> inference.Forward:
-        if self._traced is None or self.strategy is not None:  # a strategy's replicas have copies of the weights
-            self._traced = inference.Forward(self.tapped, self.strategy, batch_size=self.batch_size)
-        return self._traced
 
 
 def _in_memory(batches: Iterator[dict[str, np.ndarray]]) -> Bank:

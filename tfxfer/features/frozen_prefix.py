@@ -93,6 +93,17 @@ def tail(net: keras.Model, cut: Frontier) -> keras.Model:
     return keras.Model(tensors if len(tensors) > 1 else tensors[0], net.output, name=f"{net.name}_tail")
 
 
+def parts(net: keras.Model) -> tuple[keras.Model | None, keras.Model]:
+    """A whole network as two models that share its layers: what is frozen before all that trains, augmentation
+    included, and what comes behind it. Without frozen layers, or for a tail, None and the model itself."""
+    names = {layer.name for layer in net.layers}
+    cut = frontier(net, views=1) if {"scaled", "embedding"} <= names else None
+    if cut is None or not cut.frozen:
+        return None, net
+    tensors = list(cut.tensors.values())
+    return keras.Model(net.input, tensors if len(tensors) > 1 else tensors[0]), tail(net, cut)
+
+
 def identity(net: keras.Model, tensor: keras.KerasTensor) -> str:
     """sha256 of everything that leads from the image to a tensor: layers, settings, weights and precision."""
     part = keras.Model(net.input, tensor, name="prefix")

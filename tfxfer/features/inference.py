@@ -11,19 +11,26 @@ import tensorflow as tf
 from rich.progress import track
 
 from tfxfer.core import distribute
+from tfxfer.features import engines
+from tfxfer.model import folding
 
 BATCH_SIZE = 256
+REVISION = "folded 1"  # part of the name under which outputs are kept: changes when their rounding does
 _CARRIERS = {tf.uint8: tf.int32, tf.bfloat16: tf.float32}  # dtypes that workers cannot exchange, and what holds them
 
 
 class Forward:
-    """A model's forward pass, traced once.
+    """A model's forward pass on folded weights (`model.folding`), traced once, and again when the weights have changed.
 
     Args:
         model: uint8 images (batch, height, width, channels) -> dict of tensors (batch, ...).
         strategy: each replica computes its part of every batch; all parts are gathered on every worker.
         training: the mode in which layers are called.
         batch_size: the most examples in a batch.
+        engine: what computes it, one of `engines.ENGINES`.
+
+    Raises:
+        InputError: the engine is unknown, or cannot run here.
     """
 
     def __init__(
@@ -33,12 +40,26 @@ class Forward:
         *,
         training: bool = False,
         batch_size: int = BATCH_SIZE,
+        engine: str = "tensorflow",
     ):
-        self.strategy, self.batch_size = strategy, batch_size
-        local = self.model = distribute.mirror(model, strategy)  # kept, for functions do not keep variables alive
-        signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
-        forward = tf.function(lambda images: local(images, training=training), input_signature=[signature])
-        self.forward = forward.get_concrete_function()  # TensorFlow warns of many functions from one line of code
+        engines.check(engine)
+        self.model, self.strategy, self.batch_size, self.engine = model, strategy, batch_size, engine
+        self._forward = folding.Forward(model, training=training)
+        self._traced: Callable | None = None  # the function and the number of images for which an engine was chosen
+        self._images = 0
+        self._chosen: tuple[str, engines.Function] | None = None
+
+    def choose(self, images: int) -> str:
+        """Resolves "auto" for so many images, see `engines.choose`: the name of the engine that will compute them."""
+        return self._choose(images)[0]
+
+    def _choose(self, images: int) -> tuple[str, engines.Function]:
+        traced = self._forward.current()
+        if self._chosen is None or traced is not self._traced or images > self._images:
+            job = self.model, traced, self.batch_size, images
+            self._chosen = engines.choose(self.engine, *job, self.strategy, self._forward.training)
+            self._traced, self._images = traced, images
+        return self._chosen
 
     def over(self, batches: tf.data.Dataset, what: str = "features") -> Iterator[dict[str, np.ndarray]]:
         """Yields, batch by batch in the data set's order, the model's outputs with the examples' labels and ids.
@@ -48,15 +69,16 @@ class Forward:
             what: the title of the progress bar.
         """
         steps = int(batches.cardinality())
+        _, forward = self._choose(steps * self.batch_size)
         total, quiet = steps if steps >= 0 else None, not sys.stdout.isatty()
         if self.strategy is None:
             for batch in track(batches, what, total=total, transient=True, disable=quiet):
-                outputs = self.forward(batch["image"]) | {"label": batch["label"], "id": batch["id"]}
+                outputs = forward(batch["image"]) | {"label": batch["label"], "id": batch["id"]}
                 yield {name: value.numpy() for name, value in outputs.items()}
             return
         strategy = self.strategy
         parts = distribute.distribute(strategy, batches, lambda batch, weight: (batch, weight), self.batch_size)
-        gather = tf.function(functools.partial(self._gather, strategy), input_signature=[parts.element_spec])
+        gather = tf.function(functools.partial(_gather, strategy, forward), input_signature=[parts.element_spec])
         together = gather.get_concrete_function()
         for element in track(parts, what, total=total, transient=True, disable=quiet):
             with distribute.watch(strategy):
@@ -64,16 +86,17 @@ class Forward:
             real = values.pop("weight") > 0
             yield values if real.all() else {name: value[real] for name, value in values.items()}
 
-    def _gather(self, strategy: tf.distribute.Strategy, element: tf.Tensor) -> dict[str, tf.Tensor]:
-        kinds: dict[str, tf.DType] = {}
 
-        def compute(batch, weight):
-            outputs = self.forward(batch["image"]) | {"label": batch["label"], "id": batch["id"], "weight": weight}
-            kinds.update({name: value.dtype for name, value in outputs.items()})
-            return {name: tf.cast(value, _CARRIERS.get(value.dtype, value.dtype)) for name, value in outputs.items()}
+def _gather(strategy: tf.distribute.Strategy, forward: Callable, element: tf.Tensor) -> dict[str, tf.Tensor]:
+    kinds: dict[str, tf.DType] = {}
 
-        parts = strategy.run(compute, element)
-        return {name: tf.cast(strategy.gather(value, axis=0), kinds[name]) for name, value in parts.items()}
+    def compute(batch, weight):
+        outputs = forward(batch["image"]) | {"label": batch["label"], "id": batch["id"], "weight": weight}
+        kinds.update({name: value.dtype for name, value in outputs.items()})
+        return {name: tf.cast(value, _CARRIERS.get(value.dtype, value.dtype)) for name, value in outputs.items()}
+
+    parts = strategy.run(compute, element)
+    return {name: tf.cast(strategy.gather(value, axis=0), kinds[name]) for name, value in parts.items()}
 
 
 def images_per_batch(model: keras.Model, most: int = BATCH_SIZE) -> int:
@@ -91,7 +114,7 @@ def images_per_batch(model: keras.Model, most: int = BATCH_SIZE) -> int:
 def predictor(
     model: keras.Model, activation: Callable[[tf.Tensor], tf.Tensor] = tf.nn.softmax
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from images to what a model gives for them in inference mode, batch by batch.
+    """A function from images to what a model gives for them in inference mode, on folded weights, batch by batch.
 
     Args:
         model: uint8 images (batch, height, width, channels) -> one tensor (batch, ...), such as logits.
@@ -100,11 +123,11 @@ def predictor(
     Returns:
         A function, uint8 (n, height, width, channels) -> (n, ...).
     """
-    forward = tf.function(lambda images: activation(model(images, training=False)), reduce_retracing=True)
-    size = images_per_batch(model)
+    forward, size = folding.Forward(model, activation=activation), images_per_batch(model)
 
     def predict(images: np.ndarray) -> np.ndarray:
+        traced = forward.current()
         batches = [images[first : first + size] for first in range(0, len(images), size)]
-        return np.concatenate([forward(tf.constant(batch)).numpy() for batch in batches])
+        return np.concatenate([traced(tf.constant(batch)).numpy() for batch in batches])
 
     return predict

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfxfer.features import frozen_prefix, inference
 from tfxfer.features.bank import Bank
+from tfxfer.model import folding
 
 
 class TailForward:
@@ -25,12 +26,14 @@ class TailForward:
         self.inputs = list(tensors)
         self.layers, self.later = list(layers), [name for name in layers if name not in tensors]
         self.tail = keras.Model(list(tensors.values()), {name: net.get_layer(name).output for name in self.later})
-        self._forward = tf.function(lambda values: self.tail(values, training=False), reduce_retracing=True)
+        self._forward = folding.Forward(self.tail)
 
     def __call__(self, bank: Bank) -> Bank:
         """Computes features of `layers` from a bank that has those of the frontier, batch by batch."""
         size = inference.images_per_batch(self.tail)
         batches = [slice(first, first + size) for first in range(0, len(bank), size)]
-        parts = [self._forward([tf.constant(bank[name][rows]) for name in self.inputs]) for rows in batches]
-        values = {name: np.concatenate([part[name] for part in parts]) for name in self.later}
-        return Bank(values | {name: bank[name] for name in self.layers if name in self.inputs}, bank.labels, bank.ids)
+        forward = self._forward.current()
+        values = ([tf.constant(bank[name][rows]) for name in self.inputs] for rows in batches)
+        parts = [forward(batch if len(batch) > 1 else batch[0]) for batch in values]
+        found = {name: np.concatenate([part[name] for part in parts]) for name in self.later}
+        return Bank(found | {name: bank[name] for name in self.layers if name in self.inputs}, bank.labels, bank.ids)

@@ -79,7 +79,7 @@ def main(
     run.facts |= shift_study.describe(copy, corrupted)
     schedule = {"schedule": "constant" if chosen.published else "cosine"}
     with run.phase("features"):
-        banks = feature_sets.gather(net, clean["tfxfer"], 0, chosen.cache, run.strategy)
+        banks = feature_sets.gather(net, clean["tfxfer"], 0, chosen.cache, **run.inference)
     with run.phase("training_head"):
         options = run.training("head") | schedule | {"cache": feature_sets.activations(net, banks)}
         histories = {"head": train.fit(net, whole, chosen.epochs, chosen.learning_rate, **options)}

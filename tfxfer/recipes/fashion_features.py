@@ -47,7 +47,7 @@ def main(
         depths |= {"last_layer": (0, chosen.epochs)} if feature_sets.learned(net) else {}
         depths |= {"tuned": (unfreeze, tune_epochs)} if name in tuned else {}
         with run.phase(f"features_{name}"):
-            banks = feature_sets.gather(net, splits, unfreeze if name in tuned else 0, chosen.cache, run.strategy)
+            banks = feature_sets.gather(net, splits, unfreeze if name in tuned else 0, chosen.cache, **run.inference)
         with run.phase(f"classifiers_{name}"):
             run.note(name, feature_measures.classify(banks, methods, chosen.seed))
         if not depths:

@@ -49,7 +49,7 @@ def main(run: Run, unfreeze: Unfreeze = 10) -> None:
 
     def study(when, bank):
         with run.phase(f"study_{when}"):
-            known = features.extract(net, splits.train, limit=PROBE_IMAGES, strategy=run.strategy)
+            known = features.extract(net, splits.train, limit=PROBE_IMAGES, **run.inference)
             arrays = (known["embedding"], known.labels, bank["embedding"], bank.labels)
             metrics, points = analysis.separation(*arrays, chosen.seed)
             run.note(when, metrics)
@@ -58,7 +58,7 @@ def main(run: Run, unfreeze: Unfreeze = 10) -> None:
         return known
 
     with run.phase("features_before"):
-        before = features.extract(net, splits.test, limit=FEATURE_IMAGES, strategy=run.strategy)
+        before = features.extract(net, splits.test, limit=FEATURE_IMAGES, **run.inference)
     known = study("before", before)
     with run.phase("study_data"):
         run.add(run_artifacts.study(splits, known, chosen.seed))
@@ -67,7 +67,7 @@ def main(run: Run, unfreeze: Unfreeze = 10) -> None:
         history = train.fit(net, splits, chosen.epochs, chosen.learning_rate, **options)
     run.save_model(net, history)
     with run.phase("features_after"):
-        tested = features.extract(net, splits.test, ("embedding", "logits"), strategy=run.strategy)
+        tested = features.extract(net, splits.test, ("embedding", "logits"), **run.inference)
     run.note("test", {"accuracy": analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))})
     study("after", tested[:FEATURE_IMAGES])
     run.facts["sections"] = ["projections", "layers", "training", "predictions", "saliency", "dataset"]

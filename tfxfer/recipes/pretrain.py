@@ -35,7 +35,7 @@ def main(run: Run) -> None:
     run.save_model(net, history)
     model.save_backbone(net, run.dir / "backbone.weights.h5")
     with run.phase("test"):
-        tested = features.extract(net, splits.test, ("logits",), strategy=run.strategy)
+        tested = features.extract(net, splits.test, ("logits",), **run.inference)
     run.note("test", {"accuracy": analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))})
     run.facts["sections"] = ["projections", "training", "predictions", "saliency"]
     run.finish(net, splits, tested)

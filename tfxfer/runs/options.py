@@ -129,6 +129,13 @@ Precision = Annotated[
     str,
     Option("Precision of the backbone: float32, bfloat16, float16, or auto, which times two.", check=_precision),
 ]
+Engine = Annotated[
+    str,
+    Option(
+        "What computes frozen layers on a CPU: tensorflow, onnxruntime (extra onnx), or auto, which times both.",
+        check=one_of("auto", "tensorflow", "onnxruntime"),
+    ),
+]
 Jit = Annotated[
     str,
     Option("Compile training steps with XLA: on, off, or auto (on a GPU or TPU).", check=one_of("auto", "on", "off")),
@@ -175,6 +182,7 @@ class Options:
     views: Views = _NOT_OFFERED
     strategy: Strategy = "none"
     precision: Precision = "float32"
+    engine: Engine = "auto"
     jit: Jit = "auto"
     explain_size: ExplainSize = _NOT_OFFERED
     resume: Resume = None

@@ -55,6 +55,7 @@ def sweep(
     views: int = 0,
     strategy: str | tf.distribute.Strategy | None = None,
     precision: str = "float32",
+    engine: str = "auto",
     checkpoint_dir: str | Path | None = None,
     measure: Callable[[keras.Model], dict[str, float]] | None = None,
     **options: Any,
@@ -70,7 +71,7 @@ def sweep(
         train_batch_norm: whether batch normalisation in the unfrozen layers trains.
         measure: called with the network as each depth leaves it; the figures that it returns join the row.
             `recipes.shared.feature_measures.collapse_of` makes such a function for neural collapse.
-        cache, cache_dtype, views, strategy, precision: as `fit` takes them, the same for all depths.
+        cache, cache_dtype, views, strategy, precision, engine: as `fit` takes them, the same for all depths.
         checkpoint_dir: folder for checkpoints, with a folder inside for each depth.
         options: further options of `fit`.
 
@@ -98,6 +99,7 @@ def sweep(
         seed=options.get("seed", 0),
         strategy=strategy,
         precision=precision,
+        engine=engine,
     )
     shared_seconds = time.perf_counter() - started
     start = model.values(net)
@@ -116,6 +118,7 @@ def sweep(
             views=views,
             strategy=strategy,
             precision=precision,
+            engine=engine,
             checkpoint_dir=_inside(checkpoint_dir, f"depth-{depth}"),
             **options,
         )
@@ -149,6 +152,7 @@ def _shared_activations(
     seed: int,
     strategy: tf.distribute.Strategy | None,
     precision: str,
+    engine: str,
 ) -> Activations | None:
     """The activations at the frontiers of all depths, from one pass; None if there are none, or no room for them."""
     activation_cache.check_mode(cache, views)
@@ -160,7 +164,8 @@ def _shared_activations(
     model.unfreeze_last(net, 0)  # every layer of the pass is in inference mode
     if cache == "off" or not tensors:
         return None
-    options: dict[str, Any] = {"views": views, "seed": seed, "dtype": cache_dtype, "strategy": strategy}
+    options: dict[str, Any] = {"views": views, "seed": seed, "dtype": cache_dtype}
+    options |= {"strategy": strategy, "engine": engine}
     with precisions.compute(net, precision), distribute.watch(strategy):
         return activation_cache.compute(net, tensors, splits, cache, **options)
 

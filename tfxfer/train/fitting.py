@@ -4,6 +4,7 @@ import functools
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -48,6 +49,7 @@ def fit(
     strategy: str | tf.distribute.Strategy | None = None,
     precision: str = "float32",
     jit: str = "auto",
+    engine: str = "auto",
     checkpoint_dir: str | Path | None = None,
 ) -> History:
     """Trains what is trainable in `net` with cross-entropy, and validates after each epoch.
@@ -88,6 +90,7 @@ def fit(
             in its scope; `net` gets the weights after each epoch.
         precision: "float32", "bfloat16", "float16" (with loss scaling) or "auto", see `precision.choose`.
         jit: "on", "off" or "auto": whether XLA compiles the steps, see `compilation.choose`.
+        engine: "tensorflow", "onnxruntime" or "auto": what computes the cached activations, see `engines.choose`.
         checkpoint_dir: folder for checkpoints; training continues from a checkpoint that is there already.
 
     Returns:
@@ -138,10 +141,11 @@ def fit(
         raise InputError("the optimizer averages weights (use_ema), which validation does not see: set keep='last'")
     weights = weighting.class_weights(class_weights, splits.rows["train"].labels, len(splits.classes))
     digests = model.frozen_digests(net)
-    record = Path(checkpoint_dir, "precision.json") if checkpoint_dir else None
-    chosen, times = precisions.choose(net, splits, batch_size, precision, strategy, jit=jit, record=record)
+    records = [Path(checkpoint_dir, name) if checkpoint_dir else None for name in ("precision.json", "engine")]
+    chosen, times = precisions.choose(net, splits, batch_size, precision, strategy, jit=jit, record=records[0])
     with precisions.compute(net, chosen), distribute.watch(strategy):
-        tail = cut(net, splits, cache, cache_dtype=cache_dtype, views=views, seed=seed, strategy=strategy)
+        options: dict[str, Any] = {"cache_dtype": cache_dtype, "views": views, "seed": seed, "strategy": strategy}
+        tail = cut(net, splits, cache, **options, engine=engine, record=records[1])
         if distribute.is_chief(strategy):
             print(f"activations of {tail.frozen_layers} frozen layers: {tail.cache}", flush=True)
         trained, compiled = distribute.mirror(tail.net, strategy), compilation.choose(tail.net, jit, strategy)

@@ -1,5 +1,6 @@
 """What one training step and one evaluation step do, on one device or on the replicas of a strategy."""
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfxfer.core import distribute
+from tfxfer.features import frozen_prefix
+from tfxfer.model import folding
 from tfxfer.train import compilation, fast_convolution
 
 
@@ -19,7 +22,8 @@ class Steps:
     the examples, float64 (3,): loss, correct predictions, examples.
 
     Args:
-        net: the model; its outputs are logits.
+        net: the model; its outputs are logits. In a whole network, what is frozen before all that trains is computed
+            on folded weights, outside of the gradients.
         optimizer: built for its trainable variables.
         strategy: runs each step on its replicas; None for one device.
         label_smoothing: share of the target that is spread evenly over all classes, in [0, 1).
@@ -37,6 +41,7 @@ class Steps:
         compiled: bool = False,
     ):
         self.net, self.optimizer, self.label_smoothing = net, optimizer, label_smoothing
+        self.prefix, self.tail = frozen_prefix.parts(net)
         self.class_weights, self.compiled = class_weights, compiled
         self.scales_loss = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         self.strategy = distribute.default(strategy)
@@ -58,7 +63,8 @@ class Steps:
         """
         count = tf.constant(steps)
         if step not in self.traced:
-            with fast_convolution.trained_fast(self.net):
+            frozen = folding.folded(self.prefix, step == self._train_step) if self.prefix else contextlib.nullcontext()
+            with fast_convolution.trained_fast(self.tail), frozen:
                 one = compilation.function(step, self.compiled, self.strategy)
                 several = tf.function(functools.partial(self._several, one))
                 self.traced[step] = several.get_concrete_function(iterator, count)
@@ -74,8 +80,9 @@ class Steps:
 
     def _train_step(self, element: tuple) -> tf.Tensor:
         (inputs, labels), weights = element
+        inputs = self.prefix(inputs, training=True) if self.prefix else inputs
         with tf.GradientTape() as tape:
-            logits = self.net(inputs, training=True)
+            logits = self.tail(inputs, training=True)
             losses = self._losses(labels, logits)
             losses *= 1.0 if self.class_weights is None else tf.gather(self.class_weights, labels)
             penalty = self._penalty()
@@ -90,7 +97,8 @@ class Steps:
 
     def _evaluation_step(self, element: tuple) -> tf.Tensor:
         (inputs, labels), weights = element
-        logits = self.net(inputs, training=False)
+        inputs = self.prefix(inputs, training=False) if self.prefix else inputs
+        logits = self.tail(inputs, training=False)
         return _sums(self._losses(labels, logits) + self._penalty(), labels, logits, weights)
 
     def _penalty(self) -> tf.Tensor:

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfxfer.core import batching, distribute
+from tfxfer.core import atomic, batching, distribute
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
-from tfxfer.features import activation_cache, frozen_prefix
+from tfxfer.features import activation_cache, engines, frozen_prefix
 from tfxfer.features.activation_cache import Activations
 
 
@@ -37,8 +38,11 @@ class Tail:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a history records: where the activations are, and how many layers they replace."""
-        return {"cache": self.cache, "frozen_prefix_layers": self.frozen_layers if self.activations else 0}
+        """What a history records: where the activations are, what computed them, how many layers they replace."""
+        if self.activations is None:
+            return {"cache": self.cache, "frozen_prefix_layers": 0}
+        found = {"cache": self.cache, "frozen_prefix_layers": self.frozen_layers}
+        return found | ({"engine": self.activations.engine} if self.activations.engine else {})
 
     def batches(
         self, split: str, batch_size: int, strategy: tf.distribute.Strategy | None = None, **order: Any
@@ -67,6 +71,8 @@ def cut(
     views: int = 0,
     seed: int = 0,
     strategy: tf.distribute.Strategy | None = None,
+    engine: str = "auto",
+    record: Path | None = None,
 ) -> Tail:
     """Cuts a network at the frontier of what trains, and computes the activations there unless they are given.
 
@@ -78,10 +84,13 @@ def cut(
         views: the number of random views of each training image to cache; 0 without augmentation.
         seed: random seed of the views.
         strategy: computes the activations on all of its replicas.
+        engine: what computes the activations, see `engines.choose`.
+        record: a file that holds an earlier choice of the engine, or receives this one.
 
     Raises:
         InputError: an unknown cache, or views of a network without augmentation or without a place for them.
     """
+    engines.check(engine)
     mode = cache if isinstance(cache, str) else "memory"
     activation_cache.check_mode(mode, views)
     frontier = frozen_prefix.frontier(net, views)
@@ -98,8 +107,12 @@ def cut(
     elif isinstance(cache, Activations):
         activations = cache
     else:
-        options: dict[str, Any] = {"views": views, "seed": seed, "dtype": cache_dtype, "strategy": strategy}
+        options: dict[str, Any] = {"views": views, "seed": seed, "dtype": cache_dtype}
+        options |= {"strategy": strategy, "engine": engines.earlier(engine, record, strategy)}
         activations = activation_cache.compute(net, frontier.tensors, splits, mode, **options)
+        if activations and record and distribute.is_chief(strategy):
+            with atomic.file(record) as beside:
+                beside.write_text(activations.engine)
     if activations is None:
         if views:
             raise InputError(f"views {views} need cached activations, and there are none ({reason}): use views 0")

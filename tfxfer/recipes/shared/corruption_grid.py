@@ -1,6 +1,7 @@
 """Accuracy under every corruption at every severity, with the frozen prefix's outputs from the cache."""
 
 import functools
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,14 +25,23 @@ class CachedFeatures:
         net: the network; what is frozen now is the prefix.
         images: the number of images in all; if the prefix's outputs for them would not fit, the whole network runs.
         cache: as for `train.fit`; with "memory" and "off" nothing is kept.
-        strategy: distributes the computation; None for none.
+        strategy, engine: as `features.extract` takes them.
     """
 
-    def __init__(self, net: keras.Model, images: int, cache: str, strategy: tf.distribute.Strategy | None):
+    def __init__(
+        self,
+        net: keras.Model,
+        images: int,
+        cache: str,
+        *,
+        strategy: tf.distribute.Strategy | None,
+        engine: str,
+    ):
         self.store = feature_sets.store(cache, strategy)
-        cut = features.Extractor(net, list(frozen_prefix.frontier(net).tensors), strategy=strategy)
+        options: dict[str, Any] = {"strategy": strategy, "engine": engine}
+        cut = features.Extractor(net, list(frozen_prefix.frontier(net).tensors), **options)
         self.cut = cut if self.store and self.store.fits(images * cut.row_bytes) else None
-        self.whole, self.tail = features.Extractor(net, LAYERS, strategy=strategy), TailForward(net, LAYERS)
+        self.whole, self.tail = features.Extractor(net, LAYERS, **options), TailForward(net, LAYERS)
 
     def __call__(self, examples: Examples | tf.data.Dataset) -> Bank:
         """Returns the embeddings and logits of examples, such as `splits.examples("test")`."""

@@ -15,7 +15,7 @@ from tfxfer.train import History, Sweep
 def judge(run: Run, name: str, net: keras.Model, splits: Splits) -> Bank:
     """Tests a network: bank `<name>` of logits, metric `<name>/accuracy`."""
     with run.phase(f"test_{name}"):
-        bank = run.banks[name] = features.extract(net, splits.test, ("logits",), strategy=run.strategy)
+        bank = run.banks[name] = features.extract(net, splits.test, ("logits",), **run.inference)
     run.note(name, {"accuracy": analysis.metrics.accuracy(bank.labels, predicted(bank))})
     return bank
 

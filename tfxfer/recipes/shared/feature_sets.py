@@ -134,20 +134,27 @@ def store(cache: str, strategy: tf.distribute.Strategy | None) -> Store | None:
     return Store() if cache in ("auto", "disk") and distribute.workers(strategy) == 1 else None
 
 
-def gather(net: keras.Model, splits: Splits, tune: int | str, cache: str, strategy) -> Banks:
+def gather(
+    net: keras.Model,
+    splits: Splits,
+    tune: int | str,
+    cache: str,
+    *,
+    strategy: tf.distribute.Strategy | None,
+    engine: str,
+) -> Banks:
     """Features of every split in one pass: the embedding and, where a tail will be tuned, what it starts from.
 
     Args:
         tune: as `model.unfreeze_last` takes it; 0 where nothing will be.
         cache: "auto" and "disk" keep shards in the cache, for later runs and for this one if it is cut off.
+        strategy, engine: as `features.extract` takes them.
     """
     unfreeze(net, tune)
     layers = list(dict.fromkeys(["embedding", *frozen_prefix.frontier(net).tensors]))
     model.unfreeze_last(net, 0)
-    kept = store(cache, strategy)
-    return {
-        split: features.extract(net, splits.examples(split), layers, strategy=strategy, out=kept) for split in SPLITS
-    }
+    extract = features.Extractor(net, layers, strategy=strategy, engine=engine)
+    return {split: extract(splits.examples(split), out=store(cache, strategy)) for split in SPLITS}
 
 
 def activations(net: keras.Model, banks: Banks) -> Activations:

@@ -79,7 +79,13 @@ class Learner:
         net, options = self.build(name, splits), self.options(fit) | {"seed": seed}
         epochs = self.tune_epochs if backbones.get(name).imagenet else self.epochs
         history = train.fit(net, splits, epochs, self.rate, **options)
-        return Trained(features.extract(net, splits.test, ("logits",), strategy=options.get("strategy")), net, history)
+        return Trained(
+            features.extract(
+                net, splits.test, ("logits",), strategy=options.get("strategy"), engine=options.get("engine", "auto")
+            ),
+            net,
+            history,
+        )
 
 
 def _perceptron(splits: Splits, seed: int) -> Trained:

@@ -49,10 +49,16 @@ class Run(RecordedRun):
             "batch_size": chosen.batch_size,
             "seed": chosen.seed,
             "precision": chosen.precision,
+            "engine": chosen.engine,
             "jit": chosen.jit,
             "keep": chosen.keep,
             "early_stopping": chosen.early_stopping,
         }
+
+    @property
+    def inference(self) -> dict[str, Any]:
+        """Options for `features.extract`: what computes the features, and where."""
+        return {"strategy": self.strategy, "engine": self.options.engine}
 
     def add(self, artifacts: Artifacts) -> None:
         """Keeps what a step left; facts that are dicts are merged with those of the same name."""

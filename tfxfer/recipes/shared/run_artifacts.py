@@ -11,6 +11,7 @@ from tfxfer.data import Splits
 from tfxfer.data.splits import first_of_each
 from tfxfer.features import inference
 from tfxfer.features.bank import Bank
+from tfxfer.model import folding
 from tfxfer.recipes.shared.artifacts import Artifacts
 from tfxfer.recipes.shared.feature_measures import PROJECTIONS, SHOWN
 
@@ -126,7 +127,7 @@ def collapse_by_depth(net: keras.Model, splits: Splits) -> dict[str, float]:
     ends = {name: members[-1].output for name, members in model.stages(net).items()}
     pool = keras.layers.GlobalAveragePooling2D()
     staged = keras.Model(net.input, {name: pool(end) if len(end.shape) == 4 else end for name, end in ends.items()})
-    forward = tf.function(lambda images: staged(images, training=False), reduce_retracing=True)
+    forward = folding.Forward(staged).current()
     subset = splits.only(train=first_of_each(splits.rows["train"].labels, LAYER_IMAGES))
     figures: dict[str, float] = {}
     parts = [forward(batch["image"]) for batch in subset.batches("train", inference.images_per_batch(net))]

@@ -148,7 +148,7 @@ class Study:
     ):
         self.run, self.clean, self.corrupted = run, clean, corrupted
         images = sum(side.size("test") for side in (*corrupted.values(), *clean.values()))
-        self.extract = CachedFeatures(net, images + len(ALL) * grid_images, run.options.cache, run.strategy)
+        self.extract = CachedFeatures(net, images + len(ALL) * grid_images, run.options.cache, **run.inference)
         self.grid = Grid(copy, clean["tfxfer"].ids["test"][:grid_images]) if grid_images else None
         self.planes: dict[str, dict[str, np.ndarray]] = {}
 

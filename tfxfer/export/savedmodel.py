@@ -8,10 +8,11 @@ import tensorflow as tf
 from tfxfer.core import console
 from tfxfer.core.errors import InputError
 from tfxfer.export import image_ops
+from tfxfer.model import folding
 
 
 def write(net: keras.Model, path: Path) -> None:
-    """Writes a SavedModel with three signatures; augmentation and dropout are off.
+    """Writes a SavedModel with three signatures, on folded weights (`model.folding`); augmentation and dropout are off.
 
     `serving_default` takes `image`, uint8 (batch, height, width, channels) as in the data set, and returns
     `probabilities` float32 (batch, classes), `class_index` int64 (batch,) and `class_name` string (batch,).
@@ -49,10 +50,10 @@ def write(net: keras.Model, path: Path) -> None:
         return serve(tf.map_fn(lambda content: image_ops.decode(content, shape), image_bytes, fn_output_signature=spec))
 
     archive = keras.export.ExportArchive()
-    archive.track(both)
-    archive.add_endpoint("serving_default", serve, pixels)
-    archive.add_endpoint("serving_bytes", serve_bytes, files)
-    archive.add_endpoint("embed", lambda image: {"embedding": forward(image)[1]}, pixels)
+    with folding.folded(both):
+        archive.add_endpoint("serving_default", serve, pixels)
+        archive.add_endpoint("serving_bytes", serve_bytes, files)
+        archive.add_endpoint("embed", lambda image: {"embedding": forward(image)[1]}, pixels)
     with console.loggers():  # which say where the assets are
         archive.write_out(str(path), verbose=False)
 

@@ -30,11 +30,12 @@ def job(strategy, ending: str = "") -> dict[str, np.ndarray]:
     wrong = dataclasses.replace(rows, labels=(rows.labels + 1) % 10)
     splits = dataclasses.replace(splits, rows=splits.rows | {"validation": wrong})
     found = {}
-    for name, unfrozen, train_batch_norm, cache in (
-        ("cnn", "dense", False, "disk"),
-        ("small_resnet", "block5", True, "memory"),
-        ("small_resnet", "block5", False, "off"),
-        ("mobilenet_v2", 4, True, "memory"),  # 1 x 1 convolutions and batch norm that waits for the others
+    for name, unfrozen, train_batch_norm, cache, engine in (
+        ("cnn", "dense", False, "disk", "tensorflow"),
+        ("small_resnet", "block5", True, "memory", "onnxruntime"),
+        ("small_resnet", "block5", False, "off", "tensorflow"),
+        # 1 x 1 convolutions and batch norm that waits for the others
+        ("mobilenet_v2", 4, True, "memory", "tensorflow"),
     ):
         keras.utils.set_random_seed(0)
         net = model.build(name, splits, 32 if name == "mobilenet_v2" else None, "none")
@@ -45,9 +46,10 @@ def job(strategy, ending: str = "") -> dict[str, np.ndarray]:
         # batch norm behind batch norm gives gradients that are zero but for rounding, which Adam makes steps of
         optimizer = "sgd" if name == "mobilenet_v2" else "adam"
         options = {"batch_size": 7, "strategy": strategy, "cache": cache, "callbacks": [Die()], "optimizer": optimizer}
-        options |= {"keep": "best" if train_batch_norm and optimizer == "adam" else "last"}
+        options |= {"engine": engine, "keep": "best" if train_batch_norm and optimizer == "adam" else "last"}
         history = train.fit(net, splits, 500 if ending else 2, backbone_learning_rate=3e-4, **options)
-        bank = features.extract(net, splits.test, ("logits", "embedding", "image"), strategy=strategy, batch_size=10)
+        layers, inference = ("logits", "embedding", "image"), {"strategy": strategy, "engine": engine}
+        bank = features.extract(net, splits.test, layers, **inference, batch_size=10)
         np.testing.assert_array_equal(bank["image"], splits.rows["test"].images)
         key = f"{name}-{train_batch_norm}"
         found |= {f"{key}/weight/{v.path}": v.numpy() for v in net.variables if v.dtype == "float32"}

@@ -102,6 +102,26 @@ def test_extraction(run):
     assert row["feature_difference"] < 1e-4
 
 
+def test_augmented(run):
+    row = run("augmented", "--backbone small_resnet --image-size 28 --unfreeze 6 --epochs 2 --repeats 1")["augmented"]
+    assert has(row, "epoch")
+    assert row["folded_gain"] > 0
+    assert row["loss_difference"] < 1e-4
+
+
+def test_folding(tmp_path, monkeypatch):
+    """One of the two settings, in this process."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    folding = importlib.import_module("folding")
+    small = ["--cases", "small_resnet 28", "--repeats", "2", "--batches", "1", "--setting", "onednn"]
+    found = folding.main([*small, "--json", str(tmp_path / "results.json")])
+    check(json.loads((tmp_path / "results.json").read_text()))
+    row = found["onednn"]["small_resnet 28"]
+    for way in ("folded", "onnxruntime", "bare_onnxruntime"):
+        assert row[f"{way}_difference"] < 1e-4
+        assert row[f"{way}_spread"][0] <= row[f"{way}_ratio"] <= row[f"{way}_spread"][1]
+
+
 def test_scaling(mnist, tmp_path):
     """In a process of its own: devices have to be split before TensorFlow starts."""
     file = tmp_path / "results.json"

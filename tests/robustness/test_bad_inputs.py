@@ -178,6 +178,7 @@ BAD = [
     ("quickstart", ["--cache", "ram"], "cache 'ram': expected one of auto, memory, disk, off"),
     ("quickstart", ["--precision", "float64"], "precision 'float64': expected one of float32, bfloat16, float16, auto"),
     *[(recipe, ["--jit", "yes"], "jit 'yes': expected one of auto, on, off") for recipe in RECIPES],
+    ("quickstart", ["--engine", "xla"], "engine 'xla': expected one of auto, tensorflow, onnxruntime"),
     ("quickstart", ["--strategy", "gpu"], "strategy 'gpu': expected one of none, mirrored"),
     ("quickstart", ["--views", "4"], "views 4: .*augment"),
     ("quickstart", ["--views", "4", "--augment", "--cache", "off"], "views 4 with cache 'off'"),

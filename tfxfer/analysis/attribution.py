@@ -81,13 +81,13 @@ class Explainer:
         self.copy = keras.models.clone_model(part, input_tensors=keras.Input(net.input_shape[1:], dtype="float32"))
         self.copy.set_weights(part.get_weights())
         # not Model.predict, which compiles with XLA: ten times as slow for convolutions on CPUs
-        self._forward = folding.Forward(self.copy, activation=tf.nn.softmax)
+        self._forward: Callable | None = None
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """The network's softmax for images, uint8 (n, *input shape): float32 (n, classes)."""
         starts = range(0, len(images), self.size)
         batches = (tf.constant(images[first : first + self.size].astype(np.float32)) for first in starts)
-        forward = self._forward.current()
+        forward = self._forward = self._forward or folding.Forward(self.copy, activation=tf.nn.softmax).current()
         return np.concatenate([forward(batch).numpy() for batch in batches])
 
     def maps(self, images: np.ndarray, classes: np.ndarray, method: str, layer: str) -> np.ndarray:

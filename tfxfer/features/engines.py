@@ -22,6 +22,7 @@ from tfxfer.model import folding
 ENGINES = ("auto", "tensorflow", "onnxruntime")
 TOLERANCE = 1e-4  # of the largest number of an output
 CONVERSION = 4.0  # seconds that a conversion may take: tf2onnx needs 2.7 for EfficientNet-Lite0
+WORTH_TIMING = 40  # batches: below, timing four of them would take longer than it could save
 SAVED = 0.3  # at least this share of TensorFlow's time, where ONNX Runtime is faster at all
 
 Function = Callable[[tf.Tensor], dict[str, tf.Tensor]]
@@ -99,6 +100,8 @@ def choose(
 def _faster(made: dict[str, Callable[[], Function]], model: keras.Model, batch_size: int, images: int) -> str:
     """The engine that needs less time for a job, conversion included."""
     if _missing() or "scaled" not in {layer.name for layer in model.layers}:
+        return "tensorflow"
+    if images < WORTH_TIMING * batch_size:
         return "tensorflow"
     noise = _noise(model, batch_size)
     seconds = _seconds(made["tensorflow"](), noise)

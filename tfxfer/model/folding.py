@@ -20,7 +20,7 @@ from keras import layers
 
 from tfxfer.core import private_names
 
-LARGEST = 32e6  # bytes of a weight that becomes a constant: a graph holds several copies of each, and 2 GB at most
+LARGEST = 5e6  # bytes of a weight that becomes a constant: a graph holds several copies of each, and 2 GB at most
 _FOLDABLE = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Dense)
 
 

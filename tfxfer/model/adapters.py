@@ -141,11 +141,20 @@ def inline(backbone: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:
         return outputs[layer.name]
 
     copies: dict[str, layers.Layer] = {}
+    initializers: dict[str, dict[str, keras.initializers.Initializer]] = {}
 
     def copy(layer):
-        return copies.setdefault(layer.name, layer.__class__.from_config(layer.get_config()))
+        if layer.name not in copies:
+            made = copies[layer.name] = layer.__class__.from_config(layer.get_config())
+            # its weights are about to be replaced: random ones would be drawn for nothing
+            found = {name: value for name, value in vars(made).items() if name.endswith("_initializer")}
+            initializers[layer.name] = {name: value for name, value in found.items() if value is not None}
+            vars(made).update(dict.fromkeys(initializers[layer.name], keras.initializers.Zeros()))
+        return copies[layer.name]
 
     keras.models.clone_model(backbone, input_tensors=x, clone_function=copy, call_function=call)
+    for name, made in copies.items():
+        vars(made).update(initializers[name])
     for layer in backbone.layers:
         if layer.weights:
             copies[layer.name].set_weights(layer.get_weights())

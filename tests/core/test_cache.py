@@ -403,3 +403,19 @@ for turn in range(40):
         for known in cache.entries():
             assert cache_entry.find(known.path)
             assert cache.open(known.key) is not None
+
+
+def test_arrays_that_are_not_hashed_are_compared_in_size_alone(cache):
+    """Their reader verifies them; the other arrays of the entry are verified as ever."""
+    spec = {"large": ((100,), np.dtype(np.uint8)), "small": ((4,), np.dtype(np.uint8))}
+    with cache.write(A, spec, ABOUT, unhashed=("large",)) as arrays:
+        arrays["large"][:], arrays["small"][:] = 7, 5
+    rows = json.loads((cache.root / A / "manifest.json").read_text())["arrays"]
+    assert rows["large"]["sha256"] is None
+    assert len(rows["small"]["sha256"]) == 64
+    np.load(cache.root / A / "0.npy", mmap_mode="r+")[3] = 8
+    assert cache.open(A)["large"][:5].tolist() == [7, 7, 7, 8, 7]
+    with (cache.root / A / "0.npy").open("ab") as file:
+        file.write(b"x")
+    with pytest.warns(UserWarning, match="0.npy has 229 bytes, not the 228 that were written; it is computed again"):
+        assert cache.open(A) is None

@@ -1,4 +1,4 @@
-"""The cache on disk: arrays, such as activations of frozen layers, kept for later runs within a limit."""
+"""The cache on disk: arrays, such as activations of frozen layers or pixels of files, kept within a limit."""
 
 import contextlib
 import errno
@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,8 @@ class Store:
     def open(self, key: str) -> dict[str, np.memmap] | None:
         """Opens an entry: its arrays, read-only and memory-mapped, with every byte verified; None if there is none.
 
-        A damaged entry causes a warning and counts as none; `write` replaces it.
+        Arrays that `write` was told not to hash are not verified. A damaged entry causes a warning and counts as none;
+        `write` replaces it.
         """
         folder = self._folder(key)
         if not os.path.lexists(folder):
@@ -59,7 +60,9 @@ class Store:
         return arrays
 
     @contextlib.contextmanager
-    def write(self, key: str, spec: Spec, about: dict[str, Any]) -> Iterator[dict[str, np.memmap]]:
+    def write(
+        self, key: str, spec: Spec, about: dict[str, Any], unhashed: Collection[str] = ()
+    ) -> Iterator[dict[str, np.memmap]]:
         """Yields arrays to fill, by name: zeros of the shapes and dtypes in `spec`. They become an entry in the end.
 
         The entries that were used longest ago are removed to make room. If another process has made the entry
@@ -69,6 +72,8 @@ class Store:
             key: 64 hexadecimal digits.
             spec: shape and dtype of each array.
             about: facts in JSON's types; `tfxfer cache` shows model, layer, data and split.
+            unhashed: names of arrays whose rows the caller verifies when it reads them, which saves hashing them here
+                and whenever the entry is opened.
 
         Raises:
             InputError: the entry is larger than the limit or the disk, or the folder cannot be written.
@@ -84,7 +89,7 @@ class Store:
                 arrays = cache_entry.create(draft, spec)
             yield dict(arrays)
             with self._writable():
-                cache_entry.seal(draft, key, arrays, about)
+                cache_entry.seal(draft, key, arrays, about, unhashed)
                 try:
                     os.replace(draft, folder)
                 except OSError as error:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -57,6 +58,8 @@ def find(folder: Path) -> Entry | None:
 def read(folder: Path) -> dict[str, np.memmap]:
     """Opens the arrays of an entry, read-only and memory-mapped, after every byte has been verified.
 
+    Of arrays that `seal` was told not to hash, only dtype, shape and size are verified.
+
     Raises:
         DamagedError: the manifest or an array is missing, truncated, changed or from another entry.
     """
@@ -67,7 +70,7 @@ def read(folder: Path) -> dict[str, np.memmap]:
             kind, shape, size, digest = row["dtype"], tuple(row["shape"]), row["bytes"], row["sha256"]
             if (have := path.stat().st_size) != size:
                 raise DamagedError(f"{path.name} has {have:,} bytes, not the {size:,} that were written")
-            if _sha256(path) != digest:
+            if digest is not None and _sha256(path) != digest:
                 raise DamagedError(f"{path.name} was changed (its sha256 is another)")
             array = np.lib.format.open_memmap(path, mode="r")
         except FileNotFoundError:
@@ -103,18 +106,31 @@ def create(folder: Path, spec: Spec) -> dict[str, np.memmap]:
     return arrays
 
 
-def seal(folder: Path, key: str, arrays: dict[str, np.memmap], about: dict[str, Any]) -> None:
-    """Flushes the arrays of `create` to the disk and writes their manifest; they are read-only from then on."""
-    rows = {}
+def seal(
+    folder: Path, key: str, arrays: dict[str, np.memmap], about: dict[str, Any], unhashed: Collection[str] = ()
+) -> None:
+    """Flushes the arrays of `create` to the disk and writes their manifest; they are read-only from then on.
+
+    Args:
+        folder: the folder of the arrays.
+        key: the entry's key.
+        arrays: as `create` returned them.
+        about: facts in JSON's types.
+        unhashed: names of arrays that are neither hashed nor flushed, because whoever reads them verifies each row.
+    """
+    rows, flushed = {}, []
     for number, (name, array) in enumerate(arrays.items()):
         array.flags.writeable = False  # what is hashed stays as it is
-        array.flush()
-        path = folder / f"{number}.npy"
+        path, digest = folder / f"{number}.npy", None
+        if name not in unhashed:
+            array.flush()
+            digest = _sha256(path)
+            flushed.append(path)
         size = path.stat().st_size
-        rows[name] = {"dtype": _name(array.dtype), "shape": array.shape, "bytes": size, "sha256": _sha256(path)}
+        rows[name] = {"dtype": _name(array.dtype), "shape": array.shape, "bytes": size, "sha256": digest}
     manifest = {"key": key, "about": about, "arrays": rows}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    for path in (*folder.iterdir(), folder):
+    for path in (*flushed, folder / "manifest.json", folder):
         atomic.sync(path)
 
 

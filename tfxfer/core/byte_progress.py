@@ -5,7 +5,15 @@ import sys
 import time
 from types import TracebackType
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 PATIENCE = 2.0  # seconds that may pass in silence
 INTERVAL = 30.0  # seconds between lines where there is no terminal
@@ -47,15 +55,22 @@ class ByteProgress:
             self.bar.stop()
 
     def _open(self, done: int) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        self.bar = Progress(*columns, TimeRemainingColumn(), transient=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), *self._columns(), TimeRemainingColumn())
+        self.bar = Progress(*columns, transient=True)
         self.task = self.bar.add_task(self.title, total=self.total, completed=done)
         self.bar.start()
 
+    def _columns(self) -> tuple[ProgressColumn, ...]:
+        """What a bar shows between itself and the time left."""
+        return DownloadColumn(), TransferSpeedColumn()
+
+    def _amounts(self, done: int, rate: float) -> str:
+        """What a line shows between the title and the time left."""
+        return f"{done / 1e6:,.1f}{f' of {self.total / 1e6:,.1f}' if self.total else ''} MB, {rate / 1e6:,.2f} MB/s"
+
     def _line(self, done: int, seconds: float) -> str:
         rate = done / seconds
-        line = f"{self.title}: {done / 1e6:,.1f}{f' of {self.total / 1e6:,.1f}' if self.total else ''} MB"
-        line += f", {rate / 1e6:,.2f} MB/s"
+        line = f"{self.title}: {self._amounts(done, rate)}"
         if self.total and rate:
             line += f", {datetime.timedelta(seconds=round((self.total - done) / rate))} left"
         return line

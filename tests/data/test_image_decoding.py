@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from sklearn.datasets import load_sample_image
 
 from tfxfer.core import memory
 from tfxfer.core.errors import InputError
@@ -273,6 +274,62 @@ def test_large_jpegs_are_reduced_as_tensorflow_reduces_them(tmp_path, monkeypatc
     content = (tmp_path / "a").read_bytes()
     theirs = tf.io.decode_jpeg(content, channels=3, ratio=factor, dct_method="INTEGER_ACCURATE").numpy()
     np.testing.assert_array_equal(rgb(tmp_path / "a"), theirs)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "least", "factor"),
+    [
+        (375, 500, 224, 1),  # at 1/2 it would have 188 rows
+        (1500, 2000, 224, 4),
+        (2000, 1500, 188, 4),
+        (1500, 2000, 187, 8),
+        (448, 448, 224, 2),
+        (447, 448, 224, 1),
+        (100, 100, 224, 1),
+        (9000, 9000, 1, 8),
+    ],
+)
+def test_a_jpeg_stays_at_least_as_large_as_it_is_wanted(height, width, least, factor):
+    assert image_decoding.reduction(height, width, least) == factor
+
+
+@pytest.mark.parametrize(("least", "factor"), [(49, 1), (48, 2), (25, 2), (24, 4), (12, 8), (1, 8)])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"exif": True}])
+def test_jpegs_are_reduced_by_their_transform(tmp_path, least, factor, options):
+    """As TensorFlow does it; both sizes are rounded up."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"exif": exif} if "exif" in options else options
+    Image.fromarray(PIXELS).resize((131, 97), Image.Resampling.BICUBIC).save(tmp_path / "a.jpg", quality=90, **options)
+    content = (tmp_path / "a.jpg").read_bytes()
+    theirs = tf.io.decode_jpeg(content, channels=3, ratio=factor, dct_method="INTEGER_ACCURATE").numpy()
+    assert theirs.shape == (-(-97 // factor), -(-131 // factor), 3)
+    expected = UPRIGHT[6](theirs) if "exif" in options else theirs
+    np.testing.assert_array_equal(np.asarray(decode(str(tmp_path / "a.jpg"), least)), expected)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP", "GIF", "TIFF"])
+def test_other_kinds_are_not_reduced(tmp_path, kind):
+    Image.new("RGB", (80, 75)).save(tmp_path / "a", format=kind)
+    assert decode(str(tmp_path / "a"), 1).size == (80, 75)
+
+
+@pytest.mark.parametrize(("factor", "levels"), [(8, 0.6), (4, 2), (2, 2)])
+def test_reduced_jpegs_are_nearly_means(tmp_path, factor, levels):
+    """At 1/8 each pixel is its block's mean, to rounding; at 1/4 and 1/2 a photograph looks as if it was averaged."""
+    photograph = Image.fromarray(load_sample_image("china.jpg")).convert("L").crop((0, 0, 640, 424))
+    photograph.save(tmp_path / "a.jpg", quality=90)
+    reduced, whole = decode(str(tmp_path / "a.jpg"), 424 // factor), decode(str(tmp_path / "a.jpg"))
+    assert reduced.size == (640 // factor, 424 // factor)
+    assert np.abs(np.asarray(reduced) - mean(np.asarray(whole), factor)).mean() < levels
+
+
+@pytest.mark.parametrize("size", [256, 200, 64, 60])
+def test_what_is_too_fine_for_the_pixels_is_gone(tmp_path, size):
+    """A checkerboard of single pixels is grey, at whichever scale it is decoded."""
+    board = np.indices((512, 512)).sum(0) % 2 * 255
+    Image.fromarray(board.astype(np.uint8)).save(tmp_path / "a.jpg", quality=95)
+    assert np.abs(image_decoding.pixels(str(tmp_path / "a.jpg"), (size, size, 1)) - 127.5).max() < 3
 
 
 def test_what_is_too_large_is_refused_unread(tmp_path, monkeypatch):

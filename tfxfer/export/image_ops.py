@@ -1,14 +1,14 @@
 """Encoded images to pixels in TensorFlow operations only, so that a SavedModel can hold them.
 
-The pixels are those of `image_decoding`, to one level of rounding. Only JPEG and PNG are decoded: TensorFlow ignores
-palettes of BMP files, shows the transparent parts of GIF files, and does not know TIFF.
+The pixels are those of `image_decoding.pixels`, which says why they differ by a level at most. Only JPEG and PNG are
+decoded: TensorFlow ignores palettes of BMP files, shows the transparent parts of GIF files, and does not know TIFF.
 """
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfxfer.data.image_decoding import LARGE
+from tfxfer.data.image_decoding import LARGE, SCALES
 
 _HEAD = 1 << 18  # bytes searched for the orientation: Exif is among the first segments, of at most 64 KB each
 _SEGMENTS = 64  # segments searched
@@ -21,7 +21,8 @@ def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
     """Decodes one JPEG or PNG, turns it upright as its Exif says, and resizes it (bilinear, antialiased).
 
     Grey becomes RGB and RGB becomes grey as `shape` requires, transparency is laid on white, 16 bits become 8. A JPEG
-    of more than `image_decoding.LARGE` pixels is reduced while it is decoded.
+    is reduced while it is decoded, as far as `image_decoding.reduction` says, and further if it has more than
+    `image_decoding.LARGE` pixels.
 
     Args:
         content: string (), the file's bytes.
@@ -37,7 +38,7 @@ def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
     known = tf.io.is_jpeg(content) | (tf.strings.substr(content, 0, len(_PNG)) == _PNG)
     with tf.control_dependencies([tf.debugging.Assert(known, ["image_bytes: expected a JPEG or PNG file"])]):
         content = tf.identity(content)
-    image = tf.cond(tf.io.is_jpeg(content), lambda: _jpeg(content), lambda: _png(content))
+    image = tf.cond(tf.io.is_jpeg(content), lambda: _jpeg(content, max(shape[:2])), lambda: _png(content))
     image = tf.ensure_shape(image, (None, None, 3))
     if shape[2] == 1:
         image = tf.tensordot(image, [[0.299], [0.587], [0.114]], 1)  # ITU-R BT.601
@@ -45,14 +46,17 @@ def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
     return tf.ensure_shape(tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8), shape)
 
 
-def _jpeg(content: tf.Tensor) -> tf.Tensor:
+def _jpeg(content: tf.Tensor, least: int) -> tf.Tensor:
     def at(ratio: int) -> Callable[[], tf.Tensor]:
         # the transform that Pillow uses; TensorFlow's default is faster, but off by some levels
         return lambda: tf.io.decode_jpeg(content, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
 
-    whole = tf.reduce_prod(tf.cast(tf.io.extract_jpeg_shape(content)[:2], tf.int64))
-    larger = tf.reduce_sum(tf.cast(whole > [LARGE, 4 * LARGE], tf.int32))
-    return tf.cast(tf.switch_case(larger, [at(1), at(2), at(4)]), tf.float32)
+    size = tf.cast(tf.io.extract_jpeg_shape(content)[:2], tf.int64)
+    halvings = [
+        tf.reduce_sum(tf.cast(tf.reduce_min(size) >= [least * factor for factor in SCALES[:-1]], tf.int32)),
+        tf.reduce_sum(tf.cast(tf.reduce_prod(size) > [LARGE, 4 * LARGE], tf.int32)),
+    ]
+    return tf.cast(tf.switch_case(tf.reduce_max(halvings), [at(ratio) for ratio in reversed(SCALES)]), tf.float32)
 
 
 def _png(content: tf.Tensor) -> tf.Tensor:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tfxfer import data
 from tfxfer.core.errors import InputError
-from tfxfer.data import binary_readers, duplicates, loading
+from tfxfer.data import binary_readers, duplicates, image_decoding, loading
 from tfxfer.data.partition import Partition
 from tfxfer.recipes.shared import shift_study
 from tfxfer.runs import model_card
@@ -154,7 +154,7 @@ def test_a_folder_is_decoded_once_for_load_and_study(tmp_path, monkeypatch):
         Image.fromarray(image).save(tmp_path / "p" / "ab"[label] / f"{number:02}.png")
     with pytest.warns(UserWarning, match="occur more than once: 2 "):
         splits = data.load(f"folder:{tmp_path / 'p'}", image_size=8)
-    monkeypatch.setattr(duplicates.image_validation, "decode", lambda path: pytest.fail(f"{path} decoded again"))
+    monkeypatch.setattr(image_decoding, "pixels", lambda path, shape: pytest.fail(f"{path} decoded again"))
     (group,) = duplicates.find(splits).members()
     names = {path: i for s in SPLITS for path, i in zip(splits.rows[s].images.paths, splits.ids[s])}
     assert sorted(member["id"] for member in group) == sorted(

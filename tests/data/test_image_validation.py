@@ -1,4 +1,4 @@
-"""Unreadable files and duplicates are found before anything trains, once."""
+"""Unreadable files and duplicates are found before anything trains, once; what is read then is what is learned from."""
 
 import warnings
 
@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from tfxfer import data, features, model, train
+from tfxfer.core.cache import Store
 from tfxfer.core.errors import InputError
-from tfxfer.data import image_validation
+from tfxfer.data import image_decoding, image_validation, kept_pixels
 
 SPLITS = ("train", "validation", "test")
 
@@ -28,6 +29,33 @@ def folder(tmp_path, monkeypatch):
 
 def load(folder, **options):
     return data.load(f"folder:{folder}", image_size=16, **options)
+
+
+def watched(monkeypatch) -> list[str]:
+    """The files that are decoded from now on."""
+    decoded = []
+
+    def counted(path, shape, pixels=image_decoding.pixels):
+        decoded.append(path)
+        return pixels(path, shape)
+
+    monkeypatch.setattr(image_decoding, "pixels", counted)
+    return decoded
+
+
+def check_pixels(splits):
+    """Compares all images with the decoder's, one by one."""
+    for split in SPLITS:
+        images = splits.rows[split].images
+        for image, path in zip(images[:], images.paths):
+            np.testing.assert_array_equal(image, image_decoding.pixels(path, splits.image_shape))
+
+
+def without_room(folder, tmp_path):
+    line = f"^{folder}: the cache {tmp_path}/cache cannot be written or has no room for 24 images of 16 x 16 "
+    line += r"\(0.0 MB\), so files are decoded in every pass: raise TFXFER_CACHE_GB, or set TFXFER_CACHE to another "
+    with pytest.warns(UserWarning, match=line + "folder$"):
+        return load(folder)
 
 
 def damage(path):
@@ -83,17 +111,14 @@ def test_skipping_may_leave_too_little(folder):
 
 
 def test_files_are_decoded_once_for_as_long_as_they_stay(folder, monkeypatch):
-    decoded = []
-
-    def counted(path, decode=image_validation.decode):
-        decoded.append(path)
-        return decode(path)
-
-    monkeypatch.setattr(image_validation, "decode", counted)
-    load(folder)
+    decoded = watched(monkeypatch)
+    splits = load(folder)
     assert len(decoded) == 24
     load(folder)
     load(folder, seed=5)
+    for split in SPLITS:
+        list(splits.batches(split, 5, epochs=2))
+        list(load(folder).batches(split, None))
     assert len(decoded) == 24
     Image.new("RGB", (9, 9), "red").save(folder / "a/01.png")
     (folder / "a/03.png").write_bytes(b"text")
@@ -104,16 +129,56 @@ def test_files_are_decoded_once_for_as_long_as_they_stay(folder, monkeypatch):
 
 
 def test_a_limit_decodes_no_more_than_it_uses(folder, monkeypatch):
-    decoded = []
-    monkeypatch.setattr(
-        image_validation, "decode", lambda path: decoded.append(path) or Image.new("RGB", (1, 1 + len(decoded)))
-    )
+    """What is missing later is kept beside it, and both are read."""
+    decoded = watched(monkeypatch)
     assert sum(load(folder, limit=8).size(split) for split in SPLITS) == len(decoded) == 12
+    check_pixels(load(folder))
+    assert len(decoded) == 24 + 24  # those of `check_pixels` too
+    assert len(Store().entries()) == 2
+
+
+def test_what_is_read_is_what_the_decoder_gives(folder):
+    check_pixels(load(folder))
+    (entry,) = Store().entries()
+    assert entry.about.items() >= {"model": "pixels of files", "layer": "16 x 16", "data": f"folder:{folder}"}.items()
+    assert entry.bytes < 24 * (16 * 16 * 3 + 32) + 5000
+
+
+def test_another_size_is_kept_beside(folder):
+    check_pixels(load(folder))
+    check_pixels(data.load(folder, image_size=12))
+    assert sorted(entry.about["layer"] for entry in Store().entries()) == ["12 x 12", "16 x 16"]
+
+
+def test_many_changes_become_one_entry(folder, monkeypatch):
+    """An entry for each change, up to eight; then one again, for which only what is new is decoded."""
+    load(folder)
+    paths = sorted((folder / "a").iterdir())
+    decoded = watched(monkeypatch)
+    for number in range(kept_pixels.MOST):
+        Image.new("L", (20, 20), 9 * number).save(paths[number])
+        splits = load(folder)
+        parts = splits.rows["train"].images.kept.pixels.parts
+        assert len(parts) == (number + 2 if number < kept_pixels.MOST - 1 else 1)
+    assert decoded == [str(path) for path in paths[: kept_pixels.MOST]]
+    check_pixels(splits)
 
 
 @pytest.mark.parametrize("content", [b"", b"no array", None])
-def test_a_cache_that_is_no_good_costs_time_alone(folder, monkeypatch, tmp_path, content):
-    first = load(folder).fingerprint
+def test_without_room_files_are_decoded_whenever_they_are_needed(folder, monkeypatch, tmp_path, content):
+    """They are checked once even so; a list of what has been checked that is no good costs time alone."""
+    kept = load(folder)
+    assert Store().clear() > 0
+    monkeypatch.setenv("TFXFER_CACHE_GB", "1e-6")
+    decoded = watched(monkeypatch)
+    first, second = without_room(folder, tmp_path), without_room(folder, tmp_path)
+    assert len(decoded) == 24
+    assert first.fingerprint == second.fingerprint == kept.fingerprint
+    for split in SPLITS:
+        (batch,) = second.batches(split, 24)
+        np.testing.assert_array_equal(batch["image"], second.rows[split].images[:])
+    check_pixels(second)
+    decoded.clear()
     (place,) = (tmp_path / "cache" / "pictures").iterdir()
     if content is None:
         place.unlink()
@@ -121,7 +186,41 @@ def test_a_cache_that_is_no_good_costs_time_alone(folder, monkeypatch, tmp_path,
         place.parent.write_text("in the way")
     else:
         place.write_bytes(content)
-    assert load(folder).fingerprint == first
+    assert without_room(folder, tmp_path).fingerprint == kept.fingerprint
+    assert len(decoded) == 24
+
+
+def test_a_file_that_changes_in_a_run(folder, monkeypatch, tmp_path):
+    """What was checked is what is learned from: kept pixels stay, and without them the changed file is refused."""
+    kept = load(folder)
+    monkeypatch.setenv("TFXFER_CACHE_GB", "0")
+    monkeypatch.setenv("TFXFER_CACHE", str(tmp_path / "other"))
+    with pytest.warns(UserWarning, match="so files are decoded in every pass"):
+        unkept = load(folder)
+    expected, path = kept.rows["train"].images[:], kept.rows["train"].images.paths[3]
+    Image.new("RGB", (30, 30), "red").save(path)
+    np.testing.assert_array_equal(kept.rows["train"].images[:], expected)
+    assert kept.fingerprint == unkept.fingerprint
+    np.testing.assert_array_equal(unkept.rows["train"].images[:3], expected[:3])
+    with pytest.raises(InputError, match=f"^{path}: has changed since the data set was loaded: start again"):
+        unkept.rows["train"].images[:]
+
+
+def test_kept_pixels_that_were_damaged_are_decoded_again(folder):
+    """A single image when it is read, more of them when the entry is found."""
+    splits = load(folder)
+    expected = {split: splits.rows[split].images[:] for split in SPLITS}
+    (entry,) = Store().entries()
+    kept = np.load(entry.path / "0.npy", mmap_mode="r+")
+    kept[5] ^= 1
+    again = load(folder)
+    for split in SPLITS:
+        np.testing.assert_array_equal(again.rows[split].images[:], expected[split])
+    kept[:] = 0
+    with pytest.warns(UserWarning, match="its pixels were changed; files are decoded again"):
+        again = load(folder)
+    check_pixels(again)
+    assert load(folder).rows["train"].images.kept.found.all()
 
 
 def test_duplicates_by_content_are_reported(folder):
@@ -150,11 +249,12 @@ def test_duplicates_on_both_sides_and_under_two_names(folder):
     assert found.notes["duplicates"]["across_validation"] == len(ids["train"] & ids["validation"])
 
 
-def test_a_file_that_goes_bad_later_is_named(folder, tmp_path):
-    """Where training meets it, in a run: one line, as for any other bad input."""
+def test_a_file_that_goes_bad_later_is_named(folder, tmp_path, monkeypatch):
+    """Where training meets it, in a run that decodes files as it needs them: one line, as for any other bad input."""
     from tfxfer.runs import Run
 
-    splits = load(folder)
+    monkeypatch.setenv("TFXFER_CACHE_GB", "1e-6")
+    splits = without_room(folder, tmp_path)
     bad = splits.rows["train"].images.paths[5]
     with open(bad, "wb"):
         pass

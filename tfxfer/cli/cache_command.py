@@ -1,4 +1,4 @@
-"""The command `tfxfer cache`: lists the activations kept on disk, or removes them."""
+"""The command `tfxfer cache`: lists the activations and pixels kept on disk, or removes them."""
 
 from tfxfer.core.cache import Store, amount
 from tfxfer.core.errors import InputError

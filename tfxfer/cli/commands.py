@@ -12,7 +12,7 @@ from tfxfer.runs.options import DataDir, Dataset, FinishedRun, Seed, SkipBad, We
 
 RUN_HELP = parts(FinishedRun)[1].help
 SUMMARIES = {
-    "cache": "list or remove the activations kept on disk",
+    "cache": "list or remove the activations and pixels kept on disk",
     "rank": "rank backbones for a data set before any of them is trained",
     "report": "rebuild a run's report and figures",
     "compare": "compare runs side by side, with the significance of their differences",
@@ -32,7 +32,7 @@ def cache(
         str | None, typer.Option(metavar="KEY", help="Remove the entry whose key starts with KEY.")
     ] = None,
 ) -> None:
-    """List the activations kept on disk for later runs, or remove them."""
+    """List the activations and the pixels of image files kept on disk for later runs, or remove them."""
     from tfxfer.cli.cache_command import manage
     from tfxfer.core.cache import Store
 

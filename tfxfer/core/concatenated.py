@@ -46,6 +46,9 @@ class Concatenated:
         rows = np.arange(len(self))[key]
         indices = np.atleast_1d(rows)
         which = np.searchsorted(self.ends, indices, side="right")
+        if len(which) and (which == which[0]).all():  # nothing to put together
+            values = np.asarray(self.parts[which[0]][indices - (self.ends[which[0]] - len(self.parts[which[0]]))])
+            return values if np.ndim(rows) else values[0]
         values = np.empty((len(indices), *self.shape[1:]), self.dtype)
         for number in np.unique(which):
             here = which == number

@@ -1,27 +1,30 @@
-"""Which image files can be read, and a digest of each: a file is decoded once and remembered until it changes."""
+"""Which image files can be read: each is decoded once, and its resized pixels are kept until it changes."""
 
 import contextlib
 import hashlib
-import sys
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
 from tfxfer.core import atomic
-from tfxfer.core.cache import Store
+from tfxfer.core.cache import Store, amount
+from tfxfer.core.count_progress import CountProgress
 from tfxfer.core.errors import InputError
-from tfxfer.data.image_decoding import REVISION, decode
-from tfxfer.data.lazy_images import mark
+from tfxfer.data import kept_pixels
+from tfxfer.data.image_decoding import REVISION
+from tfxfer.data.kept_pixels import Kept
+from tfxfer.data.lazy_images import Files, mark
 from tfxfer.data.splits import SPLITS, Splits
 
+BLOCK = 16  # files that a thread reads in turn
 NAMED = 3  # unreadable files that a line names
 
 
-def readable(splits: Splits, skip_bad: bool = False) -> tuple[Splits, dict[str, list[bytes]]]:
+def readable(splits: Splits, skip_bad: bool = False) -> Splits:
     """Restricts splits of image files to files that can be read; the `notes` get those that cannot.
 
     Args:
@@ -29,14 +32,13 @@ def readable(splits: Splits, skip_bad: bool = False) -> tuple[Splits, dict[str, 
         skip_bad: leave out files that cannot be read, with a warning, instead of refusing them.
 
     Returns:
-        The restricted splits, and by split a digest of each file as `look` returns it.
+        The restricted splits, whose files have been checked by `check`.
 
     Raises:
         InputError: files cannot be read, and `skip_bad` is not set.
     """
-    files = {split: splits.rows[split].paths for split in SPLITS}
-    paths = np.concatenate(list(files.values()))
-    digests, faults = look(paths, splits.origin)
+    paths = np.concatenate([splits.rows[split].paths for split in SPLITS])
+    files, faults = check(Files(paths, splits.image_shape[0]), splits.origin, splits.name)
     if faults:
         reasons = [f"{path}: {reason}" for path, reason in list(faults.items())[:NAMED]]
         more = [f"and {len(faults) - NAMED:,} more"] if len(faults) > NAMED else []
@@ -44,52 +46,96 @@ def readable(splits: Splits, skip_bad: bool = False) -> tuple[Splits, dict[str, 
         if not skip_bad:
             raise InputError(f"{line}: repair them, remove them, or leave them out with --skip-bad (skip_bad=True)")
         warnings.warn(f"{line}: left out", stacklevel=3)
-    good = {split: np.flatnonzero([path not in faults for path in subset]) for split, subset in files.items()}
-    subset = splits.only(**good)
-    by_path = dict(zip(paths.tolist(), digests))
-    known = {split: [by_path[path] for path in subset.rows[split].paths.tolist()] for split in SPLITS}
-    return (replace(subset, notes=subset.notes | {"unreadable": faults}) if faults else subset), known
+        splits = replace(splits, notes=splits.notes | {"unreadable": faults})
+    rows, end = {}, 0
+    for split in SPLITS:
+        first, end = end, end + splits.size(split)
+        rows[split] = replace(splits.rows[split], images=files.pick(slice(first, end)))
+    good = {split: np.flatnonzero([path not in faults for path in rows[split].paths.tolist()]) for split in SPLITS}
+    return replace(splits, rows=rows).only(**good)
 
 
-def look(paths: np.ndarray, origin: str) -> tuple[list[bytes], dict[str, str]]:
-    """Decodes files in parallel, except those that were decoded before and have not changed since.
+def check(files: Files, origin: str, name: str) -> tuple[Files, dict[str, str]]:
+    """Reads files in parallel and keeps their pixels in the cache, except those that are there and have not changed.
+
+    If the cache has no room for the pixels, a warning says so, and files are decoded whenever they are needed. Which of
+    them can be read is remembered even so, with a digest of each, in the cache's folder `pictures`.
 
     Args:
-        paths: str (n,).
-        origin: the name under which the results are remembered, in the cache's folder `pictures`.
+        files: the files to read, all of them different.
+        origin: where they were found.
+        name: of the data set, which `tfxfer cache` shows.
 
     Returns:
-        For each file a digest of 16 bytes, equal for images that are equal in every pixel and empty for a file that
-        cannot be read; and the reasons why files cannot be read, by path.
+        The files with what is known of them, and the reasons why files cannot be read, by path.
     """
-    known_as = f"{origin}, decoder {REVISION}"
-    place = Store().root / "pictures" / f"{hashlib.sha256(known_as.encode()).hexdigest()}.npy"
-    known, now, faults = _recall(place), {}, {}
-    for path in paths.tolist():
+    marks, faults = np.zeros((len(files), 16), np.uint8), dict[str, str]()
+    for row, path in enumerate(files.paths.tolist()):
         try:
-            now[path] = mark(path)
+            marks[row] = np.frombuffer(mark(path), np.uint8)
         except InputError as error:  # a link to nowhere
             faults[path] = _reason(path, error)
-    new, before = [path for path, state in now.items() if state not in known], len(known)
-    with ThreadPoolExecutor() as threads:
-        found = track(threads.map(_pixels, new), "checking files", len(new), disable=not sys.stdout.isatty())
-        for path, (digest, reason) in zip(new, found):
-            if reason:
-                faults[path] = reason
-            else:
-                known[now[path]] = digest
-    if len(known) > before:
-        _remember(place, known)
-    return [known.get(now[path], b"") if path in now else b"" for path in paths.tolist()], faults
-
-
-def _pixels(path: str) -> tuple[bytes, str]:
-    """A digest of an image's pixels, and the reason if it cannot be read: one of the two is empty."""
+    there, store, kept = marks.any(1), Store(), Kept.nothing(marks)
     try:
-        picture = decode(path)
-    except InputError as error:
-        return b"", _reason(path, error)
-    return hashlib.blake2b(picture.tobytes(), digest_size=16, salt=repr(picture.size).encode()[:16]).digest(), ""
+        kept = kept_pixels.find(store, marks, files.size)
+        if (there & ~kept.found).any():
+            full = kept.pixels is not None and len(kept.pixels.parts) >= kept_pixels.MOST
+            new, known = np.flatnonzero(there if full else there & ~kept.found), Files(files.paths, files.size, kept)
+            kept_pixels.write(store, marks[new], files.size, name, lambda place: _read(known, new, faults, place))
+            kept = kept_pixels.find(store, marks, files.size)
+            kept.verified[kept.rows[new[kept.found[new]]]] = True  # just written
+    except InputError:
+        missing = int((there & ~kept.found).sum())
+        warnings.warn(
+            f"{origin}: the cache {store.root} cannot be written or has no room for {missing:,} images of "
+            f"{files.size} x {files.size} ({amount(kept_pixels.nbytes(missing, files.size))}), so files are decoded in "
+            "every pass: raise TFXFER_CACHE_GB, or set TFXFER_CACHE to another folder",
+            stacklevel=4,
+        )
+    files = Files(files.paths, files.size, kept)
+    if (there & ~kept.found).any():
+        _digest(files, kept, np.flatnonzero(there & ~kept.found), f"{origin}, {files.size}, decoder {REVISION}", faults)
+    return files, faults
+
+
+def _digest(files: Files, kept: Kept, rows: np.ndarray, known_as: str, faults: dict[str, str]) -> None:
+    """Puts in digests of files whose pixels are not kept."""
+    place = Store().root / "pictures" / f"{hashlib.sha256(known_as.encode()).hexdigest()}.npy"
+    marks, known = [mark.tobytes() for mark in kept.marks], _recall(place)
+    new = np.array([row for row in rows if marks[row] not in known and files.paths[row] not in faults], np.int64)
+    found = {marks[row]: digest for row, digest in zip(new, _read(files, new, faults)) if digest}
+    if found:
+        _remember(place, known := known | found)
+    for row in rows:
+        kept.digests[row] = np.frombuffer(known.get(marks[row], bytes(16)), np.uint8)
+
+
+def _read(files: Files, rows: np.ndarray, faults: dict[str, str], place: np.ndarray | None = None) -> Sequence[bytes]:
+    """Reads some of the files in parallel, writes their pixels to `place`, and returns digests of the pixels.
+
+    The digest of a file that cannot be read is empty, and the reason is put into `faults`.
+    """
+    known = files.kept.found if files.kept else np.zeros(len(files), bool)
+
+    def read(number: int) -> bytes:
+        row = rows[number]
+        path = str(files.paths[row])
+        try:
+            pixels = files[row] if known[row] else files.decode(row)
+        except InputError as error:
+            faults[path] = _reason(path, error)
+            return b""
+        if place is not None:
+            place[number] = pixels
+        return kept_pixels.digest(pixels)
+
+    digests: list[bytes] = []
+    blocks = [range(first, min(first + BLOCK, len(rows))) for first in range(0, len(rows), BLOCK)]
+    with CountProgress("checking files", len(rows)) as progress, ThreadPoolExecutor() as threads:
+        for block in threads.map(lambda numbers: [read(number) for number in numbers], blocks):
+            digests += block
+            progress.update(len(digests))
+    return digests
 
 
 def _reason(path: str, error: InputError) -> str:

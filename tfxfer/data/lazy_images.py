@@ -10,6 +10,7 @@ import numpy as np
 from tfxfer.core.concatenated import Concatenated
 from tfxfer.core.errors import InputError
 from tfxfer.data import image_decoding
+from tfxfer.data.kept_pixels import Kept
 
 
 class Picked:
@@ -40,17 +41,19 @@ class Picked:
 
 
 class Files:
-    """Image files: reads like uint8 (n, size, size, 3); files are decoded and resized when they are indexed.
+    """Image files: reads like uint8 (n, size, size, 3). Pixels are decoded and resized when they are indexed, or read
+    from the cache, if they are kept there.
 
     Args:
         paths: str (n,).
-        size: pixels per side of the resized images (bilinear, antialiased).
+        size: pixels per side of the resized images, as `image_decoding.pixels` makes them.
+        kept: what is known of the files, if they have been checked. They are then read in that state only.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, paths: np.ndarray, size: int):
-        self.paths, self.size = paths, size
+    def __init__(self, paths: np.ndarray, size: int, kept: Kept | None = None):
+        self.paths, self.size, self.kept = paths, size, kept
         self.shape: tuple[int, ...] = (len(paths), size, size, 3)
         self.ndim, self.nbytes = 4, math.prod(self.shape)
 
@@ -58,18 +61,28 @@ class Files:
         return len(self.paths)
 
     def __getitem__(self, key) -> np.ndarray:
-        """Raises InputError if a file cannot be read, or not any more."""
-        paths, shape = self.paths[key], (self.size, self.size, 3)
-        if isinstance(paths, str):
-            return image_decoding.pixels(paths, shape)
-        images = np.empty((len(paths), *shape), np.uint8)
-        for row, path in enumerate(paths):
-            images[row] = image_decoding.pixels(path, shape)
-        return images
+        """Raises InputError if a file has to be decoded and cannot be read, or is not the file that was checked."""
+        index = np.arange(len(self))[key]
+        rows = np.atleast_1d(index)
+        if self.kept and self.kept.pixels:
+            images, good = self.kept.read(rows)
+        else:
+            images, good = np.empty((len(rows), *self.shape[1:]), np.uint8), np.zeros(len(rows), bool)
+        for number in np.flatnonzero(~good):
+            images[number] = self.decode(rows[number])
+        return images if np.ndim(index) else images[0]
+
+    def decode(self, row: int) -> np.ndarray:
+        """Decodes a file, whether its pixels are kept or not; raises InputError as indexing does."""
+        path = str(self.paths[row])
+        image = image_decoding.pixels(path, (self.size, self.size, 3))
+        if self.kept and mark(path) != self.kept.marks[row].tobytes():
+            raise InputError(f"{path}: has changed since the data set was loaded: start again, and leave files alone")
+        return image
 
     def pick(self, rows: np.ndarray | slice) -> "Files":
         """A selection of these images, still unread."""
-        return Files(self.paths[rows], self.size)
+        return Files(self.paths[rows], self.size, self.kept and self.kept.pick(rows))
 
 
 Images = np.ndarray | Picked | Files
@@ -128,7 +141,8 @@ def fingerprint(images: "Images | Concatenated") -> bytes:
         digest.update(images.known_as.encode() if images.known_as else fingerprint(images.images))
         content = images.rows
     elif isinstance(images, Files):
-        content = np.frombuffer(b"".join([b"decoder %d" % image_decoding.REVISION, *map(mark, images.paths)]), np.uint8)
+        marks = images.kept.marks.tobytes() if images.kept else b"".join(map(mark, images.paths))
+        content = np.frombuffer(b"decoder %d" % image_decoding.REVISION + marks, np.uint8)
     else:
         content = np.asarray(images)
     digest.update(np.ascontiguousarray(content).view(np.uint8).data)

@@ -40,9 +40,10 @@ def load(
     All sources are searched for images that are equal in every pixel. A warning says how many there are and how many of
     them are in two splits; the `notes` of the splits say so too.
 
-    The images of a folder are listed first. Then every file that will be used is decoded once, in parallel, to find
-    files that cannot be read and duplicates; the cache remembers the result until a file changes. Pixels are read again
-    when they are needed: no more than a few batches are in memory.
+    The images of a folder are listed first. Then every file that will be used is decoded once, in parallel, which finds
+    files that cannot be read and duplicates. The cache keeps the resized pixels until a file changes: every pass, epoch
+    and later run reads these, and no more than a few batches are in memory. Where the cache has no room for them, one
+    warning says so, and files are decoded whenever they are needed.
 
     Args:
         name: `digits`, `mnist_sample`, `mnist`, `fashion_mnist`, `cifar10`, `idx:PATH`, `folder:PATH` or a folder's
@@ -50,8 +51,8 @@ def load(
             test images only, divided by base image.
         data_dir: the folder to look in first; then the system's share/datasets, then TFDS. Not for bundled data sets.
         limit: at most this many training images, and a quarter as many validation and test images, stratified.
-        image_size: for folders only, and required there: the size in pixels per side to which images are resized
-            (bilinear, antialiased).
+        image_size: for folders only, and required there: the size in pixels per side to which images are resized, as
+            `image_decoding.pixels` does it.
         validation: the share of the training images to set aside, between 0 and 1; 0.1 by default.
         test: the share of all images to set aside if the source has no test set, between 0 and 1; 0.25 by default.
         seed: the random seed of the splits, 0 or more.
@@ -94,8 +95,8 @@ def load(
         test=source.test and _resized(source.test, image_size),
         validation=source.validation and _resized(source.validation, image_size),
     )
-    splits, digests = image_validation.readable(part.split(name, source), skip_bad)
-    return duplicates.check(partition.complete(splits), strict, digests)
+    splits = image_validation.readable(part.split(name, source), skip_bad)
+    return duplicates.check(partition.complete(splits), strict)
 
 
 def _resized(rows: Rows, image_size: int) -> Rows:

@@ -177,3 +177,19 @@ def test_probes(run):
         assert found[method]["whole_accuracy"] > 0.5
         assert found[f"{method}_ratio"] > 0
     assert found["sum_spread"][0] <= found["sum_ratio"] <= found["sum_spread"][1]
+
+
+def test_folder(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    folder = importlib.import_module("folder")
+    monkeypatch.setattr(folder, "PYTHON", warm.python())
+    monkeypatch.setattr(folder, "CASES", {"small": ((100, 76), 1.0)})
+    file = tmp_path / "results.json"
+    options = "--small 12 --image-size 24 --batch-size 5 --repeats 1"
+    found = folder.main([*options.split(), "--json", str(file)])
+    assert json.loads(file.read_text()) == found
+    check(found)
+    row = found["folder"]["small"]
+    assert {f"{name}_{what}" for name in ("first", "second", "rerun") for what in ("ratio", "spread")} <= row.keys()
+    assert row["plain_megabytes"] > 0
+    assert row["first_megabytes"] > 0

@@ -2,8 +2,8 @@
 
 TensorFlow's own decoders do not know EXIF orientation, TIFF and some kinds of BMP, and show colours that are hidden by
 transparency. Nor would they or libjpeg-turbo without Pillow (simplejpeg) be much faster. Milliseconds of one core for a
-JPEG to 224 x 224, decoded and resized with antialiasing, 29 November 2026: of 500 x 375, Pillow 1.9, simplejpeg with
-Pillow's resizing 2.1, TensorFlow 3.0; of 2,000 x 1,500 at 1/4, 9.5, 9.0 and 9.6. Pillow releases the interpreter's lock
+JPEG to 224 x 224, decoded and resized with antialiasing, 29 November 2026: of 500 x 375, Pillow 2.2, simplejpeg with
+Pillow's resizing 2.1, TensorFlow 3.0; of 2,000 x 1,500 at 1/4, 9.7, 9.1 and 9.5. Pillow releases the interpreter's lock
 while it decodes and while it resizes, so threads share the work.
 """
 

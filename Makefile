@@ -7,7 +7,7 @@ BIN := .venv/bin
 # Faster where there is uv: make demo INSTALLER="uv pip install --python .venv"
 INSTALLER := $(BIN)/pip install
 
-PYTEST := bin/pytest -n 2 --dist loadfile
+PYTEST := bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 NUMERICAL := tests/analysis tests/data tests/export/test_signatures.py tests/features tests/model tests/train
 QUICKSTART := tests/recipes/test_recipes.py::test_quickstart tests/recipes/test_notebooks.py::test_a_notebook_runs[quickstart]
 

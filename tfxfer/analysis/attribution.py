@@ -9,6 +9,7 @@ import tensorflow as tf
 from scipy import stats
 
 from tfxfer import model
+from tfxfer.analysis.cut_network import CutNetwork, cut
 from tfxfer.analysis.feature_map_layers import layer_to_explain
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
@@ -82,6 +83,7 @@ class Explainer:
         self.copy.set_weights(part.get_weights())
         # not Model.predict, which compiles with XLA: ten times as slow for convolutions on CPUs
         self._forward: Callable | None = None
+        self._cuts: dict[str, CutNetwork] = {}
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """The network's softmax for images, uint8 (n, *input shape): float32 (n, classes)."""
@@ -92,13 +94,16 @@ class Explainer:
 
     def maps(self, images: np.ndarray, classes: np.ndarray, method: str, layer: str) -> np.ndarray:
         """What `explain` returns for these classes (n,), without its checks."""
-        visualise, parts = _visualiser(method)(self.copy), []
+        if layer not in self._cuts:
+            self._cuts[layer] = cut(self.copy, layer)
+        halves, parts = self._cuts[layer], []
+        visualise = _visualiser(method)(halves.second)
         size = int(np.clip(self.size, *BATCH))
         for first in range(0, len(images), size):
             batch, targets = images[first : first + size], classes[first : first + size]
             cams = visualise(
                 lambda logits, targets=targets: tf.gather(logits, targets, axis=1, batch_dims=1),
-                batch.astype(np.float32),
+                halves.first(tf.constant(batch.astype(np.float32))),
                 penultimate_layer=layer,
                 seek_penultimate_conv_layer=False,
                 expand_cam=False,
@@ -137,7 +142,13 @@ def _visualiser(method: str) -> Callable:
     return dict(zip(METHODS, (Gradcam, GradcamPlusPlus, Layercam), strict=True))[method]
 
 
-def sanity(net: keras.Model, images: np.ndarray, method: str = METHOD, layer: str | None = None) -> dict[str, float]:
+def sanity(
+    net: keras.Model,
+    images: np.ndarray,
+    method: str = METHOD,
+    layer: str | None = None,
+    explainer: Explainer | None = None,
+) -> dict[str, float]:
     """Tests whether maps depend on the weights, by randomising the layers from the head downwards, stage by stage.
 
     After each stage the maps are compared with those of the network itself (Adebayo et al. 2018, arXiv:1810.03292). A
@@ -147,6 +158,7 @@ def sanity(net: keras.Model, images: np.ndarray, method: str = METHOD, layer: st
         net: from `model.build`, computing in float32; it stays as it is.
         images: uint8 (n, height, width, channels).
         method, layer: as `explain` takes them.
+        explainer: one of this network, whose copy will have random weights afterwards; by default a new one.
 
     Returns:
         The `similarity` to the network's own maps, in [-1, 1], after "head" and after the name of each stage.
@@ -154,7 +166,8 @@ def sanity(net: keras.Model, images: np.ndarray, method: str = METHOD, layer: st
     Raises:
         InputError: an unknown layer.
     """
-    explainer, layer, fresh = Explainer(net), layer_to_explain(net, layer), keras.models.clone_model(net)
+    explainer, layer = explainer or Explainer(net), layer_to_explain(net, layer)
+    fresh = keras.models.clone_model(net)
     classes = explainer.probabilities(images).argmax(1)
     maps, correlations = explainer.maps(images, classes, method, layer), {}
     for name, members in [("head", [net.get_layer("logits")]), *reversed(model.stages(net).items())]:

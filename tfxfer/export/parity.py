@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfxfer.export import reload_script
 
@@ -78,7 +79,8 @@ def exact(format: str, figures: dict[str, float]) -> None:
 def _network(net: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
     both = keras.Model(net.input, [net.output, net.get_layer("embedding").output])
     batches = [images[first : first + reload_script.BATCH] for first in range(0, len(images), reload_script.BATCH)]
-    logits, embedding = (np.concatenate(parts) for parts in zip(*(both(batch, training=False) for batch in batches)))
+    forward = tf.function(lambda batch: both(batch, training=False), reduce_retracing=True)  # of the network itself
+    logits, embedding = (np.concatenate(parts) for parts in zip(*(forward(tf.constant(batch)) for batch in batches)))
     return {"probabilities": keras.ops.convert_to_numpy(keras.ops.softmax(logits)), "embedding": embedding}
 
 

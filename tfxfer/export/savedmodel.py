@@ -40,6 +40,9 @@ def write(net: keras.Model, path: Path) -> None:
 
     forward = tf.function(outputs, input_signature=pixels)  # traced once for all signatures
 
+    def embed(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"embedding": forward(image)[1]}
+
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = tf.nn.softmax(forward(image)[0])
         index = tf.argmax(probabilities, axis=-1)
@@ -49,13 +52,13 @@ def write(net: keras.Model, path: Path) -> None:
         spec = tf.TensorSpec(shape, tf.uint8)
         return serve(tf.map_fn(lambda content: image_ops.decode(content, shape), image_bytes, fn_output_signature=spec))
 
-    archive = keras.export.ExportArchive()
-    with folding.folded(both):
-        archive.add_endpoint("serving_default", serve, pixels)
-        archive.add_endpoint("serving_bytes", serve_bytes, files)
-        archive.add_endpoint("embed", lambda image: {"embedding": forward(image)[1]}, pixels)
-    with console.loggers():  # which say where the assets are
-        archive.write_out(str(path), verbose=False)
+    module = tf.Module()  # not Keras's ExportArchive, which traces all of it twice in search of variables
+    module.serving_default = tf.function(serve, input_signature=pixels)
+    module.serving_bytes = tf.function(serve_bytes, input_signature=files)
+    module.embed = tf.function(embed, input_signature=pixels)
+    with folding.folded(both), console.loggers():  # which say where the assets are
+        signatures = {name: getattr(module, name) for name in ("serving_default", "serving_bytes", "embed")}
+        tf.saved_model.save(module, str(path), signatures=signatures)
 
 
 def _class_names(net: keras.Model) -> list[str]:

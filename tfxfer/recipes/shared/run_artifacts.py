@@ -94,7 +94,7 @@ def explain(net: keras.Model, splits: Splits, shown: Bank, size: int | None = No
     for method in attribution.METHODS:
         values[method] = explainer.maps(subset, predicted[rows], method, layers[method]).astype(np.float16)
     method = next(iter(layers))
-    sanity = attribution.sanity(net, subset, method, layers[method])
+    sanity = attribution.sanity(net, subset, method, layers[method], explainer)
     metrics |= {f"sanity/{stage}": float(value) for stage, value in sanity.items()}
     chosen = {name: {"layer": layer, "side": _side(net, layer)} for name, layer in layers.items()}
     about = {"method": method, "size": _side(net, "scaled"), "tried": tried, "layers": chosen}

@@ -45,7 +45,8 @@ def cut(net: keras.Model, name: str) -> CutNetwork:
     seen = keras.layers.Activation("linear", name=name)(inputs[0])
     rest = keras.Model(tensors, net.output)
     output = rest([seen, *inputs[1:]])
-    return CutNetwork(tf.function(lambda images: part(images, training=False), [spec]), keras.Model(inputs, output))
+    first = tf.function(lambda images: tf.nest.flatten(part(images, training=False)), [spec])
+    return CutNetwork(first, keras.Model(inputs, output))
 
 
 def _leading_to(net: keras.Model, target: keras.KerasTensor) -> set[int]:

@@ -114,11 +114,17 @@ def test_other_applications(name):
 def test_every_kind_of_layer():
     x = image = keras.Input((9, 9, 4))
     for layer in (
-        layers.Conv2D(6, 3, strides=2, padding="same"),
+        layers.ZeroPadding2D(1),
+        layers.Conv2D(6, 3, strides=2),
         layers.BatchNormalization(scale=False),
         layers.ReLU(6.0),
         layers.Conv2D(6, 3, groups=2, use_bias=False),
         layers.BatchNormalization(center=False),
+        layers.ZeroPadding2D(((0, 1), (0, 1))),
+        layers.DepthwiseConv2D(2, bias_initializer="random_normal"),
+        layers.ZeroPadding2D(((1, 0), (0, 1))),  # not as TensorFlow pads
+        layers.DepthwiseConv2D(2),
+        layers.ZeroPadding2D(1),  # before a convolution that pads by itself
         layers.DepthwiseConv2D(2, depth_multiplier=2, padding="same", bias_initializer="random_normal"),
         layers.BatchNormalization(),
         layers.SeparableConv2D(5, 2, depth_multiplier=3, activation="linear"),
@@ -131,7 +137,9 @@ def test_every_kind_of_layer():
         layers.Dense(3, activation="softmax"),
     ):
         x = layer(x)
-    assert check(vary(keras.Model(image, x))).count("Rsqrt") == 1
+    operations = check(vary(keras.Model(image, x)))
+    assert operations.count("Rsqrt") == 1
+    assert operations.count("Pad") == 2
 
 
 def test_what_is_read_by_others_is_kept():
@@ -145,6 +153,8 @@ def test_what_is_read_by_others_is_kept():
     first = keras.Model(image, layers.Conv2D(2, 1)(norm(image)))
     for net in (read_twice, an_output, called_twice, first):
         assert "Rsqrt" in check(vary(net))
+    padded = layers.ZeroPadding2D(1)(image)
+    assert "Pad" in check(keras.Model(image, {"conv": layers.Conv2D(2, 3)(padded), "padded": padded}))
 
 
 def test_batch_norm_that_trains_is_kept():

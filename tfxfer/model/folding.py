@@ -4,7 +4,8 @@ In inference mode batch norm is a fixed factor and offset for each channel, whic
 own. With its moving mean m and variance v, scale g, offset o and epsilon e, it goes into the kernel and the bias of the
 convolution or dense layer before it: k' = k g / sqrt(v + e) and b' = (b - m) g / sqrt(v + e) + o (Jacob et al. 2018,
 arXiv:1712.05877, section 3.2). TensorFlow then computes convolution, bias and ReLU as one operation, and prepares
-constant kernels once where it would prepare variables in every call.
+constant kernels once where it would prepare variables in every call. Layers that pad with zeros become the padding of
+the convolution behind them: TensorFlow would copy the whole feature map, which takes longer than the convolution.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import functools
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -21,7 +23,11 @@ from keras import layers
 from tfxfer.core import private_names
 
 LARGEST = 5e6  # bytes of a weight that becomes a constant: a graph holds several copies of each, and 2 GB at most
-_FOLDABLE = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Dense)
+_CONVOLUTIONS = {
+    layers.Conv2D: keras.ops.conv,
+    layers.DepthwiseConv2D: keras.ops.depthwise_conv,
+    layers.SeparableConv2D: keras.ops.separable_conv,
+}
 
 
 @contextlib.contextmanager
@@ -47,9 +53,12 @@ def folded(net: keras.Model, training: bool = False) -> Iterator[None]:
         >>> float(np.abs(fast - net(images, training=False)).max()) < 1e-5
         True
     """
-    pairs = _pairs(net, training)
-    calls = {layer: functools.partial(_call, layer, *_weights(layer, follower)) for layer, follower in pairs.items()}
-    calls |= {follower: _unchanged for follower in pairs.values() if follower is not None}
+    folds = _folds(net, training)
+    calls = {
+        layer: functools.partial(_call, layer, fold.padding_of(layer), *_weights(layer, fold.norm))
+        for layer, fold in folds.items()
+    }
+    calls |= {other: _unchanged for fold in folds.values() for other in (fold.padding, fold.norm) if other is not None}
     if not training:
         others = [layer for layer in net.layers if layer.weights and layer not in calls]
         calls |= {layer: functools.partial(_call_on_constants, layer.call, _values(layer)) for layer in others}
@@ -93,30 +102,59 @@ class Forward:
         return self._traced
 
 
-def _pairs(net: keras.Model, training: bool) -> dict[keras.Layer, keras.layers.BatchNormalization | None]:
-    """The layers that are computed anew, each with the batch norm that goes into it.
+@dataclass
+class _Fold:
+    """What goes into a layer: the padding before it and the batch norm behind it."""
 
-    It is kept where something else reads what comes before it, or where it is called more than once.
+    padding: layers.ZeroPadding2D | None = None
+    norm: layers.BatchNormalization | None = None
+
+    def padding_of(self, layer: keras.Layer) -> str:
+        return "same" if self.padding is not None else getattr(layer, "padding", "")
+
+
+def _folds(net: keras.Model, training: bool) -> dict[keras.Layer, _Fold]:
+    """The layers that are computed anew, with what goes into them.
+
+    Something stays as it is where a third layer reads what is between the two, or where one is called more than once.
     """
     nodes = private_names.calls(net)
     calls = Counter(node.operation for node in nodes)
     readers = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
     readers.update(map(id, net.outputs))
     makers = {id(tensor): node.operation for node in nodes for tensor in node.output_tensors}
-    pairs = {layer: None for layer in calls if _foldable(layer)}
+    folds = {layer: _Fold() for layer in calls if _foldable(layer)}
     for node in nodes:
-        layer = node.operation
-        if type(layer) is not layers.BatchNormalization or (training and layer.trainable):
+        layer, between = node.operation, node.input_tensors[0] if node.input_tensors else None
+        source = makers.get(id(between))
+        if between is None or source is None or not readers[id(between)] == calls[layer] == calls[source] == 1:
             continue
-        source, rank = makers.get(id(node.input_tensors[0])), len(node.input_tensors[0].shape)
-        alone = readers[id(node.input_tensors[0])] == 1 and calls[layer] == calls[source] == 1
-        if source in pairs and alone and _linear(source) and layer.axis in (-1, rank - 1):
-            pairs[source] = layer
-    return pairs
+        if type(layer) is layers.BatchNormalization and not (training and layer.trainable):
+            if source in folds and _linear(source) and layer.axis in (-1, len(between.shape) - 1):
+                folds[source].norm = layer
+        elif layer in folds and type(source) is layers.ZeroPadding2D and _pads_as_same(layer, source):
+            folds[layer].padding = source
+    return folds
+
+
+def _pads_as_same(layer: keras.Layer, padding: layers.ZeroPadding2D) -> bool:
+    """Whether a foldable layer behind zero padding is the same convolution with TensorFlow's own padding, SAME.
+
+    That holds where Keras's applications halve feature maps. (TensorFlow 2.21 takes any other padding, too, but its
+    fused depthwise convolution then aborts the process.)
+    """
+    if type(layer) not in (layers.Conv2D, layers.DepthwiseConv2D) or layer.padding != "valid":
+        return False
+    needed = []
+    for size, kernel, stride in zip(padding.input.shape[1:3], layer.kernel_size, layer.strides):
+        total = max((-(-size // stride) - 1) * stride + kernel - size, 0) if size else -1
+        needed.append((total // 2, total - total // 2))
+    plain = layer.dilation_rate == (1, 1) and getattr(layer, "groups", 1) == 1
+    return plain and tuple(needed) == tuple(map(tuple, padding.padding))
 
 
 def _foldable(layer: keras.Layer) -> bool:
-    plain = type(layer) in _FOLDABLE and layer.quantization_mode is None
+    plain = type(layer) in (*_CONVOLUTIONS, layers.Dense) and layer.quantization_mode is None
     return plain and getattr(layer, "data_format", "channels_last") == "channels_last"
 
 
@@ -145,17 +183,21 @@ def _weights(
     return [*kernels[:-1], kernels[-1] * per_channel], bias * factor + offset
 
 
-def _call(layer: keras.Layer, kernels: list[np.ndarray], bias: np.ndarray | None, inputs: tf.Tensor, **_) -> tf.Tensor:
-    """What the layer's own `call` does, on other weights."""
+def _call(
+    layer: keras.Layer,
+    padding: str,
+    kernels: list[np.ndarray],
+    bias: np.ndarray | None,
+    inputs: tf.Tensor,
+    **_,
+) -> tf.Tensor:
+    """What the layer's own `call` does, on other weights and with another padding."""
     kernels = [_constant(kernel, layer.compute_dtype) for kernel in kernels]
     if isinstance(layer, layers.Dense):
         outputs = keras.ops.matmul(inputs, kernels[0])
-    elif type(layer) is layers.Conv2D:
-        outputs = layer.convolution_op(inputs, kernels[0])
     else:
-        operation = keras.ops.depthwise_conv if isinstance(layer, layers.DepthwiseConv2D) else keras.ops.separable_conv
-        settings = (layer.strides, layer.padding, layer.data_format, layer.dilation_rate)
-        outputs = operation(inputs, *kernels, *settings)
+        settings = (layer.strides, padding, layer.data_format, layer.dilation_rate)
+        outputs = _CONVOLUTIONS[type(layer)](inputs, *kernels, *settings)
     outputs = outputs if bias is None else tf.nn.bias_add(outputs, _constant(bias, layer.compute_dtype))
     return outputs if _linear(layer) else layer.activation(outputs)
 

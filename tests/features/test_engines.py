@@ -11,6 +11,7 @@ from tfxfer import features, model, train
 from tfxfer.core.cache import Store
 from tfxfer.core.errors import InputError
 from tfxfer.features import activation_cache, engines, frozen_prefix, inference
+from tfxfer.model import folding
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,15 @@ def test_agrees_with_tensorflow(net, pictures, strategy):
         np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=atol, err_msg=name)
     np.testing.assert_array_equal(found["image"], expected["image"])
     np.testing.assert_array_equal(found.ids, expected.ids)
+
+
+def test_large_weights_are_converted_too(net, pictures, monkeypatch):
+    monkeypatch.setattr(folding, "LARGEST", 1000)
+    expected, found = (
+        features.extract(net, pictures.test, ("logits",), engine=engine)["logits"]
+        for engine in ("tensorflow", "onnxruntime")
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_weights_that_change_are_converted_anew(net, pictures, conversions):

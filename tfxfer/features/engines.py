@@ -6,6 +6,7 @@ they are exact. The network is converted once by tf2onnx and compared with Tenso
 
 import functools
 import importlib.util
+import math
 import os
 import time
 from collections.abc import Callable
@@ -181,7 +182,7 @@ def _session(body: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
     function = tf.function(lambda pixels: list(body(pixels, training=False).values()))
     signature = [tf.TensorSpec((None, *body.input_shape[1:]), body.input.dtype, name="pixels")]
     try:
-        with console.native_stderr(), console.loggers(), folding.folded(body):
+        with console.native_stderr(), console.loggers(), folding.folded(body, largest=math.inf):
             converted, _ = tf2onnx.convert.from_function(function, signature)
     except Exception as error:  # its rewriters raise errors of any class
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -31,7 +31,7 @@ _CONVOLUTIONS = {
 
 
 @contextlib.contextmanager
-def folded(net: keras.Model, training: bool = False) -> Iterator[None]:
+def folded(net: keras.Model, training: bool = False, largest: float = LARGEST) -> Iterator[None]:
     """Within the block, a function that is traced computes the network on folded weights, those that it has now.
 
     Outputs differ from the network's own by float32 rounding. The network itself does not change. What was traced stays
@@ -41,6 +41,7 @@ def folded(net: keras.Model, training: bool = False) -> Iterator[None]:
         net: a functional network, such as those from `model.build` and any part of them.
         training: whether the network will be called in training mode. Then batch norm that trains is not folded, and
             the weights of layers that are not folded stay variables, for random layers change theirs.
+        largest: bytes of a weight that becomes a constant; larger ones become inputs of the graph.
 
     Example:
         >>> import numpy as np, tensorflow as tf
@@ -53,15 +54,17 @@ def folded(net: keras.Model, training: bool = False) -> Iterator[None]:
         >>> float(np.abs(fast - net(images, training=False)).max()) < 1e-5
         True
     """
-    folds = _folds(net, training)
+    folds, constant = _folds(net, training), functools.partial(_constant, largest)
     calls = {
-        layer: functools.partial(_call, layer, fold.padding_of(layer), *_weights(layer, fold.norm))
+        layer: functools.partial(_call, constant, layer, fold.padding_of(layer), *_weights(layer, fold.norm))
         for layer, fold in folds.items()
     }
     calls |= {other: _unchanged for fold in folds.values() for other in (fold.padding, fold.norm) if other is not None}
     if not training:
         others = [layer for layer in net.layers if layer.weights and layer not in calls]
-        calls |= {layer: functools.partial(_call_on_constants, layer.call, _values(layer)) for layer in others}
+        calls |= {
+            layer: functools.partial(_call_on_constants, constant, layer.call, _values(layer)) for layer in others
+        }
     for layer, call in calls.items():
         layer.call = call
     try:
@@ -96,7 +99,7 @@ class Forward:
         if self._traced is None or weights != self._weights:
             forward = tf.function(lambda inputs: self.activation(self.net(inputs, training=self.training)))
             specs = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in self.net.inputs]
-            with folded(self.net, self.training):
+            with folded(self.net, self.training, LARGEST):
                 self._traced = forward.get_concrete_function(specs if len(specs) > 1 else specs[0])
             self._weights = weights
         return self._traced
@@ -184,6 +187,7 @@ def _weights(
 
 
 def _call(
+    constant: Callable[[np.ndarray, str], tf.Tensor],
     layer: keras.Layer,
     padding: str,
     kernels: list[np.ndarray],
@@ -192,13 +196,13 @@ def _call(
     **_,
 ) -> tf.Tensor:
     """What the layer's own `call` does, on other weights and with another padding."""
-    kernels = [_constant(kernel, layer.compute_dtype) for kernel in kernels]
+    kernels = [constant(kernel, layer.compute_dtype) for kernel in kernels]
     if isinstance(layer, layers.Dense):
         outputs = keras.ops.matmul(inputs, kernels[0])
     else:
         settings = (layer.strides, padding, layer.data_format, layer.dilation_rate)
         outputs = _CONVOLUTIONS[type(layer)](inputs, *kernels, *settings)
-    outputs = outputs if bias is None else tf.nn.bias_add(outputs, _constant(bias, layer.compute_dtype))
+    outputs = outputs if bias is None else tf.nn.bias_add(outputs, constant(bias, layer.compute_dtype))
     return outputs if _linear(layer) else layer.activation(outputs)
 
 
@@ -206,14 +210,20 @@ def _values(layer: keras.Layer) -> list[tuple[keras.Variable, np.ndarray]]:
     return [(weight, keras.ops.convert_to_numpy(weight)) for weight in layer.weights]
 
 
-def _call_on_constants(call: Callable, values: list[tuple[keras.Variable, np.ndarray]], *args, **kwargs):
-    with keras.StatelessScope([(weight, _constant(array, weight.dtype)) for weight, array in values]):
+def _call_on_constants(
+    constant: Callable[[np.ndarray, str], tf.Tensor],
+    call: Callable,
+    values: list[tuple[keras.Variable, np.ndarray]],
+    *args,
+    **kwargs,
+):
+    with keras.StatelessScope([(weight, constant(array, weight.dtype)) for weight, array in values]):
         return call(*args, **kwargs)
 
 
-def _constant(array: np.ndarray, dtype: str) -> tf.Tensor:
+def _constant(largest: float, array: np.ndarray, dtype: str) -> tf.Tensor:
     """A constant of the graph that is traced; of a large weight, an input of that graph."""
-    with tf.init_scope() if array.nbytes > LARGEST else contextlib.nullcontext():
+    with tf.init_scope() if array.size * tf.as_dtype(dtype).size > largest else contextlib.nullcontext():
         return tf.constant(array, dtype)
 
 

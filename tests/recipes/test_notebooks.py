@@ -64,9 +64,9 @@ def test_the_install_cell_installs_the_uploaded_wheel(tmp_path, monkeypatch):
         importlib.util, "find_spec", lambda name, *rest: None if name == "tfxfer" else find(name, *rest)
     )
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
-    shell, asked = InteractiveShell(), []
-    shell.history_manager.enabled = False
+    shell, asked = InteractiveShell(config=Config(HistoryManager={"enabled": False})), []
     shell.register_magic_function(asked.append, magic_name="pip")
     source = cells("quickstart")[1].source
     with pytest.raises(FileNotFoundError, match=r"no tfxfer-\*\.whl here: run `pip wheel --no-deps \.` .* upload it"):

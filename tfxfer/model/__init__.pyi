@@ -1,6 +1,7 @@
 from . import adapters as adapters
 from . import architectures as architectures
 from . import backbones as backbones
+from . import folding as folding
 from .freezing import backbone_layers as backbone_layers
 from .freezing import depth as depth
 from .freezing import stages as stages

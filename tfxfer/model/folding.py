@@ -11,23 +11,16 @@ the convolution behind them: TensorFlow would copy the whole feature map, which 
 import contextlib
 import functools
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from tfxfer.core import private_names
+from tfxfer.model import fold_plan
 
 LARGEST = 5e6  # bytes of a weight that becomes a constant: a graph holds several copies of each, and 2 GB at most
-_CONVOLUTIONS = {
-    layers.Conv2D: keras.ops.conv,
-    layers.DepthwiseConv2D: keras.ops.depthwise_conv,
-    layers.SeparableConv2D: keras.ops.separable_conv,
-}
 
 
 @contextlib.contextmanager
@@ -54,7 +47,7 @@ def folded(net: keras.Model, training: bool = False, largest: float = LARGEST) -
         >>> float(np.abs(fast - net(images, training=False)).max()) < 1e-5
         True
     """
-    folds, constant = _folds(net, training), functools.partial(_constant, largest)
+    folds, constant = fold_plan.folds(net, training), functools.partial(_constant, largest)
     calls = {
         layer: functools.partial(_call, constant, layer, fold.padding_of(layer), *_weights(layer, fold.norm))
         for layer, fold in folds.items()
@@ -105,66 +98,6 @@ class Forward:
         return self._traced
 
 
-@dataclass
-class _Fold:
-    """What goes into a layer: the padding before it and the batch norm behind it."""
-
-    padding: layers.ZeroPadding2D | None = None
-    norm: layers.BatchNormalization | None = None
-
-    def padding_of(self, layer: keras.Layer) -> str:
-        return "same" if self.padding is not None else getattr(layer, "padding", "")
-
-
-def _folds(net: keras.Model, training: bool) -> dict[keras.Layer, _Fold]:
-    """The layers that are computed anew, with what goes into them.
-
-    Something stays as it is where a third layer reads what is between the two, or where one is called more than once.
-    """
-    nodes = private_names.calls(net)
-    calls = Counter(node.operation for node in nodes)
-    readers = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
-    readers.update(map(id, net.outputs))
-    makers = {id(tensor): node.operation for node in nodes for tensor in node.output_tensors}
-    folds = {layer: _Fold() for layer in calls if _foldable(layer)}
-    for node in nodes:
-        layer, between = node.operation, node.input_tensors[0] if node.input_tensors else None
-        source = makers.get(id(between))
-        if between is None or source is None or not readers[id(between)] == calls[layer] == calls[source] == 1:
-            continue
-        if type(layer) is layers.BatchNormalization and not (training and layer.trainable):
-            if source in folds and _linear(source) and layer.axis in (-1, len(between.shape) - 1):
-                folds[source].norm = layer
-        elif layer in folds and type(source) is layers.ZeroPadding2D and _pads_as_same(layer, source):
-            folds[layer].padding = source
-    return folds
-
-
-def _pads_as_same(layer: keras.Layer, padding: layers.ZeroPadding2D) -> bool:
-    """Whether a foldable layer behind zero padding is the same convolution with TensorFlow's own padding, SAME.
-
-    That holds where Keras's applications halve feature maps. (TensorFlow 2.21 takes any other padding, too, but its
-    fused depthwise convolution then aborts the process.)
-    """
-    if type(layer) not in (layers.Conv2D, layers.DepthwiseConv2D) or layer.padding != "valid":
-        return False
-    needed = []
-    for size, kernel, stride in zip(padding.input.shape[1:3], layer.kernel_size, layer.strides):
-        total = max((-(-size // stride) - 1) * stride + kernel - size, 0) if size else -1
-        needed.append((total // 2, total - total // 2))
-    plain = layer.dilation_rate == (1, 1) and getattr(layer, "groups", 1) == 1
-    return plain and tuple(needed) == tuple(map(tuple, padding.padding))
-
-
-def _foldable(layer: keras.Layer) -> bool:
-    plain = type(layer) in (*_CONVOLUTIONS, layers.Dense) and layer.quantization_mode is None
-    return plain and getattr(layer, "data_format", "channels_last") == "channels_last"
-
-
-def _linear(layer: keras.Layer) -> bool:
-    return layer.activation is keras.activations.linear
-
-
 def _weights(
     layer: keras.Layer, follower: keras.layers.BatchNormalization | None
 ) -> tuple[list[np.ndarray], np.ndarray | None]:
@@ -201,9 +134,9 @@ def _call(
         outputs = keras.ops.matmul(inputs, kernels[0])
     else:
         settings = (layer.strides, padding, layer.data_format, layer.dilation_rate)
-        outputs = _CONVOLUTIONS[type(layer)](inputs, *kernels, *settings)
+        outputs = fold_plan.CONVOLUTIONS[type(layer)](inputs, *kernels, *settings)
     outputs = outputs if bias is None else tf.nn.bias_add(outputs, constant(bias, layer.compute_dtype))
-    return outputs if _linear(layer) else layer.activation(outputs)
+    return outputs if fold_plan.linear(layer) else layer.activation(outputs)
 
 
 def _values(layer: keras.Layer) -> list[tuple[keras.Variable, np.ndarray]]:

@@ -55,4 +55,6 @@ KNOWN = {
 PATHS = {
     "idx:PATH": "a folder of four IDX files named as MNIST's, plain or .gz",
     "folder:PATH": "a folder of images, JPEG to TIFF, one folder per class, optionally in train, validation and test",
+    "csv:FILE": "a table of image files: columns path and label, optionally split",
+    "npz:FILE": "NumPy arrays, x_train, y_train and so on; or npz:IMAGES.npy,LABELS.npy",
 }

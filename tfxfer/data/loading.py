@@ -46,13 +46,13 @@ def load(
     warning says so, and files are decoded whenever they are needed.
 
     Args:
-        name: `digits`, `mnist_sample`, `mnist`, `fashion_mnist`, `cifar10`, `idx:PATH`, `folder:PATH` or a folder's
-            path; or `cifar10_corrupted`, which /NAME or /NAME_SEVERITY restricts to a corruption: CIFAR-10-C, which has
-            test images only, divided by base image.
+        name: `digits`, `mnist_sample`, `mnist`, `fashion_mnist`, `cifar10`, `idx:PATH`, `folder:PATH`, `csv:FILE`,
+            `npz:FILE`, or the path of such a folder or file; or `cifar10_corrupted`, which /NAME or /NAME_SEVERITY
+            restricts to a corruption: CIFAR-10-C, which has test images only, divided by base image.
         data_dir: the folder to look in first; then the system's share/datasets, then TFDS. Not for bundled data sets.
         limit: at most this many training images, and a quarter as many validation and test images, stratified.
-        image_size: for folders only, and required there: the size in pixels per side to which images are resized, as
-            `image_decoding.pixels` does it.
+        image_size: for image files only, and required there: the size in pixels per side to which they are resized,
+            as `image_decoding.pixels` does it.
         validation: the share of the training images to set aside, between 0 and 1; 0.1 by default.
         test: the share of all images to set aside if the source has no test set, between 0 and 1; 0.25 by default.
         seed: the random seed of the splits, 0 or more.

@@ -1,14 +1,16 @@
 """Where images come from: from a name to arrays or file paths, without TensorFlow unless TFDS is needed."""
 
+import functools
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from tfxfer.core.errors import InputError, shown
-from tfxfer.data import binary_readers, cifar_pickle, image_folder, tfds
+from tfxfer.data import binary_readers, cifar_pickle, csv_listing, image_folder, npz_reader, tfds
 from tfxfer.data.catalog import CIFAR10, DIGITS, KNOWN, PATHS, SAMPLES
 from tfxfer.data.lazy_images import Rows
 
@@ -37,7 +39,8 @@ class Source:
 def full_name(name: str | Path) -> str:
     """A data set's name in a form that means the same in any folder: paths are absolute, `~` is the user's home.
 
-    A folder's path becomes `folder:PATH`, or `idx:PATH` if it holds IDX files named like MNIST's. A known data set's
+    A folder's path becomes `folder:PATH`, or `idx:PATH` if it holds IDX files named like MNIST's; the path of a .csv or
+    .npz file becomes `csv:PATH` or `npz:PATH`. A known data set's
     name means that data set even if there is a folder of that name (`./mnist` means the folder).
 
     Raises:
@@ -49,12 +52,15 @@ def full_name(name: str | Path) -> str:
     kind, colon, path = text.partition(":")
     if isinstance(name, str) and (text in KNOWN or kind.partition("/")[0] == "cifar10_corrupted" or not text):
         return text
-    if colon and kind in ("idx", "folder"):
-        return f"{kind}:{Path(os.path.expanduser(path)).absolute()}" if path else text
+    if colon and kind in _READERS:
+        files = path.split(",") if kind == "npz" else [path]
+        return f"{kind}:{','.join(str(Path(os.path.expanduser(file)).absolute()) for file in files)}" if path else text
     folder = Path(os.path.expanduser(text))
     if os.path.isdir(folder):
         kind = "idx" if any(_file(folder, file) for file in binary_readers.IDX_FILES) else "folder"
         return f"{kind}:{folder.absolute()}"
+    if folder.suffix in (".csv", ".npz") and folder.is_file():
+        return f"{folder.suffix[1:]}:{folder.absolute()}"
     if os.sep in text or not isinstance(name, str):
         raise InputError(f"data set {text}: no such folder: expected one of {_CHOICE}")
     return text
@@ -64,7 +70,7 @@ def find(name: str, data_dir: str | Path | None = None) -> Source:
     """Finds a data set by name: bundled, or in `data_dir`, else in the system's share/datasets, else through TFDS.
 
     Args:
-        name: a key of `KNOWN`, `idx:PATH` or `folder:PATH`.
+        name: a key of `KNOWN`, `idx:PATH`, `folder:PATH`, `csv:FILE` or `npz:FILE`.
         data_dir: a folder that holds the files, or holds a folder of the data set's name that does; TFDS keeps its
             data there too.
 
@@ -75,10 +81,8 @@ def find(name: str, data_dir: str | Path | None = None) -> Source:
     data_dir = directory(data_dir)
     if data_dir is not None and name in (*_BUNDLED, f"{kind}:{path}"):
         raise InputError(f"data_dir {data_dir} was given for {name}, which does not look there: leave it out")
-    if path and kind == "idx":
-        return _idx(Path(path).expanduser(), None)
-    if path and kind == "folder":
-        return _folder(Path(path).expanduser())
+    if path and kind in _READERS:
+        return _READERS[kind](path)
     if name not in KNOWN:
         raise InputError(f"unknown data set {name!r}: expected one of {_CHOICE}")
     if name in _BUNDLED:
@@ -185,10 +189,24 @@ def _mnist_sample() -> Source:
 _BUNDLED = {"digits": _digits, "mnist_sample": _mnist_sample}
 
 
-def _folder(folder: Path) -> Source:
-    classes, parts = image_folder.listing(folder)
+def _listed(listing: Callable[[Path], tuple[tuple[str, ...], dict[str, image_folder.Listed]]], path: str) -> Source:
+    place = Path(path).expanduser()
+    classes, parts = listing(place)
     rows = {part: Rows(*listed) for part, listed in parts.items()}
-    return Source(rows["train"], rows.get("test"), classes, str(folder), rows.get("validation"))
+    return Source(rows["train"], rows.get("test"), classes, str(place), rows.get("validation"))
+
+
+def _npz(path: str) -> Source:
+    rows, classes = npz_reader.read(path)
+    return Source(rows["train"], rows.get("test"), classes, path, rows.get("validation"))
+
+
+_READERS: dict[str, Callable[[str], Source]] = {
+    "idx": lambda path: _idx(Path(path).expanduser(), None),
+    "folder": functools.partial(_listed, image_folder.listing),
+    "csv": functools.partial(_listed, csv_listing.listing),
+    "npz": _npz,
+}
 
 
 def _tfds(name: str, data_dir: Path | None) -> Source:

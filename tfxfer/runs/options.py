@@ -50,8 +50,8 @@ FinishedRun = Annotated[
 Dataset = Annotated[
     str,
     Option(
-        "digits, mnist_sample, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH, folder:PATH, or the path of "
-        "a folder.",
+        "digits, mnist_sample, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH, folder:PATH, csv:FILE, "
+        "npz:FILE, or the path of a folder or file.",
         portable=_dataset,
     ),
 ]

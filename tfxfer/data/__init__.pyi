@@ -10,8 +10,9 @@ from .corrupted import CorruptedCopy as CorruptedCopy
 from .corrupted import Twin as Twin
 from .corrupted import corrupt as corrupt
 from .examples import Examples as Examples
-from .loading import from_arrays as from_arrays
 from .loading import load as load
 from .pixel_permutation import permute_pixels as permute_pixels
 from .splits import Splits as Splits
 from .splits import refuse_leak as refuse_leak
+from .user_data import from_arrays as from_arrays
+from .user_data import from_dataset as from_dataset

@@ -1,22 +1,17 @@
 """Named data sets as tf.data: stratified, seeded splits of uint8 images, labels and ids."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from tfxfer.core.errors import InputError, shown
+from tfxfer.core.errors import InputError
 from tfxfer.core.numbers import check_count
 from tfxfer.data import catalog, cifar10c, duplicates, image_validation, partition, sources
-from tfxfer.data.class_groups import relabel
-from tfxfer.data.corrupted import CorruptedCopy, corrupt
+from tfxfer.data.corrupted import CorruptedCopy
 from tfxfer.data.lazy_images import Files, Rows
 from tfxfer.data.partition import Partition
-from tfxfer.data.pixel_permutation import permute_pixels
-from tfxfer.data.splits import SPLITS, Splits, refuse_leak
-
-__all__ = ["CorruptedCopy", "Splits", "corrupt", "from_arrays", "load", "permute_pixels", "refuse_leak", "relabel"]
+from tfxfer.data.splits import SPLITS, Splits
 
 
 def load(
@@ -102,75 +97,6 @@ def load(
 def _resized(rows: Rows, image_size: int) -> Rows:
     """Rows of file paths as rows of images of one size."""
     return replace(rows, images=Files(np.asarray(rows.images), image_size))
-
-
-def from_arrays(
-    train: tuple[np.ndarray, np.ndarray],
-    test: tuple[np.ndarray, np.ndarray],
-    classes: Sequence[str] | None = None,
-    *,
-    limit: int | None = None,
-    validation: float = partition.VALIDATION,
-    seed: int = 0,
-    strict: bool = False,
-) -> Splits:
-    """Splits NumPy arrays as `load` splits a data set.
-
-    Args:
-        train: images, uint8 (n, height, width, channels) or (n, height, width), and integer labels (n,) from 0.
-        test: the same for the test images.
-        classes: the names of the classes, in the order of the labels; by default the labels themselves.
-        limit: at most this many training images, and a quarter as many validation and test images, stratified.
-        validation: the share of the training images to set aside, between 0 and 1.
-        seed: the random seed of the splits, 0 or more.
-        strict: refuse images that are in two of training, validation and test, instead of warning about them.
-
-    Returns:
-        The splits, as `load` returns them.
-
-    Raises:
-        InputError: arrays have other shapes or dtypes, there are too few images for the classes, or images are in two
-            splits and `strict` is set.
-
-    Example:
-        >>> import numpy as np
-        >>> from tfxfer import data
-        >>> images = np.random.default_rng(0).integers(0, 256, (60, 28, 28), np.uint8)
-        >>> labels = np.arange(60) % 2
-        >>> splits = data.from_arrays((images[:40], labels[:40]), (images[40:], labels[40:]), ("cat", "dog"))
-        >>> {split: splits.size(split) for split in ("train", "validation", "test")}
-        {'train': 36, 'validation': 4, 'test': 20}
-        >>> splits.image_shape
-        (28, 28, 1)
-    """
-    part = Partition(limit, validation, None, seed)
-    if classes is not None and (isinstance(classes, str) or not isinstance(classes, Sequence)):
-        raise InputError(f"classes {shown(classes)}: expected a list of names, in the order of the labels")
-    train_rows, test_rows = _rows("train", train), _rows("test", test)
-    if train_rows.images.shape[1:] != test_rows.images.shape[1:]:
-        sizes = f"{train_rows.images.shape[1:]}, test images {test_rows.images.shape[1:]}"
-        raise InputError(f"training images are {sizes}: resize one to the other")
-    labels = np.concatenate([train_rows.labels, test_rows.labels])
-    names = tuple(classes or map(str, range(labels.max() + 1)))
-    if not 0 <= labels.min() <= labels.max() < len(names):
-        raise InputError(f"labels outside 0 to {len(names) - 1}, the range of the {len(names)} classes")
-    return duplicates.check(part.split("arrays", sources.Source(train_rows, test_rows, names, "arrays")), strict)
-
-
-def _rows(part: str, pair: tuple[np.ndarray, np.ndarray]) -> Rows:
-    """One pair of `from_arrays`, checked."""
-    try:
-        images, labels = (np.asarray(array) for array in pair)
-    except (TypeError, ValueError):
-        raise InputError(f"{part} {shown(pair)}: expected a pair of arrays, images and labels") from None
-    fits = labels.ndim == 1 and labels.dtype.kind in "iu" and len(images) == len(labels) > 0
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not fits:
-        raise InputError(
-            f"{part}: images {images.dtype} {images.shape} labels {labels.dtype} {labels.shape}, expected uint8 "
-            "pixels 0-255 "
-            "(n, height, width, channels) and integer labels (n,): multiply floats in [0, 1] by 255"
-        )
-    return Rows(images if images.ndim == 4 else images[..., None], labels.astype(np.int64))
 
 
 def _corrupted(name: str, data_dir: str | Path | None, part: Partition) -> Splits:

@@ -1,0 +1,120 @@
+"""tf.data pipelines as users of Keras have them."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import make_pictures
+from PIL import Image
+
+from tfxfer import data
+from tfxfer.core import memory
+from tfxfer.core.errors import InputError
+
+IMAGES, LABELS = make_pictures(60)
+IMAGES = IMAGES[..., None]
+Slices = tf.data.Dataset.from_tensor_slices
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFXFER_CACHE", str(tmp_path / "cache"))
+
+
+PIPELINES = {
+    "single pairs": (Slices((IMAGES, LABELS)), {}),
+    "batches": (Slices((IMAGES, LABELS)).batch(7), {}),
+    "one-hot batches": (Slices((IMAGES, np.eye(10, dtype=np.float32)[LABELS])).batch(7), {}),
+    "a column of labels": (Slices((IMAGES, LABELS[:, None])).batch(7), {}),
+    "dicts": (Slices({"image": IMAGES, "label": LABELS, "id": LABELS}), {}),
+    "dicts of other names": (
+        Slices({"x": IMAGES, "y": LABELS.astype(np.int32)}).batch(16),
+        {"image_key": "x", "label_key": "y"},
+    ),
+    "floats to 1": (Slices((IMAGES / 255, LABELS)).batch(7), {"pixel_range": (0, 1)}),
+    "floats from -1": (Slices((np.float32(IMAGES / 127.5 - 1), LABELS)), {"pixel_range": (-1, 1)}),
+    "integers": (Slices((IMAGES.astype(np.int32), LABELS)), {"pixel_range": (0, 255)}),
+    "of unknown length": (Slices((IMAGES, LABELS)).filter(lambda *_: True).batch(7), {}),
+    "with weights": (Slices((IMAGES, LABELS, np.ones(60))).batch(7), {}),
+}
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_form_is_the_arrays(name):
+    pipeline, options = PIPELINES[name]
+    found = data.from_dataset(pipeline, **options)
+    for split in ("train", "validation", "test"):
+        rows, ids = found.rows[split], found.ids[split]
+        np.testing.assert_array_equal(rows.images, IMAGES[ids])
+        np.testing.assert_array_equal(rows.labels, LABELS[ids])
+    assert sorted(np.concatenate(list(found.ids.values()))) == list(range(60))
+
+
+def test_all_three_parts_stay_as_they_are():
+    parts = {
+        name: Slices((IMAGES[a:b], LABELS[a:b]))
+        for name, a, b in (("train", 0, 40), ("validation", 40, 50), ("test", 50, 60))
+    }
+    found = data.from_dataset(**parts)
+    assert {split: found.size(split) for split in parts} == {"train": 40, "validation": 10, "test": 10}
+    assert sorted(found.ids["test"]) == list(range(50, 60))
+    expected = data.from_dataset(**parts)
+    assert expected.fingerprint == found.fingerprint
+
+
+def test_too_large_for_memory_goes_through_the_cache(monkeypatch):
+    expected = data.from_dataset(Slices((IMAGES, LABELS)).batch(7))
+    monkeypatch.setattr(memory, "fits", lambda nbytes: False)
+    found = data.from_dataset(Slices((IMAGES, LABELS)).batch(7))
+    images = found.rows["train"].images
+    assert not isinstance(images, np.ndarray)
+    np.testing.assert_array_equal(images[:], expected.rows["train"].images)
+    np.testing.assert_array_equal(found.rows["test"].labels, expected.rows["test"].labels)
+    again = data.from_dataset(Slices((IMAGES, LABELS)).batch(7))
+    assert again.fingerprint == found.fingerprint
+    with pytest.raises(InputError, match="gives other images, or in another order, when it is read again"):
+        data.from_dataset(Slices((IMAGES, LABELS)).shuffle(60))
+
+
+def test_keras_s_own_reader_of_folders(tmp_path):
+    """Class names and images as Keras gives them; at their own size, which needs no resizing, those of `folder:`."""
+    for number, (image, label) in enumerate(zip(IMAGES[..., 0], LABELS)):
+        (tmp_path / "set" / f"digit {label}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "set" / f"digit {label}" / f"{number:02}.png")
+    options = {"image_size": (28, 28), "shuffle": False, "batch_size": 16, "verbose": False}
+    keras_s = keras.utils.image_dataset_from_directory(tmp_path / "set", **options)
+    found = data.from_dataset(keras_s, pixel_range=(0, 255))
+    ours = data.load(tmp_path / "set", image_size=28)
+    assert found.classes == ours.classes == tuple(f"digit {label}" for label in range(10))
+    for split in ("train", "validation", "test"):
+        np.testing.assert_array_equal(found.rows[split].labels, ours.rows[split].labels)
+        np.testing.assert_array_equal(found.rows[split].images, ours.rows[split].images[:])
+
+
+@pytest.mark.parametrize(
+    ("train", "options", "message"),
+    [
+        (Slices(IMAGES), {}, r"train: elements are .*: expected pairs \(image, label\)"),
+        (Slices({"pixels": IMAGES, "label": LABELS}), {}, "elements have pixels, label, not image: give image_key"),
+        (Slices((IMAGES[..., 0], LABELS)), {}, r"expected \(height, width, channels\), .*give grey"),
+        (Slices((IMAGES / 255, LABELS)), {}, "pixels are float64, pixel_range is None: give their lowest"),
+        (Slices((IMAGES, LABELS)), {"pixel_range": (0, 255)}, "leave it out, uint8 is 0 to 255"),
+        (Slices((IMAGES / 1.0, LABELS)), {"pixel_range": (0, 1)}, "pixels are 0 to 2.*, outside of pixel_range"),
+        (Slices((IMAGES / 255, LABELS)), {"pixel_range": (1, 0)}, "pixel_range .1, 0.: expected the lowest"),
+        (Slices((IMAGES, LABELS / 2)), {}, "labels float64 .*: expected whole numbers, or one-hot"),
+        (Slices((IMAGES, LABELS)).repeat(), {}, "train: has no end: leave out repeat"),
+        (Slices((IMAGES, LABELS)).filter(lambda *_: False), {}, "train: is empty"),
+        (Slices((IMAGES, LABELS)), {"classes": ["a", "b"]}, "labels outside 0 to 1"),
+        (Slices((IMAGES, LABELS)), {"test": Slices((IMAGES[:, :20], LABELS))}, "test images .20, 28, 1.: resize one"),
+        (Slices((IMAGES, LABELS)), {"test": (IMAGES, LABELS)}, "expected a tf.data.Dataset"),
+        (
+            Slices((IMAGES, LABELS)).batch(20).map(lambda x, y: (tf.cond(y[0] > 2, lambda: x, lambda: x[:, 1:]), y)),
+            {},
+            "images of .*: resize them to one size",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_line(train, options, message):
+    with pytest.raises(InputError, match=message) as caught:
+        data.from_dataset(train, **options)
+    assert "\n" not in str(caught.value)

@@ -125,15 +125,15 @@ def _converter(
             + ("leave it out, uint8 is 0 to 255" if whole else "give their lowest and highest value, such as (0, 1)")
         )
     batched = image.shape.rank == 4
-    known: list[tuple[int, ...]] = []
+    known: dict[str, tuple[int, ...]] = {}  # the size in the first element
 
     def convert(element) -> Block:
         pixels, numbers = (np.asarray(element[place]) for place in places)
         if not batched:
             pixels, numbers = pixels[None], numbers[None]
-        known.append(pixels.shape[1:])
-        if known[0] != pixels.shape[1:]:
-            raise InputError(f"{name}: images of {known[0]} and of {pixels.shape[1:]}: resize them to one size")
+        size = known.setdefault("size", pixels.shape[1:])
+        if size != pixels.shape[1:]:
+            raise InputError(f"{name}: images of {size} and of {pixels.shape[1:]}: resize them to one size")
         return (pixels if whole else _bytes(name, pixels, pixel_range)), _classes(name, numbers, len(pixels))
 
     return convert

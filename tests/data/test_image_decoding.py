@@ -91,7 +91,7 @@ def test_palettes_are_looked_up(tmp_path):
 def test_what_is_transparent_lies_on_white(tmp_path, mode):
     alpha = np.resize([0, 255, 40, 128, 200], (6, 9)).astype(np.uint8)
     colour = PIXELS if mode == "RGBA" else PIXELS[..., :1]
-    Image.fromarray(np.concatenate([colour, alpha[..., None]], -1), mode=mode).save(tmp_path / "a.png")
+    Image.fromarray(np.concatenate([colour, alpha[..., None]], -1)).save(tmp_path / "a.png")
     share = alpha[..., None] / 255
     found = rgb(tmp_path / "a.png")
     np.testing.assert_allclose(found, np.broadcast_to(colour * share + 255 * (1 - share), found.shape), atol=1)

@@ -36,8 +36,8 @@ def test_two_runs_on_overlapping_images(tmp_path):
     first = finished(tmp_path, rng.random(80) < 0.6, np.arange(80), seed=1, epochs=3)
     second = finished(tmp_path, rng.random(80) < 0.9, np.arange(20, 100), seed=2, epochs=3)
     path, text = compare([first, second], tmp_path)
-    (one, a), (two, b) = ((run, np.load(run / "banks/test.npz")) for run in (first, second))
-    right = [bank["value/logits"].argmax(1) == bank["labels"] for bank in (a, b)]
+    (one, a), (two, b) = ((run, features.Bank.load(run / "banks/test.npz")) for run in (first, second))
+    right = [bank["logits"].argmax(1) == bank.labels for bank in (a, b)]
     x, y = right[0][20:], right[1][:60]
     row = line(text, "1, 2")
     assert row[:7] == ["1,", "2", "60", f"{x.mean():.4f}", f"{y.mean():.4f}", str((x & ~y).sum()), str((y & ~x).sum())]

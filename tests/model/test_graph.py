@@ -110,9 +110,40 @@ def test_stages_that_are_none_are_said(small_resnet, pictures):
             unfreeze(small_resnet, "block6")
     own = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Conv2D(3, 3, name="conv1")], name="cnn")
     net = model.build(own, pictures, scaling="unit")
-    with pytest.raises(InputError, match=r"stages are known for .*, not for cnn_transfer; give a number of layers"):
+    with pytest.raises(InputError, match=r"unknown stage 'conv1': expected one of cnn_transfer's, stage1$"):
         model.unfreeze_last(net, "conv1")
     assert names(model.unfreeze_last(net, "all")) == ["conv1"]
+
+
+def test_stages_of_any_network_are_found_by_size(pictures):
+    """Squeezing to one place and back is none, nor is the loss of a border; layers behind the last map are one."""
+    x = image = keras.Input((28, 28, 1))
+    for number, layer in enumerate(
+        (
+            keras.layers.Conv2D(4, 3),  # 26
+            keras.layers.Conv2D(4, 3, strides=2),  # 12
+            None,  # squeeze and excitation
+            keras.layers.Conv2D(4, 3),  # 10
+            keras.layers.MaxPooling2D(),  # 5
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        )
+    ):
+        if layer is None:
+            squeezed = keras.layers.GlobalAveragePooling2D(keepdims=True, name="squeeze")(x)
+            x = keras.layers.Multiply(name="excite")([x, squeezed])
+        else:
+            layer.name = f"layer{number}"
+            x = layer(x)
+    net = model.build(keras.Model(image, x, name="mine"), pictures, scaling="unit")
+    assert {name: names(members) for name, members in model.stages(net).items()} == {
+        "stage1": ["layer0"],
+        "stage2": ["layer1", "squeeze", "excite", "layer3"],
+        "stage3": ["layer4"],
+        "stage4": ["layer5", "layer6"],
+    }
+    assert names(model.unfreeze_last(net, "stage3")) == ["layer4", "layer5", "layer6"]
+    assert names(model.unfreeze_last(net, "last")) == ["layer4", "layer5", "layer6"]
 
 
 def test_frozen_digests_cover_moving_statistics(small_resnet):

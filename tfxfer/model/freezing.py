@@ -1,5 +1,7 @@
 """Which layers of a network may change: its backbone's, counted from the end or named by stage, and the head's."""
 
+import itertools
+
 import keras
 from keras import layers
 
@@ -14,17 +16,40 @@ def backbone_layers(net: keras.Model) -> list[layers.Layer]:
 
 
 def stages(net: keras.Model) -> dict[str, list[layers.Layer]]:
-    """The backbone's layers by stage, in order, each in exactly one stage; the table of backbones defines the stages.
+    """The backbone's layers by stage, in order, each in exactly one stage.
 
-    Raises:
-        InputError: the backbone is not in the table.
+    The table of backbones has stages for the backbones in it. Those of any other network are `stage1`, `stage2` and so
+    on: a stage ends where feature maps have shrunk by a third or more, for good; dense layers behind the last maps are
+    one, too.
     """
+    body = backbone_layers(net)
     if net.name not in backbones.TABLE:
-        known = ", ".join(backbones.TABLE)
-        raise InputError(f"stages are known for {known}, not for {net.name}; give a number of layers, or layers' names")
-    body, rows = backbone_layers(net), backbones.TABLE[net.name].stages
+        return _by_size(body)
+    rows = backbones.TABLE[net.name].stages
     starts = [next(i for i, layer in enumerate(body) if layer.name.startswith(prefix)) for _, prefix in rows]
     return {name: body[a:b] for (name, _), a, b in zip(rows, starts, [*starts[1:], len(body)])}
+
+
+def _by_size(body: list[layers.Layer]) -> dict[str, list[layers.Layer]]:
+    """Layers divided where the largest feature map that is still to come shrinks by a third or more."""
+    to_come = list(itertools.accumulate(reversed([_side(layer) for layer in body]), max))[::-1]
+    found: dict[str, list[layers.Layer]] = {}
+    began = 0.0
+    for layer, side in zip(body, to_come):
+        if not found or (side < began and 3 * side <= 2 * began):
+            began = side
+            found[f"stage{len(found) + 1}"] = []
+        found[f"stage{len(found)}"].append(layer)
+    return found
+
+
+def _side(layer: layers.Layer) -> int:
+    """The shorter side of a layer's feature maps; 0 if it has none, or is called several times."""
+    try:
+        shape = layer.output.shape
+    except AttributeError:
+        return 0
+    return min(shape[1:3]) if len(shape) == 4 and None not in shape[1:3] else 0
 
 
 def unfreeze_last(
@@ -37,7 +62,8 @@ def unfreeze_last(
     Args:
         net: a network from `build`.
         n: the number of layers, where every layer counts that Keras lists (activations too); or "all"; or the name of
-            a stage, for that stage and all behind it. "last" stands for the table's `last_stage`.
+            a stage (see `stages`), for that stage and all behind it. "last" stands for the last stage that looks at
+            neighbouring pixels: the table's `last_stage`, or the last one that has feature maps.
         train_batch_norm: whether the batch norm among these layers trains. If not, it stays in inference mode: fixed
             statistics, fixed scale and offset.
         batch_norm_momentum: an upper limit for the momentum of batch norm that trains. Keras's default of 0.99, and
@@ -70,14 +96,20 @@ def depth(net: keras.Model, n: int | str) -> int:
     """
     body = backbone_layers(net)
     if n == "last":
-        stages(net)  # raises for a backbone that is not in the table
-        n = backbones.TABLE[net.name].last_stage
+        known = backbones.TABLE.get(net.name)
+        n = known.last_stage if known else _last_with_maps(net)
     if isinstance(n, str) and n != "all":
         n = len(body) - body.index(_stage(net, n)[0])
     count = len(body) if n == "all" else n
     if not isinstance(count, int) or not 0 <= count <= len(body):
         raise InputError(f"cannot unfreeze {n!r} layers: {net.name} has {len(body)}; expected 0 to {len(body)}, or all")
     return count
+
+
+def _last_with_maps(net: keras.Model) -> str:
+    by_name = stages(net)
+    maps = [name for name, members in by_name.items() if any(map(_side, members))]
+    return (maps or list(by_name))[-1]
 
 
 def unfreeze_stage(

@@ -8,7 +8,6 @@ import keras
 
 from tfxfer import model
 from tfxfer.core.errors import InputError
-from tfxfer.model import backbones
 
 Rates: TypeAlias = float | Mapping[str, float] | None
 HEAD = "logits"  # the group of all layers that no rate of the backbone's is for
@@ -67,7 +66,7 @@ def groups(
 
 def _named(net: keras.Model, rates: Mapping[str, float]) -> dict[str, tuple[str, float]]:
     """Group and rate of each layer that the names of stages and layers in `rates` cover."""
-    known = model.stages(net) if net.name in backbones.TABLE else {}
+    known = model.stages(net)
     stages = {name: [layer.name for layer in part if layer.trainable_variables] for name, part in known.items()}
     layers = {layer.name: [layer.name] for layer in model.backbone_layers(net) if layer.trainable_variables}
     rate_of: dict[str, tuple[str, float]] = {}

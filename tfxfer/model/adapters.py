@@ -41,13 +41,13 @@ def describe(backbone, image_size: int | None, weights: str, scaling: Scaling | 
         return lambda x: _scale(x, scaling)
 
     if isinstance(backbone, str):
-        row = backbones.get(backbone)
+        name, row = backbones.full_name(backbone), backbones.get(backbone)
 
         def create(shape: tuple[int, int, int]) -> keras.Model:
-            return backbones.create(backbone, shape, weights)
+            return backbones.create(name, shape, weights)
 
         scale, channels = scale_by(scaling or row.scaling), 3 if row.rgb else None
-        return Source(backbone, create, image_size or row.native_size, scale, channels, row.dropout)
+        return Source(name, create, image_size or row.native_size, scale, channels, row.dropout)
     if isinstance(backbone, keras.Model):
         own = _functional(backbone)
         if scaling is None:

@@ -1,5 +1,6 @@
 """The table of backbones: what each one is, the size and pixel range it was trained on, and where its weights are."""
 
+import difflib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfxfer.core.errors import InputError
+from tfxfer.model import applications
 from tfxfer.model import weights as weights_files
 from tfxfer.model.weights import BUNDLED as BUNDLED
 
@@ -160,11 +162,33 @@ TABLE = {
 }
 
 
+def full_name(name: str) -> str:
+    """The name of the table's row, or of the function of keras.applications, that is meant: `EfficientNetV2B0`,
+    `efficientnet-v2-b0` and `efficientnetv2b0` are one. The table comes first: `MobileNetV2` is its `mobilenet_v2`.
+
+    Raises:
+        InputError: there is neither.
+    """
+    known = {applications.plain(key): key for key in TABLE}
+    found = known.get(applications.plain(name)) or applications.find(name)
+    if found is None:
+        near = difflib.get_close_matches(name, [*TABLE, *applications.TABLE], 1, 0.8)
+        meant = "".join(f", did you mean {other}?" for other in near)
+        raise InputError(
+            f"unknown backbone {name!r}{meant}: expected one of {', '.join(TABLE)}, or a function of "
+            "keras.applications, such as EfficientNetV2B0"
+        )
+    return found
+
+
 def get(name: str) -> Backbone:
-    """The table's row of that name; InputError if there is none."""
-    if name not in TABLE:
-        raise InputError(f"unknown backbone {name!r}: expected one of {', '.join(TABLE)}")
-    return TABLE[name]
+    """The row of a name, as `full_name` understands it; InputError if there is none."""
+    found = full_name(name)
+    if found in TABLE:
+        return TABLE[found]
+    row = applications.TABLE[found]
+    summary = f"{found}, {row.parameters / 1e6:.1f} million parameters, ImageNet weights from the internet"
+    return Backbone(summary, f"keras.applications:{found}", row.native_size, row.embedding, row.scaling, ())
 
 
 def create(name: str, input_shape: tuple[int, int, int], weights: str) -> "keras.Model":

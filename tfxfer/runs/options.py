@@ -56,7 +56,9 @@ Dataset = Annotated[
     ),
 ]
 DataDir = Annotated[str | None, Option("Folder with the data set's files.", portable=absolute)]
-Backbone = Annotated[str, Option("Name of a backbone; `tfxfer` lists them.")]
+Backbone = Annotated[
+    str, Option("Name of a backbone (`tfxfer` lists them) or of a network of keras.applications, as EfficientNetV2B0.")
+]
 Backbones = Annotated[str, Option("Feature sets to compare: names of backbones, comma-separated.")]
 Classifiers = Annotated[str, Option("Classifiers to fit on each feature set, comma-separated.", check=_classifiers)]
 Weights = Annotated[

@@ -54,6 +54,19 @@ def test_agrees_with_tensorflow(net, pictures, strategy):
     np.testing.assert_array_equal(found.ids, expected.ids)
 
 
+def test_tensors_that_are_no_weights_are_converted_too(pictures):
+    """Keras's EfficientNet has its own normalization, whose mean and variance are not among its weights."""
+    image = keras.Input((28, 28, 1))
+    x = keras.layers.Normalization(mean=[100.0], variance=[400.0])(image)
+    own = keras.Model(image, keras.layers.Conv2D(3, 3, activation="relu")(x), name="own")
+    net = model.build(own, pictures, scaling="none")
+    expected, found = (
+        features.extract(net, pictures.test, ("logits",), engine=engine)["logits"]
+        for engine in ("tensorflow", "onnxruntime")
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 def test_large_weights_are_converted_too(net, pictures, monkeypatch):
     monkeypatch.setattr(folding, "LARGEST", 1000)
     expected, found = (

@@ -183,6 +183,7 @@ def _session(body: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
     signature = [tf.TensorSpec((None, *body.input_shape[1:]), body.input.dtype, name="pixels")]
     try:
         with console.native_stderr(), console.loggers(), folding.folded(body, largest=math.inf):
+            traced = function.get_concrete_function(*signature)
             converted, _ = tf2onnx.convert.from_function(function, signature)
     except Exception as error:  # its rewriters raise errors of any class
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
@@ -190,7 +191,10 @@ def _session(body: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _threads()
     session = onnxruntime.InferenceSession(converted.SerializeToString(), options, ["CPUExecutionProvider"])
-    return lambda pixels: session.run(None, {"pixels": pixels})
+    # layers such as Normalization hold tensors that are no weights, which tf2onnx makes inputs
+    needed = {given.name for given in session.get_inputs()}
+    held = {inside.name: tensor.numpy() for tensor, inside in traced.graph.captures if inside.name in needed}
+    return lambda pixels: session.run(None, {"pixels": pixels} | held)
 
 
 def _threads() -> int:

@@ -62,9 +62,11 @@ def command(main: Callable[..., dict[str, float]]) -> Callable[..., None]:
     """The command of a recipe's `main`, as typer takes it: its options, and what --resume leaves out."""
 
     def run(context: typer.Context, **options: Any) -> None:
+        alone = "tensorflow" not in sys.modules  # the process is for this run
         import_tensorflow()
-        gc.freeze()  # graphs are many objects that stay: looking through them as often as usual takes 4% of a run
-        gc.set_threshold(50_000, 20, 50)
+        if alone:  # graphs are many objects that stay: looking through them as often as usual takes 4% of a run
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 50)
         if options.get("resume"):  # what was not typed comes from the run that is resumed
             typed = {name for name in options if getattr(context.get_parameter_source(name), "name", "") != "DEFAULT"}
             options = {name: value for name, value in options.items() if name in typed}

@@ -31,7 +31,7 @@ def read(name: str, dataset: tf.data.Dataset, keys: tuple[str, str], pixel_range
     Raises:
         InputError: elements have another structure, there are none or no end of them, or there is no room.
     """
-    convert = _converter(name, dataset, keys, pixel_range)
+    dataset, convert = _converter(name, dataset, keys, pixel_range)
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
         raise InputError(f"{name}: has no end: leave out repeat(), or take(n) some of it")
     found = _stream(name, dataset, convert, keep=True)
@@ -83,7 +83,10 @@ def _stream(
             if place is not None:
                 place[n : n + len(images)] = images[: len(place) - n]
             keep = keep and memory.fits(2 * (n + len(images)) * images[0].nbytes)  # they are joined at the end
-            blocks = [*blocks, (images, numbers)] if keep else []
+            if keep:
+                blocks.append((images, numbers))
+            else:
+                blocks.clear()
             n, shape = n + len(images), images.shape[1:]
             labels.append(numbers)
             progress.update(n)
@@ -99,8 +102,9 @@ def _blocks(dataset: tf.data.Dataset, convert: Callable[..., Block]) -> Iterator
 
 def _converter(
     name: str, dataset: tf.data.Dataset, keys: tuple[str, str], pixel_range: Range | None
-) -> Callable[..., Block]:
-    """Checks the structure of a data set; returns a function from its elements to blocks."""
+) -> tuple[tf.data.Dataset, Callable[..., Block]]:
+    """Checks the structure of a data set; returns it, single examples in batches where all images are known to have one
+    size, and a function from its elements to blocks."""
     spec = dataset.element_spec
     if isinstance(spec, dict):
         if missing := [key for key in keys if key not in spec]:
@@ -125,6 +129,8 @@ def _converter(
             + ("leave it out, uint8 is 0 to 255" if whole else "give their lowest and highest value, such as (0, 1)")
         )
     batched = image.shape.rank == 4
+    if not batched and image.shape.is_fully_defined():
+        dataset, batched = dataset.batch(BATCH), True
     known: dict[str, tuple[int, ...]] = {}  # the size in the first element
 
     def convert(element) -> Block:
@@ -136,7 +142,7 @@ def _converter(
             raise InputError(f"{name}: images of {size} and of {pixels.shape[1:]}: resize them to one size")
         return (pixels if whole else _bytes(name, pixels, pixel_range)), _classes(name, numbers, len(pixels))
 
-    return convert
+    return dataset, convert
 
 
 def _bytes(name: str, pixels: np.ndarray, pixel_range: Range | None) -> np.ndarray:

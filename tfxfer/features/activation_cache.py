@@ -16,6 +16,7 @@ from tfxfer.core.concatenated import Concatenated
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.data.splits import TRAINING_SPLITS
+from tfxfer.features import engines
 from tfxfer.features.activation_plan import Job, Plan
 
 MODES = ("auto", "memory", "disk", "off")
@@ -90,14 +91,15 @@ def compute(
     plan = Plan(net, tensors, splits, views=views, seed=seed, dtype=dtype, strategy=strategy, engine=engine)
     store = Store()
     stored: dict[Job, np.ndarray] = {}
-    for candidate in ("tensorflow", "onnxruntime") if engine == "auto" else (engine,):
-        found = plan.open(store, candidate) if mode != "memory" else {}
-        if distribute.agree(strategy, len(found) == len(plan.specs)):
-            stored, engine = found, candidate
+    found: dict[str, dict[Job, np.ndarray]] = {}
+    for candidate in engines.candidates(engine):
+        found[candidate] = plan.open(store, candidate) if mode != "memory" else {}
+        if distribute.agree(strategy, len(found[candidate]) == len(plan.specs)):
+            stored, engine = found[candidate], candidate
             break
     else:  # a pass is for all workers, or for none
         engine = plan.choose_engine()
-        stored = plan.open(store, engine) if mode != "memory" and distribute.workers(strategy) == 1 else {}
+        stored = found[engine] if distribute.workers(strategy) == 1 else {}
     missing = {job: spec for job, spec in plan.specs.items() if job not in stored}
     sizes = [math.prod(shape) * kind.itemsize for shape, kind in missing.values()]
     size = sum(sizes)

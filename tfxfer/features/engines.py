@@ -37,6 +37,11 @@ def check(engine: str) -> None:
         raise InputError(f"engine onnxruntime {reason}")
 
 
+def candidates(engine: str) -> tuple[str, ...]:
+    """The engines whose results, kept by an earlier run, are taken: either with "auto", else the one that was named."""
+    return ENGINES[1:] if engine == "auto" else (engine,)
+
+
 def _missing() -> str:
     if not all(importlib.util.find_spec(name) for name in ("tf2onnx", "onnxruntime")):
         return "needs tf2onnx and onnxruntime, which are not installed: pip install 'tfxfer[onnx]'"

@@ -18,7 +18,7 @@ from tfxfer.core import atomic, batching, distribute, memory
 from tfxfer.core.cache import Store, amount
 from tfxfer.core.errors import InputError
 from tfxfer.data.examples import Examples
-from tfxfer.features import frozen_prefix, inference
+from tfxfer.features import engines, frozen_prefix, inference
 from tfxfer.features.bank import MANIFEST, Bank, stack
 
 __all__ = ["Bank", "Extractor", "extract"]
@@ -141,26 +141,27 @@ class Extractor:
         sizes = [min(rows, n - first) for first in range(0, n, rows)]
         graphs = [frozen_prefix.identity(self.net, self.net.get_layer(name).output) for name in self.layers]
         facts = [(examples.fingerprint, examples.name, examples.split), self.layers, graphs, rows, inference.REVISION]
-        keys = self._keys(store, facts, sizes)
+        keys, found = self._open(store, facts, sizes)
         about = {"model": self.net.name, "layer": ", ".join(self.layers), "data": examples.name}
         about["split"] = examples.split
         compute = functools.partial(self._compute, examples.dataset)
-        shards = _in_shards(store, keys, sizes, self.specs, about, compute, per_shard)
+        shards = _in_shards(store, keys, found, sizes, self.specs, about, compute, per_shard)
         if own:
             with atomic.file(store.root / MANIFEST) as beside:
                 beside.write_text(json.dumps(about | {"rows": n, "shards": keys}, indent=1) + "\n")
         return stack(shards)
 
-    def _keys(self, store: Store, facts: list, sizes: list[int]) -> list[str]:
-        """The shards' keys: those of an engine that has computed all of them, or of the one that will."""
-        auto = self._forward.engine == "auto"
-        keys: list[str] = []
-        for engine in ("tensorflow", "onnxruntime") if auto else ():
+    def _open(self, store: Store, facts: list, sizes: list[int]) -> tuple[list[str], dict[int, dict[str, np.memmap]]]:
+        """The shards' keys, and the shards that are there, by number: those of an engine that has computed all of them,
+        or of the one that will."""
+        opened: dict[str, tuple[list[str], dict[int, dict[str, np.memmap]]]] = {}
+        for engine in engines.candidates(self._forward.engine):
             keys = [hashlib.sha256(repr([*facts, engine, *shard]).encode()).hexdigest() for shard in enumerate(sizes)]
-            if all(store.open(key) is not None for key in keys):
-                return keys
-        engine = self._forward.choose(sum(sizes))
-        return [hashlib.sha256(repr([*facts, engine, *shard]).encode()).hexdigest() for shard in enumerate(sizes)]
+            found = {number: shard for number, key in enumerate(keys) if (shard := store.open(key)) is not None}
+            opened[engine] = keys, found
+            if len(found) == len(keys):
+                return keys, found
+        return opened[self._forward.choose(sum(sizes))]
 
     def _compute(self, examples, first: int, number: int | None) -> Iterator[dict[str, np.ndarray]]:
         batches = examples.batch(self.batch_size).skip(first)
@@ -179,9 +180,8 @@ def _in_memory(batches: Iterator[dict[str, np.ndarray]]) -> Bank:
     return Bank({name.removeprefix("value/"): value for name, value in joined.items()}, labels, ids)
 
 
-def _in_shards(store, keys, sizes, specs, about, compute, per_shard) -> list[dict[str, np.memmap]]:
-    """Opens the shards that are there and computes the others, each stretch of missing ones in one pass."""
-    found = {number: shard for number, key in enumerate(keys) if (shard := store.open(key)) is not None}
+def _in_shards(store, keys, found, sizes, specs, about, compute, per_shard) -> list[dict[str, np.memmap]]:
+    """Computes the shards that were not found, each stretch of missing ones in one pass; returns all, in order."""
     missing = [number for number in range(len(keys)) if number not in found]
     total = sum(math.prod(shape) * kind.itemsize for shape, kind in specs.values()) * sum(sizes[i] for i in missing)
     if missing and not store.fits(total):

@@ -9,6 +9,14 @@ from tfxfer.train import fast_convolution
 PLAIN = [{}, {"use_bias": False, "padding": "same"}, {"activation": "relu"}]
 
 
+def outputs_and_gradients(net, inputs):
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = net(inputs)
+        loss = tf.reduce_sum(outputs**2)
+    return outputs, *tape.gradient(loss, [inputs, *[v.value for v in net.trainable_variables]])
+
+
 @pytest.mark.parametrize(
     ("kernel", "strides", "options"),
     [(1, strides, options) for strides in (1, 2, (2, 3)) for options in PLAIN]
@@ -21,18 +29,11 @@ def test_outputs_and_all_gradients_are_kept(kernel, strides, options):
     net = keras.Model(image, layers.Conv2D(3, kernel, strides=strides, **options)(image))
     inputs = tf.random.stateless_normal((4, 7, 9, 5), (0, 1))
 
-    def run():
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs = net(inputs)
-            loss = tf.reduce_sum(outputs**2)
-        return outputs, *tape.gradient(loss, [inputs, *[v.value for v in net.trainable_variables]])
-
-    expected = run()
+    expected = outputs_and_gradients(net, inputs)
     with fast_convolution.trained_fast(net):
         chosen = fast_convolution._product if kernel == 1 else fast_convolution._convolution
         assert net.layers[1].convolution_op.func is chosen
-        given = run()
+        given = outputs_and_gradients(net, inputs)
     assert "convolution_op" not in vars(net.layers[1])
     for a, b in zip(given, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
@@ -47,17 +48,10 @@ def test_small_depthwise_gradients_are_kept(places, kernel, options):
     net = keras.Model(image, layers.DepthwiseConv2D(kernel, padding="same", **options)(image))
     inputs = tf.random.stateless_normal((4, *places, 5), (0, 1))
 
-    def run():
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs = net(inputs)
-            loss = tf.reduce_sum(outputs**2)
-        return outputs, *tape.gradient(loss, [inputs, *[v.value for v in net.trainable_variables]])
-
-    expected = run()
+    expected = outputs_and_gradients(net, inputs)
     with fast_convolution.trained_fast(net):
         assert net.layers[1].call.func is fast_convolution._call_depthwise
-        given = run()
+        given = outputs_and_gradients(net, inputs)
     assert "call" not in vars(net.layers[1])
     for a, b in zip(given, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfxfer.core.errors import InputError
-from tfxfer.data.lazy_images import Picked, Rows
+from tfxfer.data.lazy_images import Picked, Rows, mark
 
 NAMES = {
     "train": (("x_train", "y_train"), ("train_images", "train_labels"), ("x", "y"), ("images", "labels")),
@@ -43,9 +43,7 @@ def read(path: str) -> tuple[dict[str, Rows], tuple[str, ...]]:
         if images.shape[1:] != checked["train"][0].shape[1:]:
             shapes = f"{checked['train'][0].shape[1:]}, of {part} {images.shape[1:]}"
             raise InputError(f"{path}: training images are {shapes}: resize one to the other")
-        facts = Path(first).stat()
-        known = repr((first, facts.st_size, facts.st_mtime_ns))
-        kept = Picked(images, np.arange(len(images)), known) if comma else images
+        kept = Picked(images, np.arange(len(images)), mark(str(Path(first).expanduser())).hex()) if comma else images
         found[part] = Rows(kept, np.searchsorted(numbers, labels))
     return found, tuple(map(str, numbers))
 

@@ -40,8 +40,8 @@ def full_name(name: str | Path) -> str:
     """A data set's name in a form that means the same in any folder: paths are absolute, `~` is the user's home.
 
     A folder's path becomes `folder:PATH`, or `idx:PATH` if it holds IDX files named like MNIST's; the path of a .csv or
-    .npz file becomes `csv:PATH` or `npz:PATH`. A known data set's
-    name means that data set even if there is a folder of that name (`./mnist` means the folder).
+    .npz file becomes `csv:PATH` or `npz:PATH`. A known data set's name means that data set even if there is a folder of
+    that name (`./mnist` means the folder).
 
     Raises:
         InputError: the path is not a folder, or the argument is neither a name nor a path.

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Application:
-    """One function of keras.applications. `tests/model/test_applications.py` checks every row against Keras."""
+    """One function of keras.applications. `tests/model/test_applications.py` checks sizes and scaling of all against
+    Keras, lengths and numbers of parameters of some."""
 
     native_size: int  # pixels a side, of the pretraining
     scaling: str  # "tf" [-1, 1], "caffe" BGR minus mean, "torch" ImageNet's mean and deviation, "none" if built in

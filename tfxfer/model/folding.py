@@ -10,7 +10,6 @@ the convolution behind them: TensorFlow would copy the whole feature map, which 
 
 import contextlib
 import functools
-import hashlib
 from collections.abc import Callable, Iterator
 
 import keras
@@ -18,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from tfxfer.model import fold_plan
+from tfxfer.model import fold_plan, state
 
 LARGEST = 5e6  # bytes of a weight that becomes a constant: a graph holds several copies of each, and 2 GB at most
 
@@ -84,11 +83,11 @@ class Forward:
     ):
         self.net, self.activation, self.training = net, activation, training
         self._traced: Callable | None = None
-        self._weights = b""
+        self._weights = ""
 
     def current(self) -> Callable:
         """The function, of the weights that the network has now."""
-        weights = hashlib.sha256(b"".join(weight.tobytes() for weight in self.net.get_weights())).digest()
+        weights = state.digest(self.net.get_weights())
         if self._traced is None or weights != self._weights:
             forward = tf.function(lambda inputs: self.activation(self.net(inputs, training=self.training)))
             specs = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in self.net.inputs]

@@ -45,10 +45,7 @@ def _by_size(body: list[layers.Layer]) -> dict[str, list[layers.Layer]]:
 
 def _side(layer: layers.Layer) -> int:
     """The shorter side of a layer's feature maps; 0 if it has none, or is called several times."""
-    try:
-        shape = layer.output.shape
-    except AttributeError:
-        return 0
+    shape = getattr(getattr(layer, "output", None), "shape", ())
     return min(shape[1:3]) if len(shape) == 4 and None not in shape[1:3] else 0
 
 

@@ -89,7 +89,7 @@ def describe(net: keras.Model) -> dict[str, str | int]:
     the name of their file (`weights_file`)."""
     weights = [weight for layer in backbone_layers(net) for weight in layer.get_weights()]
     file = getattr(net, "weights_file", None)
-    return extent(net) | {"backbone_sha256": _digest(weights)} | ({"weights_file": file} if file else {})
+    return extent(net) | {"backbone_sha256": digest(weights)} | ({"weights_file": file} if file else {})
 
 
 def extent(net: keras.Model) -> dict[str, str | int]:
@@ -101,8 +101,9 @@ def extent(net: keras.Model) -> dict[str, str | int]:
 
 def frozen_digests(net: keras.Model) -> dict[str, str]:
     """sha256 of the weights of every layer that must not change, moving statistics included, by layer name."""
-    return {layer.name: _digest(layer.get_weights()) for layer in net.layers if layer.weights and not layer.trainable}
+    return {layer.name: digest(layer.get_weights()) for layer in net.layers if layer.weights and not layer.trainable}
 
 
-def _digest(weights: Sequence[np.ndarray]) -> str:
+def digest(weights: Sequence[np.ndarray]) -> str:
+    """sha256 of weights, by which is known whether they have changed."""
     return hashlib.sha256(b"".join(weight.tobytes() for weight in weights)).hexdigest()

@@ -91,7 +91,8 @@ def _is_small_depthwise(layer: keras.Layer) -> bool:
     if type(layer) is not keras.layers.DepthwiseConv2D or layer.depth_multiplier > 1 or layer.padding != "same":
         return False
     plain = layer.strides == layer.dilation_rate == (1, 1) and layer.data_format == "channels_last"
-    places = layer.output.shape[1:3]
+    output = getattr(layer, "output", None)  # a layer that is called several times has none
+    places = (None,) if output is None else output.shape[1:3]
     return plain and None not in places and math.prod(places) < math.prod(layer.kernel_size)
 
 

@@ -11,6 +11,7 @@ from tfxfer.core import batching, memory
 from tfxfer.core.cache import Store
 from tfxfer.core.count_progress import CountProgress
 from tfxfer.core.errors import InputError, shown
+from tfxfer.data.array_pairs import class_numbers
 from tfxfer.data.lazy_images import Picked, Rows
 
 BATCH = 256  # examples read at once, where single ones come
@@ -156,10 +157,7 @@ def _bytes(name: str, pixels: np.ndarray, pixel_range: Range | None) -> np.ndarr
 
 def _classes(name: str, labels: np.ndarray, n: int) -> np.ndarray:
     """Whole numbers (n,), also from (n, 1) and from one-hot (n, classes)."""
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    elif labels.ndim == 2 and np.isin(labels, (0, 1)).all() and (labels.sum(1) == 1).all():
-        labels = labels.argmax(1)
+    labels = class_numbers(labels)
     if labels.shape != (n,) or labels.dtype.kind not in "iu":
         raise InputError(f"{name}: labels {labels.dtype} {labels.shape}: expected whole numbers, or one-hot labels")
     return labels.astype(np.int64)

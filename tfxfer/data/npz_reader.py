@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfxfer.core.errors import InputError
+from tfxfer.data import array_pairs
 from tfxfer.data.lazy_images import Picked, Rows, mark
 
 NAMES = {
@@ -34,7 +35,10 @@ def read(path: str) -> tuple[dict[str, Rows], tuple[str, ...]]:
     """
     first, comma, second = path.partition(",")
     pairs = {"train": (_mapped(first), _mapped(second))} if comma else _pairs(path)
-    checked = {part: _checked(path, *pair) for part, pair in pairs.items()}
+    checked = {
+        part: array_pairs.checked(path, images, array_pairs.class_numbers(labels))
+        for part, (images, labels) in pairs.items()
+    }
     numbers = np.unique(checked["train"][1])
     found: dict[str, Rows] = {}
     for part, (images, labels) in checked.items():
@@ -84,24 +88,3 @@ def _readable(path: str) -> Iterator[None]:
         raise InputError(
             f"{path}: cannot be read ({reason[:150]}): expected arrays of numbers that numpy.save or savez wrote"
         ) from None
-
-
-def _checked(path: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Images with channels, and labels as int64 (n,)."""
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    elif (
-        labels.ndim == 2
-        and labels.shape[1] > 1
-        and ((labels == 0) | (labels == 1)).all()
-        and (labels.sum(1) == 1).all()
-    ):
-        labels = labels.argmax(1)  # one-hot
-    fits = labels.ndim == 1 and labels.dtype.kind in "iu" and len(labels) == len(images) > 0
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not fits:
-        raise InputError(
-            f"{path}: images {images.dtype} {images.shape}, labels {labels.dtype} {labels.shape}: expected uint8 "
-            "pixels 0-255 (n, height, width, channels), and whole numbers (n,) or one-hot labels: multiply floats in "
-            "[0, 1] by 255"
-        )
-    return images if images.ndim == 4 else images[..., None], labels.astype(np.int64)

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfxfer.core.errors import InputError, shown
-from tfxfer.data import dataset_reader, duplicates, partition, sources
+from tfxfer.data import array_pairs, dataset_reader, duplicates, partition, sources
 from tfxfer.data.lazy_images import Rows
 from tfxfer.data.partition import Partition
 from tfxfer.data.splits import Splits
@@ -52,17 +52,8 @@ def from_arrays(
         (28, 28, 1)
     """
     part = Partition(limit, validation, None, seed)
-    if classes is not None and (isinstance(classes, str) or not isinstance(classes, Sequence)):
-        raise InputError(f"classes {shown(classes)}: expected a list of names, in the order of the labels")
-    train_rows, test_rows = _rows("train", train), _rows("test", test)
-    if train_rows.images.shape[1:] != test_rows.images.shape[1:]:
-        sizes = f"{train_rows.images.shape[1:]}, test images {test_rows.images.shape[1:]}"
-        raise InputError(f"training images are {sizes}: resize one to the other")
-    labels = np.concatenate([train_rows.labels, test_rows.labels])
-    names = tuple(classes or map(str, range(labels.max() + 1)))
-    if not 0 <= labels.min() <= labels.max() < len(names):
-        raise InputError(f"labels outside 0 to {len(names) - 1}, the range of the {len(names)} classes")
-    return duplicates.check(part.split("arrays", sources.Source(train_rows, test_rows, names, "arrays")), strict)
+    rows = {"train": _rows("train", train), "test": _rows("test", test)}
+    return _divided("arrays", "arrays", rows, classes, part, strict)
 
 
 def from_dataset(
@@ -120,18 +111,28 @@ def from_dataset(
     if pixel_range is not None and not (len(pixel_range) == 2 and pixel_range[0] < pixel_range[1]):
         raise InputError(f"pixel_range {pixel_range}: expected the lowest and the highest value, such as (0, 1)")
     rows = {name: dataset_reader.read(name, of, (image_key, label_key), pixel_range) for name, of in given.items()}
-    shapes = {name: found.images.shape[1:] for name, found in rows.items()}
-    if other := next((name for name in shapes if shapes[name] != shapes["train"]), None):
-        raise InputError(f"training images are {shapes['train']}, {other} images {shapes[other]}: resize one of them")
     named = {tuple(names) for of in given.values() if (names := getattr(of, "class_names", None))}
     if classes is None and len(named) > 1:
         raise InputError(f"the pipelines have different classes, {' and '.join(map(str, sorted(named)))}: give classes")
+    return _divided("dataset", "a tf.data pipeline", rows, classes or next(iter(named), None), part, strict)
+
+
+def _divided(
+    name: str, origin: str, rows: dict[str, Rows], classes: Sequence[str] | None, part: Partition, strict: bool
+) -> Splits:
+    """The splits of what was given as training and, if at all, as validation and test."""
+    if classes is not None and (isinstance(classes, str) or not isinstance(classes, Sequence)):
+        raise InputError(f"classes {shown(classes)}: expected a list of names, in the order of the labels")
+    shapes = {given: found.images.shape[1:] for given, found in rows.items()}
+    if other := next((given for given in shapes if shapes[given] != shapes["train"]), None):
+        sizes = f"{shapes['train']}, {other} images {shapes[other]}"
+        raise InputError(f"training images are {sizes}: resize one to the other")
     labels = np.concatenate([found.labels for found in rows.values()])
-    names = tuple(classes or next(iter(named), None) or map(str, range(labels.max() + 1)))
+    names = tuple(classes or map(str, range(labels.max() + 1)))
     if not 0 <= labels.min() <= labels.max() < len(names):
         raise InputError(f"labels outside 0 to {len(names) - 1}, the range of the {len(names)} classes")
-    source = sources.Source(rows["train"], rows.get("test"), names, "a tf.data pipeline", rows.get("validation"))
-    return duplicates.check(part.split("dataset", source), strict)
+    source = sources.Source(rows["train"], rows.get("test"), names, origin, rows.get("validation"))
+    return duplicates.check(part.split(name, source), strict)
 
 
 def _rows(part: str, pair: tuple[np.ndarray, np.ndarray]) -> Rows:
@@ -140,11 +141,4 @@ def _rows(part: str, pair: tuple[np.ndarray, np.ndarray]) -> Rows:
         images, labels = (np.asarray(array) for array in pair)
     except (TypeError, ValueError):
         raise InputError(f"{part} {shown(pair)}: expected a pair of arrays, images and labels") from None
-    fits = labels.ndim == 1 and labels.dtype.kind in "iu" and len(images) == len(labels) > 0
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not fits:
-        raise InputError(
-            f"{part}: images {images.dtype} {images.shape} labels {labels.dtype} {labels.shape}, expected uint8 "
-            "pixels 0-255 "
-            "(n, height, width, channels) and integer labels (n,): multiply floats in [0, 1] by 255"
-        )
-    return Rows(images if images.ndim == 4 else images[..., None], labels.astype(np.int64))
+    return Rows(*array_pairs.checked(part, images, labels))

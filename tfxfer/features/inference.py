@@ -55,8 +55,8 @@ class Forward:
 
     def _choose(self, images: int) -> tuple[str, engines.Function]:
         traced = self._forward.current()
-        open_again = self.engine == "auto" and images > self._images  # a larger job may be worth a conversion
-        if self._chosen is None or traced is not self._traced or (open_again and self._chosen[0] == "tensorflow"):
+        grown = self.engine == "auto" and images > self._images  # a larger job may be worth a conversion
+        if self._chosen is None or traced is not self._traced or (grown and self._chosen[0] == "tensorflow"):
             job = self.model, traced, self.batch_size, images
             self._chosen = engines.choose(self.engine, *job, self.strategy, self._forward.training)
             self._traced, self._images = traced, images

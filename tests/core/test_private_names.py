@@ -52,6 +52,7 @@ def test_functional_models():
             return x
 
     with needed("keras.src.models.functional.Functional", "Keras"):
+        assert private_names.functional_class() in type(graph()).__mro__
         assert private_names.is_functional(graph())
         assert not private_names.is_functional(Own())
         assert not private_names.is_functional(keras.Sequential([keras.layers.Dense(1)]))
@@ -74,6 +75,18 @@ def test_where_a_tensor_comes_from():
     with needed("KerasTensor._keras_history", "Keras"):
         net = graph()
         assert private_names.origin(net.output) == (net.get_layer("sum"), 0)
+        once, twice = private_names.inputs_of(net.output)
+        assert private_names.inputs_of(once)[0] is net.input
+        (between,) = private_names.inputs_of(twice)
+        assert private_names.inputs_of(between)[0] is net.input
+        assert private_names.inputs_of(net.input) == []
+
+
+def test_another_function_for_each_operation():
+    with needed("Function._run_through_graph", "Keras"):
+        net, image, twice = graph(), keras.Input((4,)), keras.layers.Rescaling(2.0)
+        output = private_names.run_through_graph(net, image, lambda layer: twice if layer.name == "dense" else layer)
+        assert keras.Model(image, output)(tf.ones((1, 4))).numpy().tolist() == [[6.0] * 4]
 
 
 def test_where_downloads_are_kept(tmp_path, monkeypatch):

@@ -26,9 +26,25 @@ def is_functional(model: "keras.Model") -> bool:
 
     Keras has no public name for the class: a model of a class of one's own is a `keras.Model` too.
     """
+    return isinstance(model, functional_class())
+
+
+def functional_class() -> type:
+    """The class of functional models, whose `call` computes the graph.
+
+    Its public alias `keras.Model` is the base class of all models.
+    """
     from keras.src.models.functional import Functional
 
-    return isinstance(model, Functional)
+    return Functional
+
+
+def run_through_graph(model: "keras.Model", inputs: Any, call: Callable[[Any], Callable]) -> Any:
+    """What a functional model returns for inputs, where `call(operation)` takes the place of each operation in it.
+
+    Public is `keras.models.clone_model`, which makes a new model of the outputs, and does not look into nested ones.
+    """
+    return model._run_through_graph(inputs, operation_fn=call)
 
 
 def calls(model: "keras.Model") -> list[Any]:
@@ -48,6 +64,15 @@ def origin(tensor: "keras.KerasTensor") -> tuple[Any, int]:
     """
     operation, _, index = tensor._keras_history
     return operation, index
+
+
+def inputs_of(tensor: "keras.KerasTensor") -> list["keras.KerasTensor"]:
+    """The tensors from which a symbolic tensor was computed; none for an input.
+
+    The public `input` of a layer is that of its first call, whichever call gave the tensor.
+    """
+    operation, node, _ = tensor._keras_history
+    return list(operation._inbound_nodes[node].input_tensors)
 
 
 def keras_folder(cache_subdir: str) -> Path:

@@ -9,6 +9,7 @@ from .freezing import unfreeze_last as unfreeze_last
 from .freezing import unfreeze_stage as unfreeze_stage
 from .graph import build as build
 from .state import assign_values as assign_values
+from .state import classifier as classifier
 from .state import describe as describe
 from .state import extent as extent
 from .state import frozen_digests as frozen_digests

@@ -1,23 +1,23 @@
 """Adapts any kind of backbone (a name, a Keras application or a model) to plain layers in one graph.
 
-It finds out what the backbone is and how its pixels are scaled, and copies its layers one by one. `model.build` puts
-the pieces together.
+It finds out what the backbone is and how its pixels are scaled. `model.build` puts the pieces together.
 """
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
-from tfxfer.core import private_names
 from tfxfer.core.errors import InputError, shown
-from tfxfer.model import backbones
+from tfxfer.model import backbones, flattening, user_models
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # B, G, R; keras.applications.imagenet_utils
 TORCH_MEAN, TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+RESERVED = {"image", "to_float", "resize", "to_rgb", "scale", "scaled", "embedding", "head_dropout", "logits"}
 SCALINGS = ("tf", "caffe", "torch", "unit", "dataset", "none")
 Scaling = str | tuple[np.ndarray, np.ndarray]  # "dataset" as mean and standard deviation of pixels 0-255
 
@@ -32,10 +32,16 @@ class Source:
     scale: Callable
     channels: int | None = 3  # None: the data's
     dropout: float = 0.0
+    head: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None  # embedding -> logits; None for a new one
 
 
-def describe(backbone, image_size: int | None, weights: str, scaling: Scaling | None) -> Source:
+def describe(
+    backbone: Any, image_size: int | None, weights: str, scaling: Scaling | None, head: str = "new", classes: int = 0
+) -> Source:
     """Finds out what `model.build` needs to know of its backbone; arguments and errors are those of `build`."""
+    user_models.check_head(head)
+    if head == "keep" and not isinstance(backbone, keras.Model):
+        raise InputError(f"head='keep': backbone {shown(backbone)} comes without a head; it is for Keras models")
 
     def scale_by(scaling: Scaling) -> Callable:
         return lambda x: _scale(x, scaling)
@@ -49,16 +55,8 @@ def describe(backbone, image_size: int | None, weights: str, scaling: Scaling | 
         scale, channels = scale_by(scaling or row.scaling), 3 if row.rgb else None
         return Source(name, create, image_size or row.native_size, scale, channels, row.dropout)
     if isinstance(backbone, keras.Model):
-        own = _functional(backbone)
-        if scaling is None:
-            raise InputError(
-                f"model {own.name} does not say which pixel values it expects: give scaling, one of {SCALINGS}"
-            )
-        height, width, channels = own.input.shape[1:]
-        size = image_size or height
-        if size is None or {height, width} - {None, size}:
-            raise InputError(f"model {own.name} takes {own.input.shape[1:]}: image_size {image_size} is not supported")
-        return Source(f"{own.name}_transfer", lambda shape: own, size, scale_by(scaling), channels)
+        parts = user_models.take_apart(backbone, image_size, classes)
+        return _describe_parts(parts, image_size, scaling, head, classes)
     if weights not in ("imagenet", "none"):
         raise InputError("weights from a file need a named backbone: load them into a Keras model and pass that")
     preprocess = getattr(sys.modules.get(getattr(backbone, "__module__", "")), "preprocess_input", None)
@@ -74,22 +72,25 @@ def describe(backbone, image_size: int | None, weights: str, scaling: Scaling | 
     return Source(backbone.__name__, build_application, image_size or 224, scale)
 
 
-def _functional(own: keras.Model) -> keras.Model:
-    """A user's model as one functional graph of plain layers; an InputError says why that is impossible."""
-    reserved = {"image", "to_float", "resize", "to_rgb", "scale", "scaled", "embedding", "head_dropout", "logits"}
-    if not private_names.is_functional(own) and not (isinstance(own, keras.Sequential) and own.built):
+def _describe_parts(
+    own: user_models.Parts, image_size: int | None, scaling: Scaling | None, head: str, classes: int
+) -> Source:
+    """What `model.build` needs to know of a user's model, or of a saved network."""
+    if scaling is None and not own.scales:
         raise InputError(
-            f"model {own.name} is not a functional graph: build it with keras.Input, or as a built Sequential"
+            f"model {own.name} does not say which pixel values it expects: give scaling, one of {SCALINGS}"
         )
-    if len(own.inputs) != 1 or len(own.outputs) != 1 or len(own.inputs[0].shape) != 4:
-        raise InputError(f"model {own.name} must have one image input and one output to be a backbone")
-    if nested := [layer.name for layer in own.layers if isinstance(layer, keras.Model)]:
-        raise InputError(
-            f"model {own.name} contains the model {nested[0]}, which freezing cannot look into: flatten it"
-        )
-    if taken := reserved & {layer.name for layer in own.layers if not isinstance(layer, layers.InputLayer)}:
-        raise InputError(f"model {own.name} has a layer named {min(taken)}, which tfxfer uses itself: rename it")
-    return keras.Model(own.inputs[0], own.outputs[0], name=own.name)
+    height, width, channels = own.shape
+    size = image_size or height
+    if size is None or {height, width} - {None, size}:
+        raise InputError(f"model {own.name} takes {own.shape}: image_size {image_size} is not supported")
+
+    def scale(x: keras.KerasTensor) -> keras.KerasTensor:
+        x = _scale(x, scaling or "none")
+        return x if own.lead is None else flattening.inline(own.lead, x, RESERVED)
+
+    kept = user_models.kept_head(own, head, classes)
+    return Source(f"{own.name}_transfer", lambda shape: own.body, size, scale, channels, own.dropout, kept)
 
 
 def _scale(x: keras.KerasTensor, scaling: Scaling) -> keras.KerasTensor:
@@ -130,32 +131,3 @@ def augmentation() -> list[layers.Layer]:
         layers.RandomRotation(0.05, fill_mode="nearest", name="augment_rotate"),
         layers.RandomZoom(0.1, fill_mode="nearest", name="augment_zoom"),
     ]
-
-
-def inline(backbone: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:
-    """Applies copies of a model's layers to x, one by one: a nested model cannot be cut, tapped or explained."""
-    outputs = {}
-
-    def call(layer, *args, **kwargs):
-        outputs[layer.name] = layer(*args, **kwargs)
-        return outputs[layer.name]
-
-    copies: dict[str, layers.Layer] = {}
-    initializers: dict[str, dict[str, keras.initializers.Initializer]] = {}
-
-    def copy(layer):
-        if layer.name not in copies:
-            made = copies[layer.name] = layer.__class__.from_config(layer.get_config())
-            # its weights are about to be replaced: random ones would be drawn for nothing
-            found = {name: value for name, value in vars(made).items() if name.endswith("_initializer")}
-            initializers[layer.name] = {name: value for name, value in found.items() if value is not None}
-            vars(made).update(dict.fromkeys(initializers[layer.name], keras.initializers.Zeros()))
-        return copies[layer.name]
-
-    keras.models.clone_model(backbone, input_tensors=x, clone_function=copy, call_function=call)
-    for name, made in copies.items():
-        vars(made).update(initializers[name])
-    for layer in backbone.layers:
-        if layer.weights:
-            copies[layer.name].set_weights(layer.get_weights())
-    return outputs[backbone.output_names[0]]

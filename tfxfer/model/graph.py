@@ -15,7 +15,7 @@ from keras import layers
 
 from tfxfer.core.errors import InputError, shown
 from tfxfer.data import Splits, channel_stats
-from tfxfer.model import adapters
+from tfxfer.model import adapters, flattening
 from tfxfer.model.freezing import unfreeze_last
 
 
@@ -27,21 +27,29 @@ def build(
     *,
     scaling: adapters.Scaling | None = None,
     augment: bool | Sequence[layers.Layer] = False,
+    head: str = "new",
 ) -> keras.Model:
     """Builds a network on a backbone; only its head (`logits`) is trainable afterwards.
 
     Args:
-        backbone: a name from `backbones.TABLE`, a function of keras.applications, or a Keras model with one image input
-            and one output (a feature map, or a vector). A model's weights are copied; the model itself is not changed.
+        backbone: a name from `backbones.TABLE` or of keras.applications, one of its functions, or a Keras model with
+            one image input and one output (a feature map, or a vector), whose weights are copied. Models within it are
+            opened; what scales or augments its images in front stands before `scaled`; global average pooling at its
+            end becomes `embedding`. A model of a class with a `call` of its own is one layer: nothing in it can be
+            frozen alone, cut, or explained.
         splits: the data set, which decides the image shape and the classes.
         image_size: the size, in pixels per side, at which the backbone sees images; by default its native size.
         weights: "imagenet", "none" or the path of a weights file. A Keras model brings its own weights.
         scaling: how pixels 0-255 are scaled: "tf" to [-1, 1], "caffe" (BGR, mean subtracted), "torch" (ImageNet's mean
             and standard deviation), "unit" to [0, 1], "dataset" (mean 0 and standard deviation 1 in each channel of the
             training images, computed in one pass), the result of `data.channel_stats.mean_and_std`, or "none". By
-            default as the backbone was trained; for a Keras model, which does not tell, it is required.
+            default as the backbone was trained; for a Keras model it is required, unless layers in it scale pixels.
         augment: True for small random shifts, rotations and zooms, or a list of Keras layers that take float pixels
             0-255. They are active in training only.
+        head: "new", or "keep" for the dense layer at a Keras model's end, which has to have a unit for each class, or
+            one unit for two classes. Its softmax or sigmoid is left out: the network gives logits. A new head takes
+            that layer's place, and stands behind a last layer that is no head: a dense layer without softmax or
+            sigmoid whose units do not fit the classes.
 
     Returns:
         A functional model, uint8 (batch, *splits.image_shape) -> float32 logits (batch, classes), with the layers
@@ -63,7 +71,7 @@ def build(
     _check(splits, image_size, weights, scaling, augment)
     if isinstance(scaling, str) and scaling == "dataset":
         scaling = channel_stats.mean_and_std(splits)
-    source = adapters.describe(backbone, image_size, weights, scaling)
+    source = adapters.describe(backbone, image_size, weights, scaling, head, len(splits.classes))
     name, size, depth = source.name, source.size, source.channels or splits.image_shape[-1]
     if splits.image_shape[-1] not in (1, depth):
         raise InputError(f"{name} takes {depth} channels, the data has {splits.image_shape[-1]}")
@@ -81,13 +89,13 @@ def build(
     x = source.scale(x)
     x = layers.Activation("linear", name="scaled")(x)
     body = source.create(shape)
-    x = adapters.inline(body, x)
+    x = flattening.inline(body, x, adapters.RESERVED)
     if len(x.shape) not in (2, 4):
         raise InputError(f"{name} gives {tuple(x.shape)}: expected a feature map (4 dimensions) or a vector (2)")
     pool = layers.GlobalAveragePooling2D if len(x.shape) == 4 else lambda name: layers.Activation("linear", name=name)
     x = pool(name="embedding")(x)
     x = layers.Dropout(source.dropout, name="head_dropout")(x) if source.dropout else x
-    logits = layers.Dense(len(splits.classes), dtype="float32", name="logits")(x)
+    logits = (source.head or layers.Dense(len(splits.classes), dtype="float32", name="logits"))(x)
     net = keras.Model(image, logits, name=name)
     net.classes = list(splits.classes)
     net.weights_file = getattr(body, "weights_file", None)

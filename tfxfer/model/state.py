@@ -43,7 +43,7 @@ def load(path: str | Path) -> keras.Model:
     Raises:
         InputError: the file is not such a network, or it holds code (a Lambda layer), which is never run.
     """
-    import tfxfer.model.scattering  # noqa: F401  makes its layer known to Keras
+    from tfxfer.model import scattering, user_models  # noqa: F401  makes their layers known to Keras
 
     try:
         net = keras.models.load_model(path, safe_mode=True)
@@ -82,6 +82,19 @@ def assign_values(net: keras.Model, arrays: Sequence[np.ndarray]) -> None:
     """Puts back what `values` returned."""
     for variable, array in zip(net.variables, arrays, strict=True):
         variable.assign(array)
+
+
+def classifier(net: keras.Model) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (classes, d) and biases (classes,) of a network's head, float32.
+
+    Logits are embedding @ weights.T + biases. Of a head with one unit, which is a model's own
+    (`user_models.BinaryLogits`), the first class has zeros.
+    """
+    kernel, *bias = (keras.ops.convert_to_numpy(weight) for weight in net.get_layer("logits").weights)
+    weights, biases = kernel.T, bias[0] if bias else np.zeros(kernel.shape[1], kernel.dtype)
+    if net.output_shape[-1] == len(weights):
+        return weights, biases
+    return np.concatenate([np.zeros_like(weights), weights]), np.concatenate([np.zeros_like(biases), biases])
 
 
 def describe(net: keras.Model) -> dict[str, str | int]:

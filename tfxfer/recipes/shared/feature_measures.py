@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from tfxfer import analysis, features
+from tfxfer import analysis, features, model
 from tfxfer.data import Splits
 from tfxfer.data.splits import first_of_each
 from tfxfer.features.bank import Bank
@@ -46,8 +46,7 @@ def flat(pictures: Bank) -> Bank:
 def collapse(banks: Banks, net: keras.Model | None = None) -> dict[str, float]:
     """Measures `analysis.neural_collapse` of training and validation features; given a network, of its head too."""
     x, y = pool(banks)
-    head = net and [keras.ops.convert_to_numpy(weight) for weight in net.get_layer("logits").weights]
-    return analysis.neural_collapse(x, y, (head[0].T, head[1]) if head else None)
+    return analysis.neural_collapse(x, y, model.classifier(net) if net else None)
 
 
 def collapse_of(splits: Splits, limit: int = 2000) -> Callable[[keras.Model], dict[str, float]]:

@@ -1,0 +1,59 @@
+"""Networks that were saved, as backbones: a run of ours, a `.keras` file of ours or of Keras's."""
+
+import os
+from pathlib import Path
+
+import keras
+
+from tfxfer.core import private_names
+from tfxfer.core.errors import InputError
+from tfxfer.model import flattening, state, user_models
+
+MODEL = "model.keras"  # in a run's folder
+
+
+def path_of(name: str | os.PathLike) -> Path | None:
+    """The `.keras` file that a name stands for: its path, or the folder of a run that holds one; None for no path."""
+    path = Path(os.path.expanduser(name))
+    if path.is_dir() and (path / MODEL).is_file():
+        return path / MODEL
+    return path if path.suffix == ".keras" or os.sep in os.fspath(name) else None
+
+
+def take_apart(path: Path, image_size: int | None, classes: int) -> user_models.Parts:
+    """The parts of a saved network, whatever it was saved from.
+
+    Of a network from `model.build`, images are scaled as they were; its backbone is what it had learned, for images of
+    any size that its layers take.
+
+    Args:
+        path: a `.keras` file.
+        image_size, classes: as `user_models.take_apart` takes them.
+
+    Raises:
+        InputError: it is no such file, or the model in it cannot be a backbone.
+    """
+    if not path.is_file():
+        raise InputError(f"backbone {path}: no such file; expected a .keras file, or the folder of a finished run")
+    net = state.load(path)
+    if not {"scaled", "embedding", "logits"} <= {layer.name for layer in net.layers}:
+        return user_models.take_apart(net, image_size, classes)
+    start, end, logits = (net.get_layer(name) for name in ("scaled", "embedding", "logits"))
+    raw = _before_scaling(start.output)
+    lead = keras.Model(raw, start.output) if private_names.origin(raw)[0] is not start else None
+    dropout = next((layer.rate for layer in net.layers if layer.name == "head_dropout"), 0.0)
+    shape = (None, None, start.output.shape[-1])
+    body = keras.Model(start.output, end.input, name=net.name)
+    size = start.output.shape[1]
+    return user_models.Parts(net.name, shape, lead, True, body, dropout, logits, logits, size, net.name)
+
+
+def _before_scaling(scaled: keras.KerasTensor) -> keras.KerasTensor:
+    """Where the pixels of a network from `model.build` are of the backbone's size and channels, still 0 to 255."""
+    tensor = scaled
+    while True:
+        layer, _ = private_names.origin(tensor)
+        named = layer.name in ("to_float", "resize", "to_rgb")
+        if named or isinstance(layer, keras.layers.InputLayer) or user_models.augments(layer):
+            return tensor
+        (tensor,) = private_names.inputs_of(tensor)

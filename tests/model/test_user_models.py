@@ -234,7 +234,9 @@ def test_a_closed_model_is_one_layer(two_classes):
     own = Closed(name="closed")
     with pytest.raises(InputError, match="of the class Closed, which does not say for which images: give image_size"):
         model.build(own, two_classes, scaling="unit")
-    with pytest.warns(UserWarning, match="closed is of the class Closed, whose layers cannot be seen: it is frozen or "):
+    with pytest.warns(
+        UserWarning, match="closed is of the class Closed, whose layers cannot be seen: it is frozen or "
+    ):
         net = model.build(own, two_classes, SIZE, scaling="unit")
     assert names(model.backbone_layers(net)) == ["closed"]
     images = two_classes.rows["test"].images

@@ -3,6 +3,7 @@
 It finds out what the backbone is and how its pixels are scaled. `model.build` puts the pieces together.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 from keras import layers
 
 from tfxfer.core.errors import InputError, shown
-from tfxfer.model import backbones, flattening, user_models
+from tfxfer.model import backbones, flattening, presets, saved_networks, user_models
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # B, G, R; keras.applications.imagenet_utils
 TORCH_MEAN, TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -40,8 +41,12 @@ def describe(
 ) -> Source:
     """Finds out what `model.build` needs to know of its backbone; arguments and errors are those of `build`."""
     user_models.check_head(head)
-    if head == "keep" and not isinstance(backbone, keras.Model):
-        raise InputError(f"head='keep': backbone {shown(backbone)} comes without a head; it is for Keras models")
+    if (parts := _parts(backbone, image_size, weights, classes)) is not None:
+        return _describe_parts(parts, image_size, scaling, head, classes)
+    if head == "keep":
+        raise InputError(
+            f"head='keep': backbone {shown(backbone)} comes without a head; it is for Keras models and .keras files"
+        )
 
     def scale_by(scaling: Scaling) -> Callable:
         return lambda x: _scale(x, scaling)
@@ -54,9 +59,6 @@ def describe(
 
         scale, channels = scale_by(scaling or row.scaling), 3 if row.rgb else None
         return Source(name, create, image_size or row.native_size, scale, channels, row.dropout)
-    if isinstance(backbone, keras.Model):
-        parts = user_models.take_apart(backbone, image_size, classes)
-        return _describe_parts(parts, image_size, scaling, head, classes)
     if weights not in ("imagenet", "none"):
         raise InputError("weights from a file need a named backbone: load them into a Keras model and pass that")
     preprocess = getattr(sys.modules.get(getattr(backbone, "__module__", "")), "preprocess_input", None)
@@ -72,6 +74,21 @@ def describe(
     return Source(backbone.__name__, build_application, image_size or 224, scale)
 
 
+def _parts(backbone: Any, image_size: int | None, weights: str, classes: int) -> user_models.Parts | None:
+    """The parts of a Keras model, of a saved network, or of a preset; None for any other backbone."""
+    if isinstance(backbone, keras.Model):
+        return user_models.take_apart(backbone, image_size, classes)
+    if not isinstance(backbone, str | os.PathLike) or backbones.known(str(backbone)):
+        return None
+    if preset := presets.preset_of(backbone):
+        return presets.take_apart(preset, image_size, weights)
+    if (path := saved_networks.path_of(backbone)) is None:
+        return None
+    if weights not in ("imagenet", "none"):
+        raise InputError(f"backbone {backbone} brings its weights: leave weights {weights} out")
+    return saved_networks.take_apart(path, image_size, classes)
+
+
 def _describe_parts(
     own: user_models.Parts, image_size: int | None, scaling: Scaling | None, head: str, classes: int
 ) -> Source:
@@ -81,16 +98,19 @@ def _describe_parts(
             f"model {own.name} does not say which pixel values it expects: give scaling, one of {SCALINGS}"
         )
     height, width, channels = own.shape
-    size = image_size or height
+    size = image_size or own.size or height
     if size is None or {height, width} - {None, size}:
         raise InputError(f"model {own.name} takes {own.shape}: image_size {image_size} is not supported")
 
     def scale(x: keras.KerasTensor) -> keras.KerasTensor:
         x = _scale(x, scaling or "none")
-        return x if own.lead is None else flattening.inline(own.lead, x, RESERVED)
+        if own.lead is None or (own.ours and scaling is not None):
+            return x
+        return flattening.inline(own.lead, x, RESERVED - {"scale"})
 
     kept = user_models.kept_head(own, head, classes)
-    return Source(f"{own.name}_transfer", lambda shape: own.body, size, scale, channels, own.dropout, kept)
+    name = own.name if own.ours else f"{own.name}_transfer"
+    return Source(name, lambda shape: own.body, size, scale, channels, own.dropout, kept)
 
 
 def _scale(x: keras.KerasTensor, scaling: Scaling) -> keras.KerasTensor:

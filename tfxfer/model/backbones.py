@@ -162,6 +162,12 @@ TABLE = {
 }
 
 
+def known(name: str) -> str | None:
+    """The name that `full_name` returns, or None if there is neither."""
+    table = {applications.plain(key): key for key in TABLE}
+    return table.get(applications.plain(name)) or applications.find(name)
+
+
 def full_name(name: str) -> str:
     """The name of the table's row, or of the function of keras.applications, that is meant: `EfficientNetV2B0`,
     `efficientnet-v2-b0` and `efficientnetv2b0` are one. The table comes first: `MobileNetV2` is its `mobilenet_v2`.
@@ -169,14 +175,13 @@ def full_name(name: str) -> str:
     Raises:
         InputError: there is neither.
     """
-    known = {applications.plain(key): key for key in TABLE}
-    found = known.get(applications.plain(name)) or applications.find(name)
+    found = known(name)
     if found is None:
         near = difflib.get_close_matches(name, [*TABLE, *applications.TABLE], 1, 0.8)
         meant = "".join(f", did you mean {other}?" for other in near)
         raise InputError(
-            f"unknown backbone {name!r}{meant}: expected one of {', '.join(TABLE)}, or a function of "
-            "keras.applications, such as EfficientNetV2B0"
+            f"unknown backbone {name!r}{meant}: expected one of {', '.join(TABLE)}, a function of keras.applications, "
+            "such as EfficientNetV2B0, hub:PRESET, or a .keras file or run (tfxfer backbones WORD searches)"
         )
     return found
 

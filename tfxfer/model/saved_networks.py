@@ -7,7 +7,7 @@ import keras
 
 from tfxfer.core import private_names
 from tfxfer.core.errors import InputError
-from tfxfer.model import flattening, state, user_models
+from tfxfer.model import state, user_models
 
 MODEL = "model.keras"  # in a run's folder
 
@@ -39,18 +39,16 @@ def take_apart(path: Path, image_size: int | None, classes: int) -> user_models.
     if not {"scaled", "embedding", "logits"} <= {layer.name for layer in net.layers}:
         return user_models.take_apart(net, image_size, classes)
     start, end, logits = (net.get_layer(name) for name in ("scaled", "embedding", "logits"))
-    raw = _before_scaling(start.output)
-    lead = keras.Model(raw, start.output) if private_names.origin(raw)[0] is not start else None
+    raw = _before_scaling(start.input)
+    lead = None if raw is start.input else keras.Model(raw, start.input)
     dropout = next((layer.rate for layer in net.layers if layer.name == "head_dropout"), 0.0)
     shape = (None, None, start.output.shape[-1])
     body = keras.Model(start.output, end.input, name=net.name)
-    size = start.output.shape[1]
-    return user_models.Parts(net.name, shape, lead, True, body, dropout, logits, logits, size, net.name)
+    return user_models.Parts(net.name, shape, lead, True, body, dropout, logits, logits, start.output.shape[1], True)
 
 
-def _before_scaling(scaled: keras.KerasTensor) -> keras.KerasTensor:
+def _before_scaling(tensor: keras.KerasTensor) -> keras.KerasTensor:
     """Where the pixels of a network from `model.build` are of the backbone's size and channels, still 0 to 255."""
-    tensor = scaled
     while True:
         layer, _ = private_names.origin(tensor)
         named = layer.name in ("to_float", "resize", "to_rgb")

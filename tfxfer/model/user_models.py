@@ -44,6 +44,8 @@ class Parts:
         dropout: between embedding and head.
         dense: the dense layer at its end, which gives a number for each class.
         end: the last layer: `dense`, or the activation behind it.
+        size: the height and width at which it sees images unless told otherwise.
+        ours: whether a network keeps the name, because it was made from one of ours or from a known one.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Parts:
     dropout: float = 0.0
     dense: layers.Dense | None = None
     end: keras.Layer | None = None
+    size: int | None = None
+    ours: bool = False
 
 
 def take_apart(own: keras.Model, image_size: int | None, classes: int) -> Parts:
@@ -79,8 +83,8 @@ def take_apart(own: keras.Model, image_size: int | None, classes: int) -> Parts:
     flat = flattening.flatten(own)
     for closed in (layer for layer in flat.layers if isinstance(layer, keras.Model)):
         warnings.warn(
-            f"{closed.name} is of the class {type(closed).__name__}, whose layers cannot be seen: it is frozen or trained "
-            "as one layer, and class activation maps within it are not possible",
+            f"{closed.name} is of the class {type(closed).__name__}, whose layers cannot be seen: it is frozen or "
+            "trained as one layer, and class activation maps within it are not possible",
             stacklevel=4,
         )
     image, end = flat.inputs[0], flat.outputs[0]
@@ -118,15 +122,15 @@ def _lead(flat: keras.Model) -> tuple[keras.KerasTensor, bool]:
         arithmetic = not isinstance(operation, keras.Layer) or isinstance(
             operation, layers.Rescaling | layers.Normalization
         )
-        if not (arithmetic or _augments(operation)) or tuple(after.shape) != tuple(tensor.shape):
+        if not (arithmetic or augments(operation)) or tuple(after.shape) != tuple(tensor.shape):
             return tensor, scales
         tensor, scales = after, scales or arithmetic
 
 
-def _augments(layer: keras.Layer) -> bool:
+def augments(layer: keras.Layer) -> bool:
     """Whether a layer varies images in training: it draws random numbers, has no weights, and is not dropout."""
     drops = isinstance(layer, layers.Dropout | layers.GaussianNoise | layers.SpatialDropout2D)
-    return bool(layer.variables) and not layer.weights and not drops
+    return bool(getattr(layer, "variables", ())) and not layer.weights and not drops
 
 
 def _head(end: keras.KerasTensor, classes: int) -> tuple[keras.KerasTensor, float, layers.Dense | None]:

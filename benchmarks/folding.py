@@ -125,17 +125,21 @@ def peers(net, file: Path) -> dict:
 
     signature = [tf.TensorSpec((None, *net.input_shape[1:]), tf.uint8, name="image")]
     function = tf.function(lambda image: net(image, training=False))
+    traced = function.get_concrete_function(*signature)
     with console.native_stderr(), console.loggers():
         tf2onnx.convert.from_function(function, signature, output_path=str(file))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count()
     session = onnxruntime.InferenceSession(str(file), options, ["CPUExecutionProvider"])
-    ways = {"bare_onnxruntime": lambda images: session.run(None, {"image": images})[0]}
+    # a constant that a layer holds, such as the mean of ImageNet, becomes an input
+    needed = {given.name for given in session.get_inputs()}
+    held = {inside.name: tensor.numpy() for tensor, inside in traced.graph.captures if inside.name in needed}
+    ways = {"bare_onnxruntime": lambda images: session.run(None, {"image": images} | held)[0]}
     if importlib.util.find_spec("openvino"):
         import openvino
 
         compiled = openvino.compile_model(str(file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        ways["openvino"] = lambda images: compiled(images)[0]
+        ways["openvino"] = lambda images: compiled({"image": images} | held)[0]
     return ways
 
 

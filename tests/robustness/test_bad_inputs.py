@@ -254,8 +254,8 @@ BAD = [
     ("emotion_resnet18", ["--dataset", "digits", "--depths", "0,0"], "depths '0,0': expected"),
     ("emotion_resnet18", ["--dataset", "digits", "--depths", "0,stage99"], "unknown stage 'stage99'"),
     ("emotion_resnet18", ["--dataset", "digits", "--class-weights", "heavy"], "heavy"),
-    ("emotion_resnet18", ["--dataset", "digits", "--explain-size", "64"], "cnn's dense layers need its own image size"),
-    ("quickstart", ["--explain-size", "64"], "cnn's dense layers need its own image size"),
+    ("emotion_resnet18", ["--dataset", "digits", "--explain-size", "64"], "cnn cannot take images of 64 x 64 ("),
+    ("quickstart", ["--explain-size", "64"], "cnn cannot take images of 64 x 64 ("),
     ("fashion_models", ["--explain-size", "0"], "greater than or equal to 1"),
     # commands
     ("quickstrat", [], "No such command 'quickstrat'"),

@@ -14,7 +14,7 @@ from tfxfer.analysis.feature_map_layers import layer_to_explain
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.features import inference
-from tfxfer.model import adapters, folding
+from tfxfer.model import folding
 
 METHODS = ("gradcam", "gradcam++", "layercam")
 METHOD = "layercam"  # by default
@@ -119,18 +119,14 @@ def enlarge(net: keras.Model, splits: Splits, size: int) -> keras.Model:
     """Copies a network to another image size; a larger one gives it finer maps.
 
     Args:
-        net: from `model.build`, with a backbone from `backbones.TABLE`.
+        net: from `model.build`.
         splits: those that it was built with.
         size: pixels per side at which the copy sees the images.
 
     Raises:
         InputError: the weights fit only one size, or the size is too small for the backbone.
     """
-    larger = model.build(net.name, splits, size, "none", scaling=adapters.scaling_of(net))
-    if [weight.shape for weight in larger.weights] != [weight.shape for weight in net.weights]:
-        raise InputError(f"{net.name}'s dense layers need its own image size: leave explain_size out")
-    larger.set_weights(net.get_weights())
-    return larger
+    return model.build(net, splits, size, head="keep")
 
 
 def _visualiser(method: str) -> Callable:

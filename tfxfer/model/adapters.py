@@ -14,7 +14,7 @@ import numpy as np
 from keras import layers
 
 from tfxfer.core.errors import InputError, shown
-from tfxfer.model import backbones, flattening, presets, saved_networks, user_models
+from tfxfer.model import backbones, flattening, own_networks, presets, user_models
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # B, G, R; keras.applications.imagenet_utils
 TORCH_MEAN, TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -77,16 +77,17 @@ def describe(
 def _parts(backbone: Any, image_size: int | None, weights: str, classes: int) -> user_models.Parts | None:
     """The parts of a Keras model, of a saved network, or of a preset; None for any other backbone."""
     if isinstance(backbone, keras.Model):
-        return user_models.take_apart(backbone, image_size, classes)
+        ours = own_networks.is_ours(backbone)
+        return own_networks.take_apart(backbone) if ours else user_models.take_apart(backbone, image_size, classes)
     if not isinstance(backbone, str | os.PathLike) or backbones.known(str(backbone)):
         return None
     if preset := presets.preset_of(backbone):
         return presets.take_apart(preset, image_size, weights)
-    if (path := saved_networks.path_of(backbone)) is None:
+    if (path := own_networks.path_of(backbone)) is None:
         return None
     if weights not in ("imagenet", "none"):
         raise InputError(f"backbone {backbone} brings its weights: leave weights {weights} out")
-    return saved_networks.take_apart(path, image_size, classes)
+    return _parts(own_networks.load(path), image_size, weights, classes)
 
 
 def _describe_parts(
@@ -130,18 +131,6 @@ def _scale(x: keras.KerasTensor, scaling: Scaling) -> keras.KerasTensor:
         return layers.Normalization(mean=CAFFE_MEAN, variance=(1.0,) * 3, name="scale")(keras.ops.flip(x, axis=-1))
     mean, variance = np.multiply(TORCH_MEAN, 255), np.square(np.multiply(TORCH_STD, 255))
     return layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), name="scale")(x)
-
-
-def scaling_of(net: keras.Model) -> Scaling:
-    """The scaling with which `model.build` built a network, read from its layer "scale"."""
-    layer = next((layer for layer in net.layers if layer.name == "scale"), None)
-    if layer is None:
-        return "none"
-    if isinstance(layer, layers.Rescaling):
-        return "tf" if layer.offset else "unit"
-    config = layer.get_config()
-    mean, variance = np.ravel(config["mean"]), np.ravel(config["variance"])
-    return "caffe" if tuple(mean) == CAFFE_MEAN else (mean, np.sqrt(variance))
 
 
 def augmentation() -> list[layers.Layer]:

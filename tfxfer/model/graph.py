@@ -89,7 +89,13 @@ def build(
     x = source.scale(x)
     x = layers.Activation("linear", name="scaled")(x)
     body = source.create(shape)
-    x = flattening.inline(body, x, adapters.RESERVED)
+    try:
+        x = flattening.inline(body, x, adapters.RESERVED)
+    except ValueError as error:  # of Keras: a dense layer behind all places, or maps that shrink to nothing
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{name} cannot take images of {shape[0]} x {shape[1]} ({reason}): leave image_size and explain_size out"
+        ) from None
     if len(x.shape) not in (2, 4):
         raise InputError(f"{name} gives {tuple(x.shape)}: expected a feature map (4 dimensions) or a vector (2)")
     pool = layers.GlobalAveragePooling2D if len(x.shape) == 4 else lambda name: layers.Activation("linear", name=name)

@@ -1,4 +1,4 @@
-"""Networks that were saved, as backbones: a run of ours, a `.keras` file of ours or of Keras's."""
+"""Networks from `model.build` as backbones of others: in memory, in a `.keras` file, or in a run's folder."""
 
 import os
 from pathlib import Path
@@ -20,24 +20,27 @@ def path_of(name: str | os.PathLike) -> Path | None:
     return path if path.suffix == ".keras" or os.sep in os.fspath(name) else None
 
 
-def take_apart(path: Path, image_size: int | None, classes: int) -> user_models.Parts:
-    """The parts of a saved network, whatever it was saved from.
-
-    Of a network from `model.build`, images are scaled as they were; its backbone is what it had learned, for images of
-    any size that its layers take.
-
-    Args:
-        path: a `.keras` file.
-        image_size, classes: as `user_models.take_apart` takes them.
+def load(path: Path) -> keras.Model:
+    """Loads a `.keras` file, of ours or of Keras's.
 
     Raises:
-        InputError: it is no such file, or the model in it cannot be a backbone.
+        InputError: there is no such file, or it holds something else.
     """
     if not path.is_file():
         raise InputError(f"backbone {path}: no such file; expected a .keras file, or the folder of a finished run")
-    net = state.load(path)
-    if not {"scaled", "embedding", "logits"} <= {layer.name for layer in net.layers}:
-        return user_models.take_apart(net, image_size, classes)
+    return state.load(path)
+
+
+def is_ours(net: keras.Model) -> bool:
+    """Whether a model has the landmarks of a network from `model.build`."""
+    return {"scaled", "embedding", "logits"} <= {layer.name for layer in net.layers}
+
+
+def take_apart(net: keras.Model) -> user_models.Parts:
+    """The parts of a network from `model.build`.
+
+    Images are scaled as they were; the backbone is what it has learned, for images of any size that its layers take.
+    """
     start, end, logits = (net.get_layer(name) for name in ("scaled", "embedding", "logits"))
     raw = _before_scaling(start.input)
     lead = None if raw is start.input else keras.Model(raw, start.input)
@@ -48,7 +51,7 @@ def take_apart(path: Path, image_size: int | None, classes: int) -> user_models.
 
 
 def _before_scaling(tensor: keras.KerasTensor) -> keras.KerasTensor:
-    """Where the pixels of a network from `model.build` are of the backbone's size and channels, still 0 to 255."""
+    """Where the pixels of a network are of the backbone's size and channels, still 0 to 255."""
     while True:
         layer, _ = private_names.origin(tensor)
         named = layer.name in ("to_float", "resize", "to_rgb")

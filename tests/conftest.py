@@ -23,6 +23,7 @@ def share_cores(processes: int) -> None:
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     share_cores(int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))  # also read at import
 
+import contextlib  # noqa: E402
 import ctypes  # noqa: E402
 import gc  # noqa: E402
 import gzip  # noqa: E402
@@ -35,6 +36,7 @@ from pathlib import Path  # noqa: E402
 
 ctypes.CDLL(None).mallopt(-8, 2)  # M_ARENA_MAX: freed memory is scattered over fewer heaps, and goes back sooner
 
+import forked_files  # noqa: E402
 import h5py  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -57,7 +59,27 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (item.path.stem not in LONGEST, not long & set(item.path.parts)))
 
 
-def pytest_sessionfinish():
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    """Workers of pytest-xdist run each file in a process of its own."""
+    return forked_files.run(item, nextitem) if "PYTEST_XDIST_WORKER" in os.environ else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """A worker of pytest-xdist has ended: it said how much memory each file took."""
+    forked_files.PEAKS.update(getattr(node, "workeroutput", {}).get("peaks", {}))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if most := sorted(forked_files.PEAKS.items(), key=lambda peak: -peak[1])[:3]:
+        said = ", ".join(f"{name} {peak:,} MB" for name, peak in most)
+        terminalreporter.write_line(f"most memory in one process: {said}")
+
+
+def pytest_sessionfinish(session):
+    with contextlib.suppress(AttributeError):  # not a worker of pytest-xdist
+        session.config.workeroutput["peaks"] = forked_files.PEAKS
     shutil.rmtree(_HOME, ignore_errors=True)
 
 

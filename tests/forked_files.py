@@ -1,0 +1,92 @@
+"""Each file of tests in a process of its own, forked from a worker of pytest-xdist, which has imported everything.
+
+TensorFlow and Keras keep graphs of functions that were traced within others for as long as a process lives: 30 MB for
+each `fit` of EfficientNet-Lite0. A worker that ran half of all tests itself grew to 5 GB, and its garbage collection
+took longer and longer. Fixtures of the session are made once a file; without pytest-xdist nothing is forked.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from multiprocessing import Pipe
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+_running: list["File"] = []
+PEAKS: dict[str, int] = {}
+"""The most memory that the process of a file had, in MB."""
+
+
+class File:
+    """The process of one file of tests."""
+
+    def __init__(self, session: pytest.Session):
+        self.here, there = Pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self.here.close()
+            try:
+                serve(session, there)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        there.close()
+
+    def run(self, number: int, following: int | None) -> list[dict] | None:
+        """Reports about a test, or None if the process has died."""
+        try:
+            self.here.send((number, following))
+            return self.here.recv()
+        except (EOFError, OSError):
+            return None
+
+    def end(self, name: str) -> int:
+        """Waits for the end of the process; returns its status."""
+        self.here.close()
+        _, status, usage = os.wait4(self.pid, 0)
+        PEAKS[name] = max(PEAKS.get(name, 0), usage.ru_maxrss >> 10)
+        return status
+
+
+def serve(session: pytest.Session, there) -> None:
+    """Runs tests as the worker asks for them, until it closes the pipe."""
+    while True:
+        try:
+            number, following = there.recv()
+        except EOFError:
+            return
+        nextitem = None if following is None else session.items[following]
+        reports = runtestprotocol(session.items[number], nextitem=nextitem, log=False)
+        config = session.config
+        there.send([config.hook.pytest_report_to_serializable(config=config, report=report) for report in reports])
+
+
+def run(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """Runs a test in the process of its file; to be called by `pytest_runtest_protocol`."""
+    session, name = item.session, str(item.path.relative_to(item.config.rootpath))
+    numbers = {id(known): number for number, known in enumerate(session.items)}
+    last = nextitem is None or nextitem.path != item.path
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    if not _running:
+        _running.append(File(session))
+    found = _running[0].run(numbers[id(item)], None if last else numbers[id(nextitem)])
+    if found is None or last:
+        status = _running.pop().end(name)
+    for data in found or []:
+        report = item.config.hook.pytest_report_from_serializable(config=item.config, data=data)
+        item.ihook.pytest_runtest_logreport(report=report)
+    if found is None or (last and status):
+        item.ihook.pytest_runtest_logreport(report=_died(item, status))
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def _died(item: pytest.Item, status: int) -> pytest.TestReport:
+    how = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else f"exit code {status >> 8}"
+    said = f"the process of {item.path.name} ended with {how} in or after this test"
+    return pytest.TestReport(item.nodeid, item.location, {}, "failed", said, "call")

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import logging
 import re
 import sys
 import warnings
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfxfer.core import download, file_lock, offline
+from tfxfer.core import console, download, file_lock, offline
 from tfxfer.core.errors import InputError
 from tfxfer.data import tfds
 from tfxfer.data.catalog import BUNDLED
@@ -42,7 +43,8 @@ def find(name: str, data_dir: Path | None) -> Any:
         raise InputError(f"data set tfds:{name}: expected tfds:NAME, tfds:NAME/CONFIG or tfds:NAME/CONFIG:VERSION")
     own, config, _ = parts.groups()
     try:
-        builder = module.builder(name, data_dir=root)
+        with console.loggers(logging.ERROR):  # TFDS warns of folders of configurations beside this one
+            builder = module.builder(name, data_dir=root)
     except module.core.DatasetNotFoundError:
         there = _on_disk(root)
         known = sorted({*module.list_builders(with_community_datasets=False), *there})
@@ -57,11 +59,8 @@ def find(name: str, data_dir: Path | None) -> Any:
         reason = " ".join(str(error).split()).rpartition('}": ')[2][:200].rstrip(" .:")
         raise InputError(f"tfds:{name}: {reason}: TFDS has {some(configs) or 'no configurations of it'}") from None
     if config is None and len(builder.builder_configs) > 1:
-        warnings.warn(
-            f"tfds:{name}: has the configurations {some(list(builder.builder_configs))}: {builder.builder_config.name}, "
-            "TFDS's default, is used",
-            stacklevel=6,
-        )
+        configs, used = list(builder.builder_configs), builder.builder_config.name
+        warnings.warn(f"tfds:{name}: of {some(configs)}, TFDS's default is used: {used}", stacklevel=5)
     if not tfds.prepared(builder):
         files = tfds.manual(own, data_dir)
         with file_lock.hold(root / f".{own}.lock", f"prepare {own}"), _failures(name, builder, root, files):

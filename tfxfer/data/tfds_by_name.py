@@ -84,9 +84,10 @@ def _within(features: Any, kind: type, above: Key = ()) -> Iterator[tuple[Key, A
 
 def _chosen(title: str, what: str, keys: list[Key], asked: str | None, features: Any) -> Key:
     """The only key, or the one that was asked for."""
+    keys = sorted(keys, key=lambda key: (len(key), key))
     named = ["/".join(key) for key in keys]
     if not keys:
-        others = tfds_builder.some(list(features))
+        others = tfds_builder.some(sorted(features))
         raise InputError(
             f"{title} has no {what} among its features {others}: expected a data set for image classification, with an "
             "image and a class label"
@@ -96,9 +97,10 @@ def _chosen(title: str, what: str, keys: list[Key], asked: str | None, features:
             raise InputError(f"{title}: {what}_key {shown(asked)}: expected {' or '.join(named)}")
         return keys[named.index(asked)]
     if len(keys) > 1:
+        one = what if what in named else named[0]
         raise InputError(
-            f"{title} has {len(keys)} {what}s, {', '.join(named)}: choose one, such as --{what}-key {named[0]} "
-            f'({what}_key="{named[0]}")'
+            f"{title} has {len(keys)} {what}s, {', '.join(named)}: choose one, such as --{what}-key {one} "
+            f'({what}_key="{one}")'
         )
     return keys[0]
 
@@ -118,7 +120,7 @@ def _parts(title: str, splits: list[str]) -> dict[str, str]:
             "those to learn from and to test on, as tfds.load gives them"
         )
     if others:
-        warnings.warn(f"{title}: splits left out, not called {', '.join(PARTS)}: {', '.join(others)}", stacklevel=6)
+        warnings.warn(f"{title}: splits left out, not called {', '.join(PARTS)}: {', '.join(others)}", stacklevel=5)
     return found
 
 
@@ -129,7 +131,7 @@ def _labels(source: Prepared, parts: dict[str, str]) -> dict[str, tuple[str, np.
         if hidden := int((labels < 0).sum()):
             line = f"{source.name}: {hidden:,} of {len(labels):,} labels of the split {split} are hidden (-1)"
             if part == "train":
-                raise InputError(f"{line}: expected a label for each training image: choose another --label-key")
-            warnings.warn(f"{line}: the split is left out", stacklevel=6)
+                raise InputError(f"{line}: expected all of them: give data.from_dataset the images that have one")
+            warnings.warn(f"{line}: the split is left out", stacklevel=5)
             del known[part]
     return known

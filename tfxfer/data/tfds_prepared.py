@@ -45,7 +45,7 @@ class Prepared:
     @functools.cached_property
     def known_as(self) -> str:
         """A digest of the full name with its version, and of names, sizes and times of change of the data's files."""
-        digest = hashlib.sha256(repr((self.builder.info.full_name, self.image, self.label)).encode())
+        digest = hashlib.sha256(self.builder.info.full_name.encode())
         for split in sorted(self.builder.info.splits):
             for file in map(Path, self.builder.info.splits[split].filepaths):
                 facts = os.stat(file)
@@ -59,7 +59,7 @@ class Prepared:
             UnreadableError: a file of the data set is missing or damaged.
         """
         with self.reading():
-            key, store = hashlib.sha256(repr((self.known_as, split)).encode()).hexdigest(), Store()
+            key, store = hashlib.sha256(repr((self.known_as, self.label, split)).encode()).hexdigest(), Store()
             if (entry := store.open(key)) is not None:
                 return np.array(entry["labels"])
             batches = self._features(split, self.label).batch(4096)

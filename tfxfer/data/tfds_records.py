@@ -17,7 +17,7 @@ from tfxfer.data.kept_pixels import Kept
 from tfxfer.data.lazy_images import Files
 from tfxfer.data.tfds_prepared import Prepared
 
-BLOCK = 256  # encoded images read at once
+BLOCK = 64  # encoded images read at once
 
 
 class Records(Files):
@@ -40,8 +40,8 @@ class Records(Files):
         return Records(self.source, paths, self.size, kept)
 
     def mark_of(self, path: str) -> bytes:
-        """16 bytes that identify an image: a digest of its path and of what the data set is known as."""
-        return hashlib.blake2b(f"{self.source.known_as} {path}".encode(), digest_size=16).digest()
+        """16 bytes that identify an image: a digest of its path, its key and of what the data set is known as."""
+        return hashlib.blake2b(f"{self.source.known_as} {self.source.image} {path}".encode(), digest_size=16).digest()
 
     def decode(self, row: int) -> np.ndarray:
         """Reads and decodes one image, which takes long: TFDS goes through what is before it."""

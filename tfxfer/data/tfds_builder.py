@@ -72,10 +72,10 @@ def find(name: str, data_dir: Path | None) -> Any:
 
 def _prepare(builder: Any, own: str, root: Path, files: Path) -> None:
     module = tfds.package()
-    missing = [url for url, info in builder.url_infos.items() if not (files / (info.filename or own)).is_file()]
-    before = any(path.is_file() for path in (root / "downloads" / own).rglob("*"))
-    if len(missing) == len(builder.url_infos) > 0 and not before:
-        download.reach(missing[0])  # TFDS tries for three minutes where there is no network
+    urls = builder.url_infos or {}
+    here = any((files / info.filename).is_file() for info in urls.values() if info.filename)
+    if urls and not here and not any(path.is_file() for path in (root / "downloads" / own).rglob("*")):
+        download.reach(min(urls))  # TFDS tries for three minutes where there is no network
     if not sys.stderr.isatty():
         module.disable_progress_bar()
     extracted = root / "extracted" / own
@@ -90,14 +90,16 @@ def _failures(name: str, builder: Any, root: Path, files: Path) -> Iterator[None
         yield
     except Exception as error:  # of the network, of the disk, of packages that are missing, of the data set's own code
         reason = str(error) if isinstance(error, download.DownloadError) else download.reason(error)
-        put = some([info.filename for info in builder.url_infos.values() if info.filename]) or "its files"
+        names = some(sorted(info.filename for info in (builder.url_infos or {}).values() if info.filename))
+        put = names or ("the files that it is made from" if builder.MANUAL_DOWNLOAD_INSTRUCTIONS else "")
         own = builder.info.full_name.rpartition("/")[0]
         others = some([f"tfds:{own}:{version}" for version in _on_disk(root).get(own, [])])
+        ways = [f"put {put} in {files}"] * bool(put) + ["give TFDS's folder where it is prepared with --data-dir"]
+        ways += [f"take a version that is prepared, {others}"] * bool(others)
         end = offline.ending("data", f'data.load("{BUNDLED}")')
         raise InputError(
             f"tfds:{name} is not on this machine, and TFDS could not prepare it ({type(error).__name__}: {reason}): "
-            f"put {put} in {files}, give TFDS's folder where it is prepared with --data-dir"
-            + (f", or take a version that is prepared, {others}{end}" if others else end)
+            f"{', or '.join(ways)}{end}"
         ) from None
 
 

@@ -95,6 +95,8 @@ class Prepared:
             ) from None
 
     def _features(self, split: str, *keys: Key, decoded: bool = True) -> "tf.data.Dataset":
+        from tfxfer.core import batching
+
         module = tfds.package()
         skipped = None if decoded else _nested({key: module.decode.SkipDecoding() for key in keys})
         with console.loggers(logging.ERROR):  # of the warnings is one that TFDS uses what it advises against
@@ -109,7 +111,7 @@ class Prepared:
             found = tuple(functools.reduce(lambda part, name: part[name], key, example) for key in keys)
             return found if len(found) > 1 else found[0]
 
-        return dataset.map(pick)
+        return batching.steady(dataset.map(pick))
 
 
 def _nested(values: dict[Key, Any]) -> dict[str, Any]:

@@ -89,6 +89,8 @@ class Records(Files):
         """Numbers of rows, with their encoded images; None where the pixels are in the cache."""
         import tensorflow as tf
 
+        from tfxfer.core import batching
+
         kept = np.flatnonzero(there).tolist()
         for first in range(0, len(kept), BLOCK):
             yield kept[first : first + BLOCK], [None] * len(kept[first : first + BLOCK])
@@ -105,7 +107,7 @@ class Records(Files):
             chosen = pairs.filter(lambda _, wanted: wanted).map(lambda content, _: content).batch(BLOCK)
             done = 0
             with self.source.reading():
-                for contents in chosen.as_numpy_iterator():
+                for contents in batching.steady(chosen).as_numpy_iterator():
                     yield here[done : done + len(contents)].tolist(), contents.tolist()
                     done += len(contents)
 

@@ -9,7 +9,7 @@ from PIL import Image
 from tfxfer import data
 from tfxfer.core import memory
 from tfxfer.core.errors import InputError
-from tfxfer.data import image_decoding, tfds_prepared
+from tfxfer.data import image_decoding, kept_pixels, tfds_prepared
 from tfxfer.data.splits import SPLITS
 
 features = tensorflow_datasets.features
@@ -89,7 +89,10 @@ def test_a_later_load_reads_the_cache_alone(home, monkeypatch):
     assert data.load("tfds:pets", home, image_size=8).fingerprint != first.fingerprint
 
 
-def test_only_what_is_used_is_decoded_and_once(home, monkeypatch):
+@pytest.mark.parametrize("most", [1, 8])
+def test_only_what_is_used_is_decoded_and_once(home, monkeypatch, most):
+    """Whether the cache's entries are joined or stay beside each other."""
+    monkeypatch.setattr(kept_pixels, "MOST", most)
     decoded, decode = [], image_decoding.pixels
     monkeypatch.setattr(image_decoding, "pixels", lambda *args: decoded.append(args[0]) or decode(*args))
     some = data.load("tfds:pets", home, limit=6, image_size=16)
@@ -97,8 +100,11 @@ def test_only_what_is_used_is_decoded_and_once(home, monkeypatch):
     assert set(decoded) == used
     assert len(decoded) == len(used) == 8
     whole = data.load("tfds:pets", home, image_size=16)
-    by_id(whole)
+    images, _ = by_id(whole)
     assert len(decoded) == len(set(decoded)) == 24
+    assert len(whole.rows["train"].images.kept.pixels.parts) == (1 if most == 1 else 2)
+    path = "train[3:4]"
+    np.testing.assert_array_equal(images[3], decode(path, (16, 16, 3), tfds_sets.example(3)["image"].read()))
 
 
 def test_no_more_than_a_block_is_in_memory(home, monkeypatch):

@@ -68,7 +68,7 @@ def read(name: str, data_dir: Path | None, image_key: str | None = None, label_k
                 part: dataset_reader.read(f"{title} {split}", source.pairs(split), ("", ""), None)
                 for part, (split, _) in known.items()
             }
-    origin = f"TFDS {builder.info.full_name} in {tfds.folder(data_dir)}"
+    origin = f"TFDS {builder.info.full_name} in {tfds.folder(data_dir).absolute()}"
     return Found(rows, tuple(labels[label].names), origin, partial(Records, source))
 
 

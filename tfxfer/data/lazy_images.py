@@ -114,7 +114,7 @@ class Rows:
 
     @property
     def files(self) -> Files:
-        """The images, each in a file of its own.
+        """The images, which are decoded one by one: each in a file of its own, or an example of TFDS.
 
         Raises:
             TypeError: they are not.
@@ -125,7 +125,7 @@ class Rows:
 
     @property
     def paths(self) -> np.ndarray:
-        """The images' files, str (n,); raises TypeError as `files` does."""
+        """Their paths, str (n,); raises TypeError as `files` does."""
         return self.files.paths
 
     def take(self, index: np.ndarray | slice) -> "Rows":

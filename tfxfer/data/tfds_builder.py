@@ -72,7 +72,7 @@ def find(name: str, data_dir: Path | None) -> Any:
 
 def _prepare(builder: Any, own: str, root: Path, files: Path) -> None:
     module = tfds.package()
-    urls = builder.url_infos or {}
+    urls = {url: info for url, info in (builder.url_infos or {}).items() if url.startswith("http")}
     here = any((files / info.filename).is_file() for info in urls.values() if info.filename)
     if urls and not here and not any(path.is_file() for path in (root / "downloads" / own).rglob("*")):
         download.reach(min(urls))  # TFDS tries for three minutes where there is no network

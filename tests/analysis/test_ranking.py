@@ -149,6 +149,8 @@ def test_the_next_command_works_as_it_stands(tmp_path, monkeypatch, capsys):
     looked = ranking.next_command([row for row in rows if not row.tunable], dataset)
     assert shlex.split(tuned)[:3] == ["tfxfer", "mobilenet_mnist", "--dataset"]
     assert "--backbone cnn" in tuned
+    keys = {"image_key": "left", "label_key": "kind"}
+    assert ranking.next_command(rows, "tfds:pets", **keys).endswith("--image-key left --label-key kind")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # cli replaces it
     for command in (tuned, looked):

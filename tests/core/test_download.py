@@ -102,3 +102,11 @@ def test_the_checksum_of_a_file(tmp_path):
     (tmp_path / "file").write_bytes(CONTENT)
     for kind in ("md5", "sha256"):
         assert download.digest(tmp_path / "file", kind) == hashlib.new(kind, CONTENT).hexdigest()
+
+
+def test_a_server_is_reached_whatever_it_answers():
+    with serve({}) as server:
+        download.reach(f"{server.url}/no-such-file")
+        url = server.url
+    with pytest.raises(download.DownloadError, match=f"^{url}/file: .*refused"):
+        download.reach(f"{url}/file")

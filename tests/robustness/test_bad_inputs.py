@@ -9,6 +9,8 @@ import warnings
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
+import tfds_sets
 from conftest import make_pictures, write_idx, write_idx_set
 from PIL import Image
 
@@ -95,13 +97,29 @@ def place(tmp_path_factory):
     (home / "torn_run" / "run.json").write_text('{"recipe": ')
     (home / "out" / "quickstart" / "20260101-000000").mkdir(parents=True)
     (home / "out" / "quickstart" / "20260101-000000" / "run.json").write_text("{}")
+    store_tfds(home / "tfds")
     return home
+
+
+def store_tfds(folder):
+    """Data sets that TFDS has prepared, each with one thing that is not as it should be."""
+    labels, text = tfds_sets.FEATURES, tfds.features.Text()
+    tfds_sets.store(folder, "plain")
+    tfds_sets.store(folder, "untold", lambda n: tfds_sets.example(n) | {"label": "x"}, labels | {"label": text})
+    tfds_sets.store(folder, "blind", lambda n: tfds_sets.example(n) | {"image": "x"}, labels | {"image": text})
+    twice = labels | {"coarse": labels["label"]}
+    tfds_sets.store(folder, "twice", lambda n: tfds_sets.example(n) | {"coarse": 0}, twice)
+    tfds_sets.store(folder, "hidden", lambda n: tfds_sets.example(n) | {"label": -1})
+    tfds_sets.store(folder, "tested", splits={"test": range(6)})
+    shard = tfds_sets.store(folder, "torn_set") / "torn_set-train.tfrecord-00000-of-00001"
+    shard.write_bytes(shard.read_bytes()[:-9])
 
 
 def images_of(n):
     return make_pictures(n)[0]
 
 
+TFDS = ["--data-dir", "{home}/tfds", "--dataset"]
 BAD = [
     # sources
     ("quickstart", ["--dataset", ""], "unknown data set ''"),
@@ -122,6 +140,27 @@ BAD = [
     ("pretrain", ["--dataset", "folder:{home}/torn", "--limit", "20"], r"dogs/3\.png"),
     ("mobilenet_mnist", ["--dataset", "idx:{home}/idx", "--data-dir", "{home}"], "does not look there: leave it out"),
     ("mobilenet_mnist", ["--limit", "2"], "limit 2 is less than one image"),
+    ("pretrain", ["--dataset", "tfds:"], "unknown data set 'tfds:'"),
+    ("pretrain", ["--dataset", "tfds:../x"], "expected tfds:NAME, tfds:NAME/CONFIG or tfds:NAME/CONFIG:VERSION"),
+    ("pretrain", ["--dataset", "tfds:plain", "--data-dir", "{home}/nowhere"], "nowhere is not a folder"),
+    ("pretrain", [*TFDS, "tfds:plane"], "unknown data set tfds:plane: expected a name that TFDS knows .* plain"),
+    ("pretrain", [*TFDS, "tfds:plain:2.0.0"], "unknown data set tfds:plain:2.0.0"),
+    ("pretrain", [*TFDS, "tfds:cifar10_1/v5"], "tfds:cifar10_1/v5: .*TFDS has v4, v6"),
+    ("pretrain", [*TFDS, "tfds:untold"], "tfds:untold has no label among its features image, label"),
+    ("pretrain", [*TFDS, "tfds:blind"], "tfds:blind has no image among its features image, label"),
+    ("pretrain", [*TFDS, "tfds:twice"], "has 2 labels, coarse, label: choose one, such as --label-key label"),
+    ("pretrain", [*TFDS, "tfds:twice", "--label-key", "fine"], "label_key 'fine': expected coarse or label"),
+    ("pretrain", [*TFDS, "tfds:plain", "--image-key", ""], "image_key '': expected image"),
+    ("pretrain", [*TFDS, "tfds:hidden"], "24 of 24 labels of the split train are hidden"),
+    ("pretrain", [*TFDS, "tfds:tested"], "has the splits test, and none called train: give data.from_dataset"),
+    ("pretrain", [*TFDS, "tfds:torn_set"], "a file in .*/torn_set/1.0.0 is missing or damaged .*: remove that folder"),
+    ("pretrain", ["--image-key", "image"], "image_key and label_key were given for digits: .*leave them out"),
+    (
+        "pretrain",
+        ["--dataset", "tfds:beans"],
+        "could not prepare it .DownloadError: https.*; this works offline: tfxfer pretrain",
+    ),
+    ("rank", [*TFDS, "tfds:twice"], "has 2 labels, coarse, label: choose one"),
     (
         "pretrain",
         ["--dataset", "cifar10_corrupted", "--data-dir", "{home}/corrupted"],

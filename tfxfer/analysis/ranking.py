@@ -4,6 +4,7 @@ import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -66,6 +67,8 @@ def rank(
     limit: int = 2000,
     seed: int = 0,
     skip_bad: bool = False,
+    image_key: str | None = None,
+    label_key: str | None = None,
 ) -> tuple[list[Row], dict[str, str]]:
     """Ranks backbones by a cross-validated probe on the embeddings that they give a data set's training images.
 
@@ -79,6 +82,7 @@ def rank(
         limit: the number of training images to use at most, stratified.
         seed: random seed of splits, folds and random weights.
         skip_bad: leaves out files of a folder that cannot be read.
+        image_key, label_key: as `data.load` takes them.
 
     Returns:
         Rows, the highest cross-validated accuracy first, of equal ones the highest LogME; and for each backbone that is
@@ -89,7 +93,8 @@ def rank(
     """
     names = _default() if backbones is None else list(dict.fromkeys(backbones))
     known = {name: get(name) for name in names}
-    splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, skip_bad=skip_bad)
+    chosen: dict[str, Any] = {"skip_bad": skip_bad, "image_key": image_key, "label_key": label_key}
+    splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **chosen)
     rows: list[Row] = []
     refused: dict[str, str] = {}
     for name, facts in known.items():
@@ -152,6 +157,8 @@ def next_command(
     weights: str = "imagenet",
     seed: int = 0,
     skip_bad: bool = False,
+    image_key: str | None = None,
+    label_key: str | None = None,
 ) -> str:
     """The command to run next: it fine-tunes the best backbone that can be fine-tuned.
 
@@ -159,7 +166,7 @@ def next_command(
 
     Args:
         rows: from `rank`, the best first.
-        dataset, data_dir, weights, seed, skip_bad: as `rank` takes them.
+        dataset, data_dir, weights, seed, skip_bad, image_key, label_key: as `rank` takes them.
     """
     tunable = [row for row in rows if row.tunable]
     row, words = (tunable or rows)[0], ["tfxfer"]
@@ -169,6 +176,8 @@ def next_command(
         words += ["fashion_features", "--dataset", dataset, "--backbones", row.backbone, "--tune", ""]
     words += ["--image-size", str(row.image_size)]
     words += ["--data-dir", str(data_dir)] if data_dir else []
+    words += ["--image-key", image_key] if image_key else []
+    words += ["--label-key", label_key] if label_key else []
     words += ["--weights", weights] if weights != "imagenet" else []
     words += ["--seed", str(seed)] if seed else []
     return shlex.join([*words, "--skip-bad"] if skip_bad else words)

@@ -8,7 +8,7 @@ from tfxfer.core import offline
 from tfxfer.core.console import import_tensorflow
 from tfxfer.runs.command import annotated
 from tfxfer.runs.option import parts
-from tfxfer.runs.options import DataDir, Dataset, FinishedRun, Seed, SkipBad, Weights
+from tfxfer.runs.options import DataDir, Dataset, FinishedRun, ImageKey, LabelKey, Seed, SkipBad, Weights
 
 RUN_HELP = parts(FinishedRun)[1].help
 SUMMARIES = {
@@ -42,6 +42,8 @@ def cache(
 def rank(
     dataset: Dataset = "digits",
     data_dir: DataDir = None,
+    image_key: ImageKey = None,
+    label_key: LabelKey = None,
     backbones: Annotated[
         str | None,
         typer.Option(
@@ -71,12 +73,13 @@ def rank(
     from tfxfer.recipes.shared import offline_commands
 
     names = None if backbones is None else [name.strip() for name in backbones.split(",")]
-    own = {"dataset": dataset, "data_dir": data_dir, "skip_bad": skip_bad}
+    keys = {"image_key": image_key, "label_key": label_key}
+    own = {"dataset": dataset, "data_dir": data_dir, **keys, "skip_bad": skip_bad}
     there = {"backbones": "efficientnet_lite0,pixels,scattering"}
     with offline.commands(data="tfxfer rank", weights=offline_commands.command("rank", own | there)):
-        rows, refused = rank(dataset, data_dir, names, weights, image_size, limit, seed, skip_bad)
+        rows, refused = rank(dataset, data_dir, names, weights, image_size, limit, seed, skip_bad, **keys)
     print(table(rows, refused))
-    print("Next:", next_command(rows, dataset, data_dir, weights, seed, skip_bad), sep="\n")
+    print("Next:", next_command(rows, dataset, data_dir, weights, seed, skip_bad, **keys), sep="\n")
 
 
 def report(run: FinishedRun) -> None:
@@ -108,6 +111,8 @@ def compare(
 def make_folder(
     dataset: Dataset = "fashion_mnist",
     data_dir: DataDir = None,
+    image_key: ImageKey = None,
+    label_key: LabelKey = None,
     classes: Annotated[int, typer.Option(min=2, help="Number of classes to write, starting with the first.")] = 7,
     images: Annotated[int, typer.Option(min=1, help="Maximum number of images to write for each class.")] = 200,
     seed: Seed = 0,
@@ -123,6 +128,6 @@ def make_folder(
 
     instead = f"tfxfer make-folder --dataset {BUNDLED}"
     with offline.commands(data=instead, weights=instead):
-        splits = loading.load(dataset, data_dir, seed=seed)
+        splits = loading.load(dataset, data_dir, seed=seed, image_key=image_key, label_key=label_key)
     number = to_folder.write(splits, folder, classes, images)
     print(f"{number:,} images written to", folder, sep="\n")

@@ -23,12 +23,16 @@ def native_stderr() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def loggers() -> Iterator[None]:
-    """Within the block TensorFlow's loggers pass on warnings and errors only; in a notebook they would say more."""
+def loggers(least: int = logging.WARNING) -> Iterator[None]:
+    """Within the block TensorFlow's loggers pass on warnings and errors only; in a notebook they would say more.
+
+    Args:
+        least: the lowest level that is passed on.
+    """
     levels = {logger: logger.level for logger in map(logging.getLogger, ("tensorflow", "absl"))}
     try:
         for logger in levels:
-            logger.setLevel(max(logger.level, logging.WARNING))
+            logger.setLevel(max(logger.level, least))
         yield
     finally:
         for logger, level in levels.items():

@@ -54,6 +54,20 @@ def fetch(url: str, path: Path, checksum: str | None = None) -> None:
                 raise DownloadError(f"{url}: sent a file of another checksum, {received} instead of {checksum}")
 
 
+def reach(url: str) -> None:
+    """Asks a server for a file's head, once; whatever it answers will do.
+
+    Raises:
+        DownloadError: there is no network, or no such server.
+    """
+    import requests
+
+    try:
+        requests.head(url, headers={"User-Agent": user_agent()}, timeout=TIMEOUT).close()
+    except Exception as error:  # of requests and of what is below it
+        raise DownloadError(f"{url}: {reason(error)}") from None
+
+
 def digest(path: Path, kind: str = "sha256") -> str:
     """The checksum of a file, in hexadecimal; progress is shown after two seconds."""
     whole, done = hashlib.new(kind, usedforsecurity=False), 0

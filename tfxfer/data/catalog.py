@@ -57,4 +57,5 @@ PATHS = {
     "folder:PATH": "a folder of images, JPEG to TIFF, one folder per class, optionally in train, validation and test",
     "csv:FILE": "a table of image files: columns path and label, optionally split",
     "npz:FILE": "NumPy arrays, x_train, y_train and so on; or npz:IMAGES.npy,LABELS.npy",
+    "tfds:NAME": "any image-classification data set of TFDS, such as tfds:cifar100 or tfds:mnist_corrupted/fog",
 }

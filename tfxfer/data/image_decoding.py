@@ -8,6 +8,7 @@ while it decodes and while it resizes, so threads share the work.
 """
 
 import contextlib
+import io
 import os
 import stat
 import struct
@@ -50,7 +51,7 @@ _TURNED = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}  # where
 _large_picture = threading.Lock()
 
 
-def pixels(path: str, shape: tuple[int, int, int]) -> np.ndarray:
+def pixels(path: str, shape: tuple[int, int, int], content: bytes | None = None) -> np.ndarray:
     """Reads an image as a network sees it: decoded, resized (bilinear, antialiased), and grey if it has one channel.
 
     This defines the pixels, for training, evaluation and prediction. A JPEG is decoded at the scale that `reduction`
@@ -61,22 +62,24 @@ def pixels(path: str, shape: tuple[int, int, int]) -> np.ndarray:
     Args:
         path: a file, as `decode` takes it.
         shape: (height, width, channels), 1 or 3 channels.
+        content: as `decode` takes it.
 
     Returns:
         uint8 (height, width, channels).
     """
     height, width, channels = shape
-    picture = decode(path, max(height, width)).resize((width, height), Image.Resampling.BILINEAR)
+    picture = decode(path, max(height, width), content).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(picture) if channels == 3 else np.asarray(picture.convert("L"))[..., None]
 
 
-def decode(path: str, least: int | None = None) -> Image.Image:
+def decode(path: str, least: int | None = None, content: bytes | None = None) -> Image.Image:
     """Reads an image file, or the first image of several in it. Its kind is recognised by its content, not its name.
 
     Args:
         path: a regular file.
         least: if given, a JPEG is reduced by its own transform while its height and width stay at least so many pixels;
             see `reduction`.
+        content: what is read in place of a file; `path` then only names it in errors.
 
     Returns:
         An image of mode RGB, turned as its EXIF orientation says. Grey becomes three equal channels; palettes are
@@ -88,13 +91,8 @@ def decode(path: str, least: int | None = None) -> Image.Image:
         InputError: the file cannot be read; the message has the path and the reason.
     """
     try:
-        facts = os.stat(path)
-        if not stat.S_ISREG(facts.st_mode):
-            raise ValueError("is not a regular file")
-        if facts.st_size > _BYTES:
-            raise ValueError(f"has {facts.st_size:,} bytes, expected at most {_BYTES:,}")
-        with open(path, "rb") as file:
-            picture = _opened(file)
+        with _file(path) if content is None else io.BytesIO(content) as file:
+            picture = _opened(file, path if content is None else "")  # Pillow maps files of that name
             factor = _factor(picture, least)
             with _alone() if picture.width * picture.height > LARGE else contextlib.nullcontext():
                 return _rgb(_upright(_loaded(picture, factor)))
@@ -103,7 +101,16 @@ def decode(path: str, least: int | None = None) -> Image.Image:
         raise InputError(f"{path}: {reason}") from None
 
 
-def _opened(file: BinaryIO) -> Image.Image:
+def _file(path: str) -> BinaryIO:
+    facts = os.stat(path)
+    if not stat.S_ISREG(facts.st_mode):
+        raise ValueError("is not a regular file")
+    if facts.st_size > _BYTES:
+        raise ValueError(f"has {facts.st_size:,} bytes, expected at most {_BYTES:,}")
+    return open(path, "rb")
+
+
+def _opened(file: BinaryIO, name: str) -> Image.Image:
     """Does what Image.open does, without its warnings about large images, which have limits of their own here."""
     start = file.read(16)
     for kind in KINDS:
@@ -111,7 +118,7 @@ def _opened(file: BinaryIO) -> Image.Image:
         if begins is not None and begins(start):
             file.seek(0)
             with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
-                return read(file, file.name)
+                return read(file, name)
     *names, last = KINDS
     raise ValueError(f"not a {', '.join(names)} or {last} file, or cut off in its header")
 

@@ -1,6 +1,7 @@
 """Which image files can be read: each is decoded once, and its resized pixels are kept until it changes."""
 
 import contextlib
+import functools
 import hashlib
 import warnings
 from collections.abc import Sequence
@@ -17,8 +18,10 @@ from tfxfer.core.errors import InputError
 from tfxfer.data import kept_pixels
 from tfxfer.data.image_decoding import REVISION
 from tfxfer.data.kept_pixels import Kept
-from tfxfer.data.lazy_images import Files, mark
+from tfxfer.data.lazy_images import Files
 from tfxfer.data.splits import SPLITS, Splits
+from tfxfer.data.tfds_prepared import UnreadableError
+from tfxfer.data.tfds_records import Records
 
 BLOCK = 16  # files that a thread reads in turn
 NAMED = 3  # unreadable files that a line names
@@ -38,11 +41,11 @@ def readable(splits: Splits, skip_bad: bool = False) -> Splits:
         InputError: files cannot be read, and `skip_bad` is not set.
     """
     paths = np.concatenate([splits.rows[split].paths for split in SPLITS])
-    files, faults = check(Files(paths, splits.image_shape[0]), splits.origin, splits.name)
+    files, faults = check(splits.rows["train"].files.of(paths), splits.origin, splits.name)
     if faults:
         reasons = [f"{path}: {reason}" for path, reason in list(faults.items())[:NAMED]]
         more = [f"and {len(faults) - NAMED:,} more"] if len(faults) > NAMED else []
-        line = f"{len(faults):,} of {len(paths):,} files cannot be read: {'; '.join([*reasons, *more])}"
+        line = f"{len(faults):,} of {len(paths):,} {files.noun} cannot be read: {'; '.join([*reasons, *more])}"
         if not skip_bad:
             raise InputError(f"{line}: repair them, remove them, or leave them out with --skip-bad (skip_bad=True)")
         warnings.warn(f"{line}: left out", stacklevel=3)
@@ -59,7 +62,8 @@ def check(files: Files, origin: str, name: str) -> tuple[Files, dict[str, str]]:
     """Reads files in parallel and keeps their pixels in the cache, except those that are there and have not changed.
 
     If the cache has no room for the pixels, a warning says so, and files are decoded whenever they are needed. Which of
-    them can be read is remembered even so, with a digest of each, in the cache's folder `pictures`.
+    them can be read is remembered even so, with a digest of each, in the cache's folder `pictures`. Examples of TFDS
+    need the room.
 
     Args:
         files: the files to read, all of them different.
@@ -68,11 +72,14 @@ def check(files: Files, origin: str, name: str) -> tuple[Files, dict[str, str]]:
 
     Returns:
         The files with what is known of them, and the reasons why files cannot be read, by path.
+
+    Raises:
+        InputError: they are examples of TFDS, and there is no room, or a file of the data set is damaged.
     """
     marks, faults = np.zeros((len(files), 16), np.uint8), dict[str, str]()
     for row, path in enumerate(files.paths.tolist()):
         try:
-            marks[row] = np.frombuffer(mark(path), np.uint8)
+            marks[row] = np.frombuffer(files.mark_of(path), np.uint8)
         except InputError as error:  # a link to nowhere
             faults[path] = _reason(path, error)
     there, store, kept = marks.any(1), Store(), Kept.nothing(marks)
@@ -80,19 +87,24 @@ def check(files: Files, origin: str, name: str) -> tuple[Files, dict[str, str]]:
         kept = kept_pixels.find(store, marks, files.size)
         if (there & ~kept.found).any():
             full = kept.pixels is not None and len(kept.pixels.parts) >= kept_pixels.MOST
-            new, known = np.flatnonzero(there if full else there & ~kept.found), Files(files.paths, files.size, kept)
-            kept_pixels.write(store, marks[new], files.size, name, lambda place: _read(known, new, faults, place))
+            new, known = np.flatnonzero(there if full else there & ~kept.found), files.of(files.paths, kept)
+            read = known.read if isinstance(known, Records) else functools.partial(_read, known)
+            kept_pixels.write(store, marks[new], files.size, name, lambda place: read(new, faults, place))
             kept = kept_pixels.find(store, marks, files.size)
             kept.verified[kept.rows[new[kept.found[new]]]] = True  # just written
+    except UnreadableError:
+        raise
     except InputError:
         missing = int((there & ~kept.found).sum())
-        warnings.warn(
+        line = (
             f"{origin}: the cache {store.root} cannot be written or has no room for {missing:,} images of "
-            f"{files.size} x {files.size} ({amount(kept_pixels.nbytes(missing, files.size))}), so files are decoded in "
-            "every pass: raise TFXFER_CACHE_GB, or set TFXFER_CACHE to another folder",
-            stacklevel=4,
+            f"{files.size} x {files.size} ({amount(kept_pixels.nbytes(missing, files.size))}), "
         )
-    files = Files(files.paths, files.size, kept)
+        advice = "raise TFXFER_CACHE_GB, or set TFXFER_CACHE to another folder"
+        if isinstance(files, Records):  # to read one of them, what is before it has to be read
+            raise InputError(f"{line}which TFDS can only give one after another: {advice}") from None
+        warnings.warn(f"{line}so files are decoded in every pass: {advice}", stacklevel=4)
+    files = files.of(files.paths, kept)
     if (there & ~kept.found).any():
         _digest(files, kept, np.flatnonzero(there & ~kept.found), f"{origin}, {files.size}, decoder {REVISION}", faults)
     return files, faults

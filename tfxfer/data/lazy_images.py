@@ -51,6 +51,7 @@ class Files:
     """
 
     dtype = np.dtype(np.uint8)
+    noun = "files"  # in messages
 
     def __init__(self, paths: np.ndarray, size: int, kept: Kept | None = None):
         self.paths, self.size, self.kept = paths, size, kept
@@ -76,13 +77,21 @@ class Files:
         """Decodes a file, whether its pixels are kept or not; raises InputError as indexing does."""
         path = str(self.paths[row])
         image = image_decoding.pixels(path, (self.size, self.size, 3))
-        if self.kept and mark(path) != self.kept.marks[row].tobytes():
+        if self.kept and self.mark_of(path) != self.kept.marks[row].tobytes():
             raise InputError(f"{path}: has changed since the data set was loaded: start again, and leave files alone")
         return image
 
     def pick(self, rows: np.ndarray | slice) -> "Files":
         """A selection of these images, still unread."""
-        return Files(self.paths[rows], self.size, self.kept and self.kept.pick(rows))
+        return self.of(self.paths[rows], self.kept and self.kept.pick(rows))
+
+    def of(self, paths: np.ndarray, kept: Kept | None = None) -> "Files":
+        """Images of the same kind and size with other paths, still unread."""
+        return Files(paths, self.size, kept)
+
+    def mark_of(self, path: str) -> bytes:
+        """16 bytes that identify an image in its present state; raises InputError if it is gone."""
+        return mark(path)
 
 
 Images = np.ndarray | Picked | Files
@@ -104,15 +113,20 @@ class Rows:
     facts: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
-    def paths(self) -> np.ndarray:
-        """The images' files, str (n,).
+    def files(self) -> Files:
+        """The images, which are decoded one by one: each in a file of its own, or an example of TFDS.
 
         Raises:
-            TypeError: the images are not in files of their own.
+            TypeError: they are not.
         """
         if not isinstance(self.images, Files):
             raise TypeError(f"images of {type(self.images).__name__} have no files of their own")
-        return self.images.paths
+        return self.images
+
+    @property
+    def paths(self) -> np.ndarray:
+        """Their paths, str (n,); raises TypeError as `files` does."""
+        return self.files.paths
 
     def take(self, index: np.ndarray | slice) -> "Rows":
         """A selection, by row."""
@@ -141,7 +155,7 @@ def fingerprint(images: "Images | Concatenated") -> bytes:
         digest.update(images.known_as.encode() if images.known_as else fingerprint(images.images))
         content = images.rows
     elif isinstance(images, Files):
-        marks = images.kept.marks.tobytes() if images.kept else b"".join(map(mark, images.paths))
+        marks = images.kept.marks.tobytes() if images.kept else b"".join(map(images.mark_of, images.paths))
         content = np.frombuffer(b"decoder %d" % image_decoding.REVISION + marks, np.uint8)
     else:
         content = np.asarray(images)

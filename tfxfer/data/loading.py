@@ -9,7 +9,7 @@ from tfxfer.core.errors import InputError
 from tfxfer.core.numbers import check_count
 from tfxfer.data import catalog, cifar10c, duplicates, image_validation, partition, sources
 from tfxfer.data.corrupted import CorruptedCopy
-from tfxfer.data.lazy_images import Files, Rows
+from tfxfer.data.lazy_images import Rows
 from tfxfer.data.partition import Partition
 from tfxfer.data.splits import SPLITS, Splits
 
@@ -25,6 +25,8 @@ def load(
     seed: int = 0,
     skip_bad: bool = False,
     strict: bool = False,
+    image_key: str | None = None,
+    label_key: str | None = None,
 ) -> Splits:
     """Loads a data set and splits it.
 
@@ -42,18 +44,23 @@ def load(
 
     Args:
         name: `digits`, `mnist_sample`, `mnist`, `fashion_mnist`, `cifar10`, `idx:PATH`, `folder:PATH`, `csv:FILE`,
-            `npz:FILE`, or the path of such a folder or file; or `cifar10_corrupted`, which /NAME or /NAME_SEVERITY
-            restricts to a corruption: CIFAR-10-C, which has test images only, divided by base image.
-        data_dir: the folder to look in first; then the system's share/datasets, then TFDS. Not for bundled data sets.
+            `npz:FILE`, or the path of such a folder or file; `tfds:NAME`, `tfds:NAME/CONFIG` or
+            `tfds:NAME/CONFIG:VERSION`, an image-classification data set that TFDS knows or has prepared; or
+            `cifar10_corrupted`, which /NAME or /NAME_SEVERITY restricts to a corruption: CIFAR-10-C, which has test
+            images only, divided by base image.
+        data_dir: the folder to look in first; then the system's share/datasets, then TFDS. For `tfds:NAME`, TFDS's
+            folder. Not for bundled data sets.
         limit: at most this many training images, and a quarter as many validation and test images, stratified.
-        image_size: for image files only, and required there: the size in pixels per side to which they are resized,
-            as `image_decoding.pixels` does it.
+        image_size: for image files, and for a data set of TFDS whose images differ in size, and required there: the
+            size in pixels per side to which they are resized, as `image_decoding.pixels` does it.
         validation: the share of the training images to set aside, between 0 and 1; 0.1 by default.
         test: the share of all images to set aside if the source has no test set, between 0 and 1; 0.25 by default.
         seed: the random seed of the splits, 0 or more.
-        skip_bad: for folders only: leave out files that cannot be read, with a warning; the `notes` of the splits name
-            them. The other images stay in their splits.
+        skip_bad: where `image_size` is required: leave out files that cannot be read, with a warning; the `notes` of
+            the splits name them. The other images stay in their splits.
         strict: refuse images that are in two of training, validation and test, instead of warning about them.
+        image_key, label_key: for `tfds:NAME`: which features are the image and the label, where there are several;
+            `a/b` is the feature b in the dict a.
 
     Returns:
         The splits: `train`, `validation` and `test` are tf.data.Datasets of dicts with image (uint8, height x width x
@@ -75,9 +82,11 @@ def load(
     check_count("image_size", image_size)
     part = Partition(limit, validation, test, seed)
     name = sources.full_name(name)
+    if (image_key, label_key) != (None, None) and not name.startswith("tfds:"):
+        raise InputError(f"image_key and label_key were given for {name}: they are for tfds:NAME, leave them out")
     if name.partition("/")[0] == "cifar10_corrupted":
         return duplicates.check(_corrupted(name, data_dir, part), strict)
-    source = sources.find(name, data_dir)
+    source = sources.find(name, data_dir, image_key, label_key)
     if source.train.images.dtype == np.uint8:
         return duplicates.check(part.split(name, source), strict)
     if image_size is None or image_size < 1:
@@ -86,17 +95,17 @@ def load(
         )
     source = replace(
         source,
-        train=_resized(source.train, image_size),
-        test=source.test and _resized(source.test, image_size),
-        validation=source.validation and _resized(source.validation, image_size),
+        train=_resized(source, source.train, image_size),
+        test=source.test and _resized(source, source.test, image_size),
+        validation=source.validation and _resized(source, source.validation, image_size),
     )
     splits = image_validation.readable(part.split(name, source), skip_bad)
     return duplicates.check(partition.complete(splits), strict)
 
 
-def _resized(rows: Rows, image_size: int) -> Rows:
+def _resized(source: sources.Source, rows: Rows, image_size: int) -> Rows:
     """Rows of file paths as rows of images of one size."""
-    return replace(rows, images=Files(np.asarray(rows.images), image_size))
+    return replace(rows, images=source.sized(np.asarray(rows.images), image_size))
 
 
 def _corrupted(name: str, data_dir: str | Path | None, part: Partition) -> Splits:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from tfxfer.core.errors import InputError, shown
-from tfxfer.data import binary_readers, cifar_pickle, csv_listing, image_folder, npz_reader, tfds
+from tfxfer.data import binary_readers, cifar_pickle, csv_listing, image_folder, npz_reader, tfds, tfds_by_name
 from tfxfer.data.catalog import CIFAR10, DIGITS, KNOWN, PATHS, SAMPLES
-from tfxfer.data.lazy_images import Rows
+from tfxfer.data.lazy_images import Files, Rows
 
 _CHOICE = f"{', '.join([*KNOWN, *PATHS])}, or a folder's path"
 
@@ -27,6 +27,7 @@ class Source:
         classes: names in the order of the labels.
         origin: where they were found.
         validation: the validation images, or None.
+        sized: makes images of paths and a size, where the rows have paths in place of images.
     """
 
     train: Rows
@@ -34,6 +35,7 @@ class Source:
     classes: tuple[str, ...]
     origin: str
     validation: Rows | None = None
+    sized: Callable[[np.ndarray, int], Files] = Files
 
 
 def full_name(name: str | Path) -> str:
@@ -50,7 +52,8 @@ def full_name(name: str | Path) -> str:
         raise InputError(f"data set {shown(name)}: expected one of {_CHOICE}")
     text = os.fspath(name)
     kind, colon, path = text.partition(":")
-    if isinstance(name, str) and (text in KNOWN or kind.partition("/")[0] == "cifar10_corrupted" or not text):
+    by_name = text in KNOWN or kind == "tfds" or kind.partition("/")[0] == "cifar10_corrupted" or not text
+    if isinstance(name, str) and by_name:
         return text
     if colon and kind in _READERS:
         files = path.split(",") if kind == "npz" else [path]
@@ -66,19 +69,25 @@ def full_name(name: str | Path) -> str:
     return text
 
 
-def find(name: str, data_dir: str | Path | None = None) -> Source:
+def find(
+    name: str, data_dir: str | Path | None = None, image_key: str | None = None, label_key: str | None = None
+) -> Source:
     """Finds a data set by name: bundled, or in `data_dir`, else in the system's share/datasets, else through TFDS.
 
     Args:
-        name: a key of `KNOWN`, `idx:PATH`, `folder:PATH`, `csv:FILE` or `npz:FILE`.
+        name: a key of `KNOWN`, `idx:PATH`, `folder:PATH`, `csv:FILE`, `npz:FILE` or `tfds:NAME`.
         data_dir: a folder that holds the files, or holds a folder of the data set's name that does; TFDS keeps its
             data there too.
+        image_key, label_key: for `tfds:NAME` only, as `tfds_by_name.read` takes them.
 
     Raises:
         InputError: the name is unknown, files are missing or broken, or a download failed.
     """
     kind, _, path = name.partition(":")
     data_dir = directory(data_dir)
+    if kind == "tfds" and path:
+        rows, classes, origin, sized = tfds_by_name.read(path, data_dir, image_key, label_key)
+        return Source(rows["train"], rows.get("test"), classes, origin, rows.get("validation"), sized)
     if data_dir is not None and name in (*_BUNDLED, f"{kind}:{path}"):
         raise InputError(f"data_dir {data_dir} was given for {name}, which does not look there: leave it out")
     if path and kind in _READERS:

@@ -35,12 +35,12 @@ def load(name: str, known: "Known", data_dir: Path | None) -> tuple[dict[str, di
     """
     tfds, root, own = package(), folder(data_dir), name.partition("/")[0]
     builder = tfds.builder(name, data_dir=root)
-    if not _prepared(builder):
+    if not prepared(builder):
         files = manual(own, data_dir)
         config = tfds.download.DownloadConfig(manual_dir=files, extract_dir=root / "extracted" / own)
         with file_lock.hold(root / f".{own}.lock", f"prepare {own}"), failures(name, known, files):
             builder = tfds.builder(name, data_dir=root)  # another process may have prepared it
-            if not _prepared(builder):
+            if not prepared(builder):
                 for url, info in builder.url_infos.items():
                     download.fetch(url, files / info.filename, info.checksum)
                 try:
@@ -100,7 +100,8 @@ def failures(name: str, known: "Known", files: Path) -> Iterator[None]:
         raise InputError(f"{name} cannot be kept in {files} ({reason}): {_ways(known, files)}") from None
 
 
-def _prepared(builder: Any) -> bool:
+def prepared(builder: Any) -> bool:
+    """Whether TFDS has prepared a data set."""
     return (Path(builder.data_path) / "dataset_info.json").is_file()
 
 

@@ -51,11 +51,13 @@ Dataset = Annotated[
     str,
     Option(
         "digits, mnist_sample, mnist, fashion_mnist, cifar10, cifar10_corrupted, idx:PATH, folder:PATH, csv:FILE, "
-        "npz:FILE, or the path of a folder or file.",
+        "npz:FILE, tfds:NAME, or the path of a folder or file.",
         portable=_dataset,
     ),
 ]
 DataDir = Annotated[str | None, Option("Folder with the data set's files.", portable=absolute)]
+ImageKey = Annotated[str | None, Option("For tfds:NAME: which feature is the image, where there are several.")]
+LabelKey = Annotated[str | None, Option("For tfds:NAME: which feature is the label, where there are several.")]
 Backbone = Annotated[
     str, Option("Name of a backbone (`tfxfer` lists them) or of a network of keras.applications, as EfficientNetV2B0.")
 ]
@@ -179,6 +181,8 @@ class Options:
     limit: Limit = None
     skip_bad: SkipBad = False
     strict: Strict = False
+    image_key: ImageKey = None
+    label_key: LabelKey = None
     protocol: Protocol = _NOT_OFFERED
     cache: Cache = _NOT_OFFERED
     views: Views = _NOT_OFFERED

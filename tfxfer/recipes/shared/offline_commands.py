@@ -9,6 +9,7 @@ from tfxfer.core import offline
 from tfxfer.data.catalog import BUNDLED as DATASET
 from tfxfer.model.backbones import BUNDLED, TABLE
 
+DATA = ("dataset", "data_dir", "image_key", "label_key", "skip_bad")  # options that say what is loaded
 _ELSEWHERE = {"fashion_groups": "tfxfer quickstart"}  # its groups are of Fashion-MNIST's classes, which are not bundled
 
 
@@ -21,7 +22,7 @@ def named(title: str, defaults: Mapping[str, Any], chosen: Mapping[str, Any]) ->
         chosen: its options and their values.
     """
     bundled = {} if defaults.get("dataset") in (None, DATASET, "digits") else {"dataset": DATASET}
-    own = {name: chosen[name] for name in ("dataset", "data_dir", "skip_bad") if chosen.get(name) != defaults.get(name)}
+    own = {name: chosen[name] for name in DATA if chosen.get(name) != defaults.get(name)}
     backbones = _backbones(defaults)
     anywhere = _ELSEWHERE.get(title) or command(title, bundled | backbones)
     return offline.commands(data=anywhere, weights=command(title, own | backbones))

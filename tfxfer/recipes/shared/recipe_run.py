@@ -36,6 +36,8 @@ class Run(RecordedRun):
             seed=chosen.seed if seed is None else seed,
             skip_bad=chosen.skip_bad,
             strict=chosen.strict,
+            image_key=chosen.image_key,
+            label_key=chosen.label_key,
         )
 
     def training(self, part: str = "") -> dict[str, Any]:

@@ -46,8 +46,8 @@ class EpochMetrics:
         metric, name, source = _create(given)
         numbered = {name, *(f"{name}_{number}" for number in range(1, len(self.metrics) + 1))} - self.metrics.keys()
         name = min(numbered, key=lambda each: (len(each), each))  # as Keras names equal ones
-        if name in _TAKEN or name.startswith("val_") or "/" in name:
-            raise InputError(f"metrics: {name!r} is not possible as the name of a column: give the metric another name=")
+        if name in _TAKEN or name.startswith("val_") or not re.fullmatch(r"[\w .@%+-]+", name):
+            raise InputError(f"metrics: no column can be called {name!r}: give the metric another name")
         inputs = loss_inputs.inputs_of(source, f"metrics: {name}")
 
         def trial(labels: tf.Tensor, logits: tf.Tensor) -> Any:

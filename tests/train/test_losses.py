@@ -167,7 +167,10 @@ def test_another_loss_is_another_training(pictures, small_cnn, tmp_path, loss):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"loss": 3}, "loss: expected the name of a Keras loss, a Keras loss, or a function of labels and logits, got 3"),
+        (
+            {"loss": 3},
+            "loss: expected the name of a Keras loss, a Keras loss, or a function of labels and logits, got 3",
+        ),
         ({"loss": ["hinge"]}, "loss: expected the name of a Keras loss, .* got an object of class list"),
         ({"loss": "hinges"}, "loss 'hinges': expected a name that Keras knows, such as 'categorical_crossentropy'"),
         ({"loss": "ctc"}, "loss: ctc of Keras is not defined on labels and logits of classes: write a function of"),
@@ -178,7 +181,10 @@ def test_another_loss_is_another_training(pictures, small_cnn, tmp_path, loss):
             "loss: SparseCategoricalCrossentropy with ignore_class=3 is not supported here: leave ignore_class out",
         ),
         ({"loss": "hinge", "label_smoothing": 0.1}, r"label_smoothing 0\.1 belongs to the loss that trains unless"),
-        ({"loss": margin, "class_weights": "balanced"}, "loss: margin gives one number for a batch, class_weights need"),
+        (
+            {"loss": margin, "class_weights": "balanced"},
+            "loss: margin gives one number for a batch, class_weights need",
+        ),
         (
             {"loss": keras.losses.Hinge("mean_with_sample_weight"), "class_weights": "balanced"},
             r"loss: Hinge divides by the class_weights \(reduction 'mean_with_sample_weight'\): use 'sum_over_batch_si",
@@ -187,8 +193,14 @@ def test_another_loss_is_another_training(pictures, small_cnn, tmp_path, loss):
             {"loss": functools.partial(focal(2.0), gamma=1)},
             r"loss: focal_loss fails on labels \(11,\), logits \(11, 10\): TypeError: .*unexpected keyword",
         ),
-        ({"loss": lambda y_true, y_pred: y_pred[:2, 0]}, r"gives numbers of shape \(2,\) for 11 images, expected one f"),
-        ({"loss": lambda y_true, y_pred: tf.round(y_pred[:, 0]) * 0 + y_true}, "has no gradient with respect to y_pred: c"),
+        (
+            {"loss": lambda y_true, y_pred: y_pred[:2, 0]},
+            r"gives numbers of shape \(2,\) for 11 images, expected one f",
+        ),
+        (
+            {"loss": lambda y_true, y_pred: tf.round(y_pred[:, 0]) * 0 + y_true},
+            "has no gradient with respect to y_pred: c",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )

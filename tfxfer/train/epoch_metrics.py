@@ -31,9 +31,9 @@ class EpochMetrics:
     def __init__(
         self, metrics: Sequence[Metric] | None = None, classes: int = 0, strategy: tf.distribute.Strategy | None = None
     ):
-        self.strategy, self.metrics, self.inputs = distribute.default(strategy), {}, {}
-        self.metrics: dict[str, keras.metrics.Metric]
-        self.inputs: dict[str, loss_inputs.Inputs]
+        self.strategy = distribute.default(strategy)
+        self.metrics: dict[str, keras.metrics.Metric] = {}
+        self.inputs: dict[str, loss_inputs.Inputs] = {}
         self.identity: list[tuple] = []
         metrics = [metric for metric in metrics or () if metric != "accuracy"]  # in every history
         if metrics and isinstance(strategy, tf.distribute.TPUStrategy):
@@ -67,7 +67,7 @@ class EpochMetrics:
         return [variable for metric in self.metrics.values() for variable in metric.variables]
 
     @property
-    def facts(self) -> dict[str, dict[str, str]]:
+    def facts(self) -> dict[str, Any]:
         """What a history records, if there are metrics: by name, what each is computed from."""
         return {"metrics": {name: str(inputs) for name, inputs in self.inputs.items()}} if self.metrics else {}
 

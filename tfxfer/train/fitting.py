@@ -74,16 +74,17 @@ def fit(
             from earlier training: the object itself does not change and can be passed to several fits.
         schedule: "cosine" (warm-up over the first tenth of all steps, then half a cosine down to 0) or "constant".
             None is "cosine", or for an optimizer object whatever schedule it has.
-        loss: what trains, in place of the cross-entropy of the logits: the name of a Keras loss, a Keras loss, or a
-            function of `y_true` and `y_pred` that returns a number for each image, or one for the batch. Keras's losses
-            get what they are defined on: one-hot labels float32 (n, classes), or the labels (n,) if they are sparse; and
-            the softmax of the logits, or the logits (n, classes) themselves for `from_logits=True` and hinge losses. A
-            line says which. A function or a class of your own gets what Keras would give it: labels, cast to float32,
-            and logits; `keras.ops.one_hot` and `keras.ops.softmax` make the rest of them. The reduction "sum" is kept.
-            `net` stays compiled with the cross-entropy, so that it can be loaded anywhere.
-        metrics: names, Keras metrics or functions, which the history, the progress and callbacks show as NAME and
-            val_NAME. They get labels and outputs by the rule of `loss`; top-k and categorical accuracies get logits.
-            Copies are used. As with "accuracy", which is always there, `class_weights` do not count.
+        loss: what trains in place of the cross-entropy of the logits: the name of a Keras loss, a Keras loss, or a
+            function of `y_true` and `y_pred` that returns one number for each image, or one for the batch.
+            Keras's losses get what they are defined on: one-hot labels, float32 (n, classes), or the labels (n,) if
+            they are sparse; and the softmax of the logits, float32 (n, classes), or the logits themselves with
+            `from_logits=True` and for hinge losses. A line says which. A function or a class of your own gets what
+            Keras would give it, the labels (n,), cast to float32, and the logits: `keras.ops.one_hot` and
+            `keras.ops.softmax` make the rest of them. The reduction "sum" is kept. `net` stays compiled with the
+            cross-entropy, so that its file can be loaded without your code.
+        metrics: names, Keras metrics, or functions, which are columns of the history, of the progress and of what
+            callbacks see, with `val_` for validation. They get labels (not cast) and outputs by the rule of `loss`;
+            top-k and categorical accuracy get logits. Copies are used. As in Keras, `class_weights` do not count.
         label_smoothing: share of the target that is spread evenly over all classes, in [0, 1) (Szegedy et al. 2016,
             arXiv:1512.00567), in the training loss and the validation loss.
         class_weights: a factor for each class in the training loss, in the order of the classes, as in Keras;

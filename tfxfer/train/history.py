@@ -8,10 +8,10 @@ class History(dict[str, list[float]]):
     metrics that `fit` was given, as "name" and "val_name", and for what callbacks logged.
 
     Attributes:
-        facts: how the network was trained: what another `loss` than the cross-entropy and what each of the `metrics`
-            is computed from, if there are any; schedule, precision, whether XLA compiled it ("jit"), where the activations
+        facts: how the network was trained: schedule, precision, whether XLA compiled it ("jit"), where the activations
             are and how many layers they replace, seconds; the number of `epochs`, and `weights_of_epoch`, the epoch
-            (from 0) whose weights the network has.
+            (from 0) whose weights the network has. If they were given, also what `loss` and each of the `metrics` is
+            computed from.
     """
 
     facts: dict[str, Any]

@@ -57,12 +57,12 @@ def _key(name: str) -> str:
 
 
 _TABLE = {  # class of Keras, or function of the same name -> its inputs, unless it has from_logits=True
-    _key(name): Inputs(targets, outputs)
-    for names, targets, outputs in (
-        (_LABELS, "labels", "logits"),
-        (_LABELS_OF_PROBABILITIES, "labels", "probabilities"),
-        (_ONE_HOT, "one-hot labels", "logits"),
-        (_ONE_HOT_OF_PROBABILITIES, "one-hot labels", "probabilities"),
+    _key(name): inputs
+    for names, inputs in (
+        (_LABELS, Inputs("labels", "logits")),
+        (_LABELS_OF_PROBABILITIES, Inputs("labels", "probabilities")),
+        (_ONE_HOT, Inputs("one-hot labels", "logits")),
+        (_ONE_HOT_OF_PROBABILITIES, Inputs("one-hot labels", "probabilities")),
     )
     for name in names.split()
 }
@@ -100,14 +100,14 @@ def inputs_of(given: Any, argument: str) -> Inputs:
 
 
 def settings(given: Any) -> dict[str, Any]:
-    """What tells one loss or metric from another of its kind: numbers, texts, and what lists, dicts and arrays hold of them.
+    """What tells one loss or metric from another of its kind: numbers and texts, also in lists, dicts and arrays.
 
     They are the attributes and the configuration of an object, or a function's defaults and the variables of the
     function around it. The name is left out: Keras numbers it, in each process differently.
     """
     values: dict[str, Any] = {}
     if isinstance(given, functools.partial):
-        values = settings(given.func) | dict(enumerate(given.args)) | given.keywords
+        values = settings(given.func) | {"args": given.args} | given.keywords
     elif isinstance(given, keras.losses.Loss | keras.metrics.Metric):
         values = {k: v for k, v in vars(given).items() if not k.startswith("_")} | given.get_config()
     elif inspect.isfunction(given):
@@ -135,7 +135,9 @@ def traced(function: Callable[[tf.Tensor, tf.Tensor], Any], classes: int, what: 
         return tf.function(function, autograph=False).get_concrete_function(*shapes).structured_outputs
     except Exception as error:  # of the user's own code
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-        raise InputError(f"{what} fails on labels ({classes + 1},), logits {(classes + 1, classes)}: {reason}") from error
+        raise InputError(
+            f"{what} fails on labels ({classes + 1},), logits {(classes + 1, classes)}: {reason}"
+        ) from error
 
 
 def _of_keras(given: Any) -> str | None:

@@ -96,7 +96,9 @@ def create(
     try:
         given = keras.losses.get(loss)
     except ValueError:
-        raise InputError(f"loss {loss!r}: expected a name that Keras knows, such as 'categorical_crossentropy'") from None
+        raise InputError(
+            f"loss {loss!r}: expected a name that Keras knows, such as 'categorical_crossentropy'"
+        ) from None
     name = getattr(getattr(given, "func", given), "__name__", type(given).__name__)
     reduction, call, dtype = "sum_over_batch_size", given, keras.config.floatx()
     if isinstance(given, keras.losses.Loss):
@@ -104,7 +106,9 @@ def create(
     if reduction not in (*_MEANS, "sum"):
         raise InputError(f"loss: {name} has reduction {reduction!r}, expected 'sum_over_batch_size' or 'sum'")
     if class_weights is not None and reduction == "mean_with_sample_weight":
-        raise InputError(f"loss: {name} divides by the class_weights (reduction {reduction!r}): use 'sum_over_batch_size'")
+        raise InputError(
+            f"loss: {name} divides by the class_weights (reduction {reduction!r}): use 'sum_over_batch_size'"
+        )
     inputs = loss_inputs.inputs_of(given, "loss")
     result = TrainingLoss(name, inputs, call, dtype, reduction == "sum", loss_inputs.identity(given))
 

@@ -23,6 +23,11 @@ def confidence(y_true, y_pred):
     return keras.ops.max(keras.ops.softmax(y_pred), axis=-1)
 
 
+def margin(y_true, y_pred):
+    """One number for the batch."""
+    return keras.ops.mean(keras.ops.square(keras.ops.one_hot(y_true, 10) * 4 - y_pred))
+
+
 class Distance(keras.metrics.Metric):
     """How far the highest logit is from the label, in steps of classes."""
 
@@ -109,6 +114,15 @@ def test_callbacks_can_watch_a_metric(pictures, small_cnn):
     model.unfreeze_last(small_cnn, "all")
     history = train.fit(small_cnn, pictures, 8, 2e-2, metrics=["auc"], callbacks=[watch], schedule="constant")
     assert history.facts["weights_of_epoch"] == int(np.argmax(history["val_auc"]))
+
+
+def test_compiled_steps_count_the_same(pictures, small_cnn):
+    start, histories = model.values(small_cnn), []
+    for jit in ("off", "on"):
+        model.assign_values(small_cnn, start)
+        histories.append(train.fit(small_cnn, pictures, 1, jit=jit, loss=margin, metrics=of_one_hot()))
+    for name in histories[0].keys() - {"seconds"}:
+        np.testing.assert_allclose(histories[1][name], histories[0][name], rtol=1e-4, err_msg=name)
 
 
 def test_fine_tune_has_a_column_over_all_phases(pictures):

@@ -79,9 +79,9 @@ def fit(
             Keras's losses get what they are defined on: one-hot labels, float32 (n, classes), or the labels (n,) if
             they are sparse; and the softmax of the logits, float32 (n, classes), or the logits themselves with
             `from_logits=True` and for hinge losses. A line says which. A function or a class of your own gets what
-            Keras would give it, the labels (n,), cast to float32, and the logits: `keras.ops.one_hot` and
-            `keras.ops.softmax` make the rest of them. The reduction "sum" is kept. `net` stays compiled with the
-            cross-entropy, so that its file can be loaded without your code.
+            Keras would give it, the labels (n,), cast to float32, and the logits (the softmax if it has
+            `from_logits=False` too): `keras.ops.one_hot` and `keras.ops.softmax` make the rest of them. The reduction
+            "sum" is kept. `net` stays compiled with the cross-entropy, so that its file can be loaded anywhere.
         metrics: names, Keras metrics, or functions, which are columns of the history, of the progress and of what
             callbacks see, with `val_` for validation. They get labels (not cast) and outputs by the rule of `loss`;
             top-k and categorical accuracy get logits. Copies are used. As in Keras, `class_weights` do not count.

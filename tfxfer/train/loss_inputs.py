@@ -71,8 +71,9 @@ _TABLE = {  # class of Keras, or function of the same name -> its inputs, unless
 def inputs_of(given: Any, argument: str) -> Inputs:
     """What a loss or a metric, an object or a function, is computed from.
 
-    Keras's own are in a table, with the classes that are made from them; `from_logits` decides between logits and
-    probabilities where there is one. Everything else takes labels and logits, which is what Keras would give it.
+    Keras's own are in a table, with the classes that are made from them. Everything else takes labels and logits, which
+    is what Keras would give it. Where there is an attribute or an argument `from_logits`, that decides between logits
+    and probabilities.
 
     Args:
         given: a Keras loss or metric, or a function of `y_true` and `y_pred`.
@@ -83,7 +84,7 @@ def inputs_of(given: Any, argument: str) -> Inputs:
     """
     chosen, known = settings(given), _of_keras(given)
     for name in ("ignore_class", "from_sorted_ids"):
-        if chosen.get(name) not in (None, False):
+        if known is not None and chosen.get(name) not in (None, False):
             raise InputError(f"{argument}: {known} with {name}={chosen[name]} is not supported here: leave {name} out")
     if known is None:
         inputs = Inputs("labels", "logits")

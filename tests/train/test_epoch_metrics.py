@@ -226,6 +226,7 @@ def test_two_devices_count_as_one(tmp_path):
         (["areas"], "metrics: 'areas' is not the name of a Keras metric that needs no arguments: expected one such as"),
         (["MeanIoU"], "metrics: 'MeanIoU' is not the name of a Keras metric that needs no arguments"),
         ([keras.metrics.MeanIoU(10)], "MeanIoU of Keras is not defined on labels and logits of classes: write a func"),
+        ([keras.metrics.MeanIoU], "metrics: the class MeanIoU needs arguments: give an object of it"),
         ([keras.metrics.Mean()], "Mean of Keras is not defined on labels and logits"),
         ([keras.metrics.F1Score()], "metrics: f1_score gives several numbers, expected one, as with average='macro'"),
         (
@@ -239,7 +240,7 @@ def test_two_devices_count_as_one(tmp_path):
         ([keras.metrics.SparseTopKCategoricalAccuracy(from_sorted_ids=True)], "with from_sorted_ids=True is not supp"),
         ([keras.metrics.AUC(num_labels=3, multi_label=True)], r"metrics: auc fails on labels \(11,\), logits \(11, 10"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_what_cannot_be_measured_is_said_before_anything_is_computed(
     pictures, small_cnn, metrics, complaint, monkeypatch

@@ -172,7 +172,11 @@ def test_another_loss_is_another_training(pictures, small_cnn, tmp_path, loss):
             "loss: expected the name of a Keras loss, a Keras loss, or a function of labels and logits, got 3",
         ),
         ({"loss": ["hinge"]}, "loss: expected the name of a Keras loss, .* got an object of class list"),
-        ({"loss": "hinges"}, "loss 'hinges': expected a name that Keras knows, such as 'categorical_crossentropy'"),
+        ({"loss": "hinges"}, "loss: 'hinges' is not a name that Keras knows, such as 'categorical_crossentropy'"),
+        (
+            {"loss": keras.losses.CategoricalGeneralizedCrossEntropy},
+            "loss: the class CategoricalGeneralizedCrossEntrop",
+        ),
         ({"loss": "ctc"}, "loss: ctc of Keras is not defined on labels and logits of classes: write a function of"),
         ({"loss": keras.losses.Loss()}, "loss: Loss of Keras is not defined on labels and logits"),
         ({"loss": keras.losses.Hinge(reduction=None)}, "Hinge has reduction None, expected 'sum_over_batch_size' or '"),

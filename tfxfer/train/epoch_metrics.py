@@ -102,7 +102,10 @@ def _create(given: Metric) -> tuple[keras.metrics.Metric, str, Any]:
     if isinstance(given, str):
         named = _named(given)
         return named, given, named
-    made = keras.metrics.get(given) if callable(given) else None  # of a class, an object
+    try:
+        made = keras.metrics.get(given) if callable(given) else None  # of a class, an object
+    except TypeError:
+        raise InputError(f"metrics: {shown(given)} needs arguments: give an object of it") from None
     if isinstance(made, keras.metrics.Metric):
         copy, stem = _copy(made), re.sub(r"_\d+$", "", made.name)
         numbered = stem.replace("_", "") == type(made).__name__.lower()  # by Keras, for lack of another name

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfxfer.core import distribute
-from tfxfer.core.errors import InputError
+from tfxfer.core.errors import InputError, shown
 from tfxfer.train import loss_inputs
 from tfxfer.train.loss_inputs import Inputs
 
@@ -95,9 +95,10 @@ def create(
         )
     try:
         given = keras.losses.get(loss)
-    except ValueError:
+    except (ValueError, TypeError):  # unknown, or a class that needs arguments
         raise InputError(
-            f"loss {loss!r}: expected a name that Keras knows, such as 'categorical_crossentropy'"
+            f"loss: {shown(loss)} is not a name that Keras knows, such as 'categorical_crossentropy', nor a class that "
+            "needs no arguments"
         ) from None
     name = getattr(getattr(given, "func", given), "__name__", type(given).__name__)
     reduction, call, dtype = "sum_over_batch_size", given, keras.config.floatx()

@@ -47,6 +47,8 @@ def job(strategy, ending: str = "") -> dict[str, np.ndarray]:
         optimizer = "sgd" if name == "mobilenet_v2" else "adam"
         options = {"batch_size": 7, "strategy": strategy, "cache": cache, "callbacks": [Die()], "optimizer": optimizer}
         options |= {"engine": engine, "keep": "best" if train_batch_norm and optimizer == "adam" else "last"}
+        if name == "cnn":
+            options |= {"loss": "categorical_focal_crossentropy", "metrics": ["auc", keras.metrics.F1Score("macro")]}
         history = train.fit(net, splits, 500 if ending else 2, backbone_learning_rate=3e-4, **options)
         layers, inference = ("logits", "embedding", "image"), {"strategy": strategy, "engine": engine}
         bank = features.extract(net, splits.test, layers, **inference, batch_size=10)

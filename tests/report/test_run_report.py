@@ -173,6 +173,11 @@ def test_curves_mark_the_best_epoch():
     falling = training.curves(history | {"val_loss": [3, 2, 1], "seconds": [4.0, 1.0, 1.0]})
     assert falling[0].marks == {3: "lowest validation loss"}
     assert falling[2].series[0].x == [4.0, 5.0, 6.0]
+    further = training.curves(
+        history | {"auc": [0.5, 0.6, 0.7], "val_auc": [0.5, 0.6, 0.5], "learning_rate": [1, 1, 1]}
+    )
+    assert [panel.title for panel in further] == ["loss", "accuracy", "auc"]
+    assert [series.y for series in further[2].series] == [[0.5, 0.6, 0.7], [0.5, 0.6, 0.5]]
 
 
 def test_sheets_hold_every_picture_in_its_place():

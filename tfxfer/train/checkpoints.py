@@ -95,6 +95,7 @@ class Saver:
         identity: what makes two trainings the same, of any type whose `repr` says it all.
         trained: the model whose variables train.
         algorithm: the optimizer, built for these variables.
+        metrics: variables of the metrics of the epoch so far.
         callbacks: those whose state is kept.
         strategy: of several workers only the chief writes, and all of them read what it has.
     """
@@ -106,12 +107,14 @@ class Saver:
         identity: object,
         trained: keras.Model,
         algorithm: keras.optimizers.Optimizer,
+        metrics: Sequence[keras.Variable] = (),
         callbacks: Sequence[keras.callbacks.Callback],
         strategy: tf.distribute.Strategy | None,
     ):
         self.files = Checkpoints(folder) if folder else None
         self.identity = hashlib.sha256(repr(identity).encode()).hexdigest()
-        self.trained, self.algorithm, self.callbacks, self.strategy = trained, algorithm, callbacks, strategy
+        self.trained, self.algorithm, self.metrics = trained, algorithm, metrics
+        self.callbacks, self.strategy = callbacks, strategy
         self.started = self.last = time.monotonic()
         self.resumed: tuple[list[dict[str, Any]], list[np.ndarray]] | None = None
 
@@ -135,8 +138,9 @@ class Saver:
                 f"{self.files.folder} contains checkpoints of another training run: use its data, weights and "
                 "arguments, or another folder"
             )
-        variables = [*self.trained.variables, *self.algorithm.variables]
-        restore(variables, arrays[: len(variables)])
+        variables = [*self.trained.variables, *self.algorithm.variables, *self.metrics]
+        with distribute.default(self.strategy).scope():  # where replicas' counts are set and read as one
+            restore(variables, arrays[: len(variables)])
         self.resumed = state["callbacks"], arrays[len(variables) :]
         for callback in self.callbacks:
             if isinstance(callback, keras.callbacks.CSVLogger):
@@ -159,8 +163,9 @@ class Saver:
         if self.files is None:
             return
         states, arrays = callback_states.collect(self.callbacks)
-        variables = [*self.trained.variables, *self.algorithm.variables]
-        values = [keras.ops.convert_to_numpy(variable) for variable in variables]
+        variables = [*self.trained.variables, *self.algorithm.variables, *self.metrics]
+        with distribute.default(self.strategy).scope():
+            values = [keras.ops.convert_to_numpy(variable) for variable in variables]
         spent = position.spent + time.monotonic() - self.started
         state = {"identity": self.identity, "position": asdict(position) | {"spent": spent}, "callbacks": states}
         if distribute.is_chief(self.strategy):

@@ -15,10 +15,11 @@ from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.data.splits import TRAINING_SPLITS
 from tfxfer.features.activation_cache import Activations
-from tfxfer.train import best_epoch, checks, compilation, optimizers, resumable
+from tfxfer.train import best_epoch, checks, compilation, losses, optimizers, resumable
 from tfxfer.train import class_weights as weighting
 from tfxfer.train import precision as precisions
 from tfxfer.train.checkpoints import Saver
+from tfxfer.train.epoch_metrics import EpochMetrics, Metric
 from tfxfer.train.history import History
 from tfxfer.train.loop import Loop
 from tfxfer.train.progress import Progress
@@ -37,6 +38,8 @@ def fit(
     batch_size: int = 32,
     optimizer: optimizers.Optimizer = "adam",
     schedule: str | None = None,
+    loss: losses.Loss | None = None,
+    metrics: Sequence[Metric] | None = None,
     label_smoothing: float = 0.0,
     class_weights: str | Sequence[float] | None = None,
     seed: int = 0,
@@ -52,7 +55,7 @@ def fit(
     engine: str = "auto",
     checkpoint_dir: str | Path | None = None,
 ) -> History:
-    """Trains what is trainable in `net` with cross-entropy, and validates after each epoch.
+    """Trains what is trainable in `net` with cross-entropy or another loss, and validates after each epoch.
 
     The frozen layers before everything that trains run once; each epoch trains the rest on their outputs. To rounding,
     that is the same training as Keras's own `fit` of the whole network.
@@ -71,6 +74,17 @@ def fit(
             from earlier training: the object itself does not change and can be passed to several fits.
         schedule: "cosine" (warm-up over the first tenth of all steps, then half a cosine down to 0) or "constant".
             None is "cosine", or for an optimizer object whatever schedule it has.
+        loss: what trains in place of the cross-entropy of the logits: the name of a Keras loss, a Keras loss, or a
+            function of `y_true` and `y_pred` that returns one number for each image, or one for the batch.
+            Keras's losses get what they are defined on: one-hot labels, float32 (n, classes), or the labels (n,) if
+            they are sparse; and the softmax of the logits, float32 (n, classes), or the logits themselves with
+            `from_logits=True` and for hinge losses. A line says which. A function or a class of your own gets what
+            Keras would give it, the labels (n,), cast to float32, and the logits (the softmax if it has
+            `from_logits=False` too): `keras.ops.one_hot` and `keras.ops.softmax` make the rest of them. The reduction
+            "sum" is kept. `net` stays compiled with the cross-entropy, so that its file can be loaded anywhere.
+        metrics: names, Keras metrics, or functions, which are columns of the history, of the progress and of what
+            callbacks see, with `val_` for validation. They get labels (not cast) and outputs by the rule of `loss`;
+            top-k and categorical accuracy get logits. Copies are used. As in Keras, `class_weights` do not count.
         label_smoothing: share of the target that is spread evenly over all classes, in [0, 1) (Szegedy et al. 2016,
             arXiv:1512.00567), in the training loss and the validation loss.
         class_weights: a factor for each class in the training loss, in the order of the classes, as in Keras;
@@ -94,8 +108,8 @@ def fit(
         checkpoint_dir: folder for checkpoints; training continues from a checkpoint that is there already.
 
     Returns:
-        One number per epoch for each of loss, accuracy, val_loss, val_accuracy and seconds, and `facts` about how the
-        network was trained.
+        One number per epoch for each of loss, accuracy, val_loss, val_accuracy, seconds and `metrics`, and `facts`
+        about how the network was trained.
 
     Raises:
         InputError: arguments of the wrong kind or out of range, training that diverged, or a worker that was lost.
@@ -140,6 +154,8 @@ def fit(
     if optimizers.averages(create()) and keep == "best":
         raise InputError("the optimizer averages weights (use_ema), which validation does not see: set keep='last'")
     weights = weighting.class_weights(class_weights, splits.rows["train"].labels, len(splits.classes))
+    other_loss = losses.create(loss, net.output_shape[-1], label_smoothing, weights, strategy)
+    columns = EpochMetrics(metrics, net.output_shape[-1], strategy)
     digests = model.frozen_digests(net)
     records = [Path(checkpoint_dir, name) if checkpoint_dir else None for name in ("precision.json", "engine")]
     chosen, times = precisions.choose(net, splits, batch_size, precision, strategy, jit=jit, record=records[0])
@@ -148,17 +164,20 @@ def fit(
         tail = cut(net, splits, cache, **options, engine=engine, record=records[1])
         if distribute.is_chief(strategy):
             print(f"activations of {tail.frozen_layers} frozen layers: {tail.cache}", flush=True)
+            if other_loss:
+                print(f"loss: {other_loss}", flush=True)
         trained, compiled = distribute.mirror(tail.net, strategy), compilation.choose(tail.net, jit, strategy)
         with distribute.default(strategy).scope():
             algorithm = create()
             applied = _build(precisions.loss_scaled(algorithm, chosen), trained.trainable_variables)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        net.compile(optimizer=algorithm, loss=loss, metrics=["accuracy"])
-        progress = Progress(splits.size("train"), batch_size, quiet=not distribute.is_chief(strategy))
+        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        net.compile(optimizer=algorithm, loss=entropy, metrics=["accuracy"])
+        quiet = not distribute.is_chief(strategy)
+        progress = Progress(splits.size("train"), batch_size, quiet, columns.metrics)
         stateful = [*best_epoch.create(keep, early_stopping), *callbacks]
         order = {"seed": seed, "epochs": epochs, "views": max(1, views)}
         loop = Loop(
-            steps=Steps(trained, applied, strategy, label_smoothing, weights, compiled),
+            steps=Steps(trained, applied, strategy, label_smoothing, weights, compiled, other_loss, columns),
             stream=lambda start: iter(tail.batches("train", batch_size, strategy, start=start, **order)),
             validation=iter(tail.batches("validation", batch_size, strategy, epochs=epochs)),
             sizes=(train_steps, validation_steps),
@@ -172,11 +191,13 @@ def fit(
         rates = None if own_schedule else rate, backbone_learning_rate, stage_decay, course
         identity += map(str, (*rates, *optimizers.identity(optimizer)))
         identity += [chosen, cache_dtype, early_stopping, keep, None if weights is None else weights.tolist()]
+        identity += [*([other_loss.identity] if other_loss else []), *columns.identity]
         saver = Saver(
             checkpoint_dir,
             identity=identity,
             trained=trained,
             algorithm=applied,
+            metrics=columns.variables,
             callbacks=stateful,
             strategy=strategy,
         )
@@ -190,6 +211,7 @@ def fit(
     history = History(position.history)
     trained_epochs = len(history["loss"])
     history.facts = {"schedule": course, "precision": chosen, "precision_seconds": times, "jit": compiled} | tail.facts
+    history.facts |= ({"loss": str(other_loss)} if other_loss else {}) | columns.facts
     if chosen == "float16":
         history.facts["loss_scale"] = float(applied.dynamic_scale.numpy())
     history.facts |= {"keep": keep, "weights_of_epoch": position.weights_of, "epochs": trained_epochs}

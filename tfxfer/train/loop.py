@@ -64,6 +64,7 @@ class Loop:
         while position.epoch < epochs and (position.step or not net.stop_training):
             started = time.perf_counter() - position.seconds
             if position.step == 0:
+                self.steps.metrics.reset()
                 self.callbacks.on_epoch_begin(position.epoch)
             # of several workers none may leave an epoch by itself: they all stop after it
             while position.step < self.sizes[0] and (several or not position.step or not position.stopped):
@@ -71,20 +72,21 @@ class Loop:
                 count, sums = self._call(self.steps.train, iterator, self.sizes[0] - position.step)
                 position.step, position.sums = position.step + count, (np.asarray(position.sums) + sums).tolist()
                 position.seconds = time.perf_counter() - started
-                logs = _means(position.sums)
+                logs = self._figures(position.sums)
                 self._check(logs["loss"])
                 self.callbacks.on_train_batch_end(position.step - 1, logs)
                 position.stopped = bool(net.stop_training)
                 if position.step < self.sizes[0]:
                     self.between(position)
             self.pull()
-            logs = _means(position.sums)
+            logs = self._figures(position.sums)
+            self.steps.metrics.reset()
             self.callbacks.on_test_begin()
             totals, remaining = np.zeros(3), self.sizes[1]
             while remaining:
                 count, sums = self._call(self.steps.evaluate, self.validation, remaining)
                 totals, remaining = totals + sums, remaining - count
-            logs |= {f"val_{name}": value for name, value in _means(totals).items()}
+            logs |= {f"val_{name}": value for name, value in self._figures(totals).items()}
             self._check(logs["val_loss"])
             self.callbacks.on_test_end(dict(logs))
             logs["seconds"] = time.perf_counter() - started
@@ -106,11 +108,11 @@ class Loop:
             self.counts[function] = min(2 * count, MOST_STEPS)
         return count, sums
 
+    def _figures(self, sums: Sequence[float] | np.ndarray) -> dict[str, float]:
+        means = {"loss": float(sums[0] / sums[2]), "accuracy": float(sums[1] / sums[2])}
+        return means | self.steps.metrics.results()
+
     def _check(self, loss: float) -> None:
         if not np.isfinite(loss):
             way_out = ", or set precision to float32: float16 ends at 65,504" if self.steps.scales_loss else ""
             raise InputError(f"training diverged, the loss is not a finite number: lower learning_rate{way_out}")
-
-
-def _means(sums: Sequence[float] | np.ndarray) -> dict[str, float]:
-    return {"loss": float(sums[0] / sums[2]), "accuracy": float(sums[1] / sums[2])}

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -16,11 +17,13 @@ class Progress(keras.callbacks.Callback):
         images: number of training images.
         batch_size: images per step.
         quiet: shows nothing.
+        metrics: names of further figures of training and validation.
     """
 
-    def __init__(self, images: int, batch_size: int, quiet: bool = False):
+    def __init__(self, images: int, batch_size: int, quiet: bool = False, metrics: Iterable[str] = ()):
         super().__init__()
         self.images, self.batch_size, self.quiet = images, batch_size, quiet
+        self.names = ["loss", "accuracy", *metrics]
         self.bar: Bar | None = None
 
     def close(self) -> None:
@@ -47,7 +50,8 @@ class Progress(keras.callbacks.Callback):
         self.close()
         if self.quiet:
             return
-        figures = ", ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+        names = [*self.names, *(f"val_{name}" for name in self.names)]
+        figures = ", ".join(f"{name} {logs[name]:.4f}" for name in names)
         print(
             f"epoch {epoch + 1}/{self.params['epochs']}: {figures}, {logs['seconds']:.1f} s, "
             f"{self.images / self.trained:,.0f} images/s",

@@ -13,6 +13,8 @@ from tfxfer.core import distribute
 from tfxfer.features import frozen_prefix
 from tfxfer.model import folding
 from tfxfer.train import compilation, fast_convolution
+from tfxfer.train.epoch_metrics import EpochMetrics
+from tfxfer.train.losses import TrainingLoss
 
 
 class Steps:
@@ -29,6 +31,8 @@ class Steps:
         label_smoothing: share of the target that is spread evenly over all classes, in [0, 1).
         class_weights: float32 (classes,), a factor for each class in the training loss.
         compiled: whether XLA compiles the steps, see `compilation.choose`.
+        loss: what trains in place of the cross-entropy.
+        metrics: updated by each step; whoever calls the steps reads them and sets them back.
     """
 
     def __init__(
@@ -39,10 +43,13 @@ class Steps:
         label_smoothing: float = 0.0,
         class_weights: np.ndarray | None = None,
         compiled: bool = False,
+        loss: TrainingLoss | None = None,
+        metrics: EpochMetrics | None = None,
     ):
         self.net, self.optimizer, self.label_smoothing = net, optimizer, label_smoothing
         self.prefix, self.tail = frozen_prefix.parts(net)
         self.class_weights, self.compiled = class_weights, compiled
+        self.loss, self.metrics = loss, metrics or EpochMetrics(strategy=strategy)
         self.scales_loss = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         self.strategy = distribute.default(strategy)
         self.several_workers = distribute.workers(strategy) > 1
@@ -83,7 +90,7 @@ class Steps:
         inputs = self.prefix(inputs, training=True) if self.prefix else inputs
         with tf.GradientTape() as tape:
             logits = self.tail(inputs, training=True)
-            losses = self._losses(labels, logits)
+            losses = self._losses(labels, logits, weights)
             losses *= 1.0 if self.class_weights is None else tf.gather(self.class_weights, labels)
             penalty = self._penalty()
             loss = tf.reduce_sum(weights * losses) + penalty / self.strategy.num_replicas_in_sync
@@ -93,18 +100,22 @@ class Steps:
         if self.scales_loss and self.strategy.num_replicas_in_sync > 1:
             gradients = _overflowing_together(gradients)
         self.optimizer.apply(gradients, variables)  # adds up the gradients of all replicas
+        self.metrics.update(labels, logits, weights)
         return _sums(losses + penalty, labels, logits, weights)
 
     def _evaluation_step(self, element: tuple) -> tf.Tensor:
         (inputs, labels), weights = element
         inputs = self.prefix(inputs, training=False) if self.prefix else inputs
         logits = self.tail(inputs, training=False)
-        return _sums(self._losses(labels, logits) + self._penalty(), labels, logits, weights)
+        self.metrics.update(labels, logits, weights)
+        return _sums(self._losses(labels, logits, weights) + self._penalty(), labels, logits, weights)
 
     def _penalty(self) -> tf.Tensor:
         return tf.add_n(self.net.losses) if self.net.losses else tf.constant(0.0)
 
-    def _losses(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    def _losses(self, labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        if self.loss is not None:
+            return self.loss(labels, logits, weights)
         if not self.label_smoothing:
             return keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         targets = tf.one_hot(labels, logits.shape[-1])

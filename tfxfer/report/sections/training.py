@@ -78,10 +78,11 @@ def sections(run: Loaded) -> list[str]:
 
 
 def curves(history: dict[str, list[float]], kept: int | None = None) -> list[Panel]:
-    """Loss and accuracy by epoch and, where times are known, validation accuracy by seconds.
+    """Loss, accuracy and further metrics by epoch and, where times are known, validation accuracy by seconds.
 
     Args:
-        history: "loss", "val_loss", "accuracy" and "val_accuracy", a value for each epoch; perhaps "seconds".
+        history: "loss", "val_loss", "accuracy" and "val_accuracy", a value for each epoch; perhaps "seconds", and
+            others of which there is also "val_...".
         kept: the epoch, counted from 0, whose weights the network has, if that is known.
     """
     epochs = list(range(1, len(history["loss"]) + 1))
@@ -102,7 +103,8 @@ def curves(history: dict[str, list[float]], kept: int | None = None) -> list[Pan
             "epoch",
             marks=marks,
         )
-        for name in ("loss", "accuracy")
+        for name in history
+        if len(history[name]) == len(history.get(f"val_{name}", ())) == len(epochs)
     ]
     if "seconds" in history:
         seconds = np.cumsum(history["seconds"]).round(2).tolist()

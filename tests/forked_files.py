@@ -13,6 +13,7 @@ from multiprocessing import Pipe
 
 import pytest
 from _pytest.runner import runtestprotocol
+from tensorflow.python.eager import context
 
 _running: list["File"] = []
 PEAKS: dict[str, int] = {}
@@ -23,6 +24,8 @@ class File:
     """The process of one file of tests."""
 
     def __init__(self, session: pytest.Session):
+        if context.executing_eagerly() and context.context()._initialized:
+            raise RuntimeError("a file of tests starts TensorFlow while it is imported, whose threads no fork has")
         self.here, there = Pipe()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -22,26 +22,26 @@ def cache(tmp_path, monkeypatch):
 
 
 PIPELINES = {
-    "single pairs": (Slices((IMAGES, LABELS)), {}),
-    "batches": (Slices((IMAGES, LABELS)).batch(7), {}),
-    "one-hot batches": (Slices((IMAGES, np.eye(10, dtype=np.float32)[LABELS])).batch(7), {}),
-    "a column of labels": (Slices((IMAGES, LABELS[:, None])).batch(7), {}),
-    "dicts": (Slices({"image": IMAGES, "label": LABELS, "id": LABELS}), {}),
-    "dicts of other names": (
+    "single pairs": lambda: (Slices((IMAGES, LABELS)), {}),
+    "batches": lambda: (Slices((IMAGES, LABELS)).batch(7), {}),
+    "one-hot batches": lambda: (Slices((IMAGES, np.eye(10, dtype=np.float32)[LABELS])).batch(7), {}),
+    "a column of labels": lambda: (Slices((IMAGES, LABELS[:, None])).batch(7), {}),
+    "dicts": lambda: (Slices({"image": IMAGES, "label": LABELS, "id": LABELS}), {}),
+    "dicts of other names": lambda: (
         Slices({"x": IMAGES, "y": LABELS.astype(np.int32)}).batch(16),
         {"image_key": "x", "label_key": "y"},
     ),
-    "floats to 1": (Slices((IMAGES / 255, LABELS)).batch(7), {"pixel_range": (0, 1)}),
-    "floats from -1": (Slices((np.float32(IMAGES / 127.5 - 1), LABELS)), {"pixel_range": (-1, 1)}),
-    "integers": (Slices((IMAGES.astype(np.int32), LABELS)), {"pixel_range": (0, 255)}),
-    "of unknown length": (Slices((IMAGES, LABELS)).filter(lambda *_: True).batch(7), {}),
-    "with weights": (Slices((IMAGES, LABELS, np.ones(60))).batch(7), {}),
+    "floats to 1": lambda: (Slices((IMAGES / 255, LABELS)).batch(7), {"pixel_range": (0, 1)}),
+    "floats from -1": lambda: (Slices((np.float32(IMAGES / 127.5 - 1), LABELS)), {"pixel_range": (-1, 1)}),
+    "integers": lambda: (Slices((IMAGES.astype(np.int32), LABELS)), {"pixel_range": (0, 255)}),
+    "of unknown length": lambda: (Slices((IMAGES, LABELS)).filter(lambda *_: True).batch(7), {}),
+    "with weights": lambda: (Slices((IMAGES, LABELS, np.ones(60))).batch(7), {}),
 }
 
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_every_form_is_the_arrays(name):
-    pipeline, options = PIPELINES[name]
+    pipeline, options = PIPELINES[name]()
     found = data.from_dataset(pipeline, **options)
     for split in ("train", "validation", "test"):
         rows, ids = found.rows[split], found.ids[split]
@@ -92,21 +92,33 @@ def test_keras_s_own_reader_of_folders(tmp_path):
 @pytest.mark.parametrize(
     ("train", "options", "message"),
     [
-        (Slices(IMAGES), {}, r"train: elements are .*: expected pairs \(image, label\)"),
-        (Slices({"pixels": IMAGES, "label": LABELS}), {}, "elements have pixels, label, not image: give image_key"),
-        (Slices((IMAGES[..., 0], LABELS)), {}, r"expected \(height, width, channels\), .*give grey"),
-        (Slices((IMAGES / 255, LABELS)), {}, "pixels are float64, pixel_range is None: give their lowest"),
-        (Slices((IMAGES, LABELS)), {"pixel_range": (0, 255)}, "leave it out, uint8 is 0 to 255"),
-        (Slices((IMAGES / 1.0, LABELS)), {"pixel_range": (0, 1)}, "pixels are 0 to 2.*, outside of pixel_range"),
-        (Slices((IMAGES / 255, LABELS)), {"pixel_range": (1, 0)}, "pixel_range .1, 0.: expected the lowest"),
-        (Slices((IMAGES, LABELS / 2)), {}, "labels float64 .*: expected whole numbers, or one-hot"),
-        (Slices((IMAGES, LABELS)).repeat(), {}, "train: has no end: leave out repeat"),
-        (Slices((IMAGES, LABELS)).filter(lambda *_: False), {}, "train: is empty"),
-        (Slices((IMAGES, LABELS)), {"classes": ["a", "b"]}, "labels outside 0 to 1"),
-        (Slices((IMAGES, LABELS)), {"test": Slices((IMAGES[:, :20], LABELS))}, "test images .20, 28, 1.: resize one"),
-        (Slices((IMAGES, LABELS)), {"test": (IMAGES, LABELS)}, "expected a tf.data.Dataset"),
+        (lambda: Slices(IMAGES), {}, r"train: elements are .*: expected pairs \(image, label\)"),
         (
-            Slices((IMAGES, LABELS)).batch(25).map(lambda x, y: (x[:, tf.shape(x)[0] // 25 :], y)),
+            lambda: Slices({"pixels": IMAGES, "label": LABELS}),
+            {},
+            "elements have pixels, label, not image: give image_key",
+        ),
+        (lambda: Slices((IMAGES[..., 0], LABELS)), {}, r"expected \(height, width, channels\), .*give grey"),
+        (lambda: Slices((IMAGES / 255, LABELS)), {}, "pixels are float64, pixel_range is None: give their lowest"),
+        (lambda: Slices((IMAGES, LABELS)), {"pixel_range": (0, 255)}, "leave it out, uint8 is 0 to 255"),
+        (
+            lambda: Slices((IMAGES / 1.0, LABELS)),
+            {"pixel_range": (0, 1)},
+            "pixels are 0 to 2.*, outside of pixel_range",
+        ),
+        (lambda: Slices((IMAGES / 255, LABELS)), {"pixel_range": (1, 0)}, "pixel_range .1, 0.: expected the lowest"),
+        (lambda: Slices((IMAGES, LABELS / 2)), {}, "labels float64 .*: expected whole numbers, or one-hot"),
+        (lambda: Slices((IMAGES, LABELS)).repeat(), {}, "train: has no end: leave out repeat"),
+        (lambda: Slices((IMAGES, LABELS)).filter(lambda *_: False), {}, "train: is empty"),
+        (lambda: Slices((IMAGES, LABELS)), {"classes": ["a", "b"]}, "labels outside 0 to 1"),
+        (
+            lambda: Slices((IMAGES, LABELS)),
+            {"test": lambda: Slices((IMAGES[:, :20], LABELS))},
+            "test images .20, 28, 1.: resize one",
+        ),
+        (lambda: Slices((IMAGES, LABELS)), {"test": (IMAGES, LABELS)}, "expected a tf.data.Dataset"),
+        (
+            lambda: Slices((IMAGES, LABELS)).batch(25).map(lambda x, y: (x[:, tf.shape(x)[0] // 25 :], y)),
             {},
             "images of .*: resize them to one size",
         ),
@@ -114,5 +126,5 @@ def test_keras_s_own_reader_of_folders(tmp_path):
 )
 def test_what_is_wrong_is_one_line(train, options, message):
     with pytest.raises(InputError, match=message) as caught:
-        data.from_dataset(train, **options)
+        data.from_dataset(train(), **{name: of() if callable(of) else of for name, of in options.items()})
     assert "\n" not in str(caught.value)

@@ -225,20 +225,38 @@ def test_two_devices_count_as_one(tmp_path):
         ([3], "metrics: expected names, Keras metrics or functions, got 3 in it"),
         (["areas"], "metrics: 'areas' is not the name of a Keras metric that needs no arguments: expected one such as"),
         (["MeanIoU"], "metrics: 'MeanIoU' is not the name of a Keras metric that needs no arguments"),
-        ([keras.metrics.MeanIoU(10)], "MeanIoU of Keras is not defined on labels and logits of classes: write a func"),
-        ([keras.metrics.MeanIoU], "metrics: the class MeanIoU needs arguments: give an object of it"),
-        ([keras.metrics.Mean()], "Mean of Keras is not defined on labels and logits"),
-        ([keras.metrics.F1Score()], "metrics: f1_score gives several numbers, expected one, as with average='macro'"),
         (
-            [keras.metrics.AUC(name="val_auc")],
+            lambda: [keras.metrics.MeanIoU(10)],
+            "MeanIoU of Keras is not defined on labels and logits of classes: write a func",
+        ),
+        ([keras.metrics.MeanIoU], "metrics: the class MeanIoU needs arguments: give an object of it"),
+        (lambda: [keras.metrics.Mean()], "Mean of Keras is not defined on labels and logits"),
+        (
+            lambda: [keras.metrics.F1Score()],
+            "metrics: f1_score gives several numbers, expected one, as with average='macro'",
+        ),
+        (
+            lambda: [keras.metrics.AUC(name="val_auc")],
             "metrics: no column can be called 'val_auc': give the metric another name",
         ),
-        ([keras.metrics.AUC(name="seconds")], "metrics: no column can be called 'seconds'"),
+        (lambda: [keras.metrics.AUC(name="seconds")], "metrics: no column can be called 'seconds'"),
         ([lambda y_true, y_pred: y_true], "metrics: no column can be called '<lambda>': give the metric another name"),
-        ([Distance(power=2)], r"distance cannot be made again from its settings \(a setting is missing in get_config"),
-        ([keras.metrics.MeanMetricWrapper(confidence)], r"cannot be made again .*, or give the class, or the function"),
-        ([keras.metrics.SparseTopKCategoricalAccuracy(from_sorted_ids=True)], "with from_sorted_ids=True is not supp"),
-        ([keras.metrics.AUC(num_labels=3, multi_label=True)], r"metrics: auc fails on labels \(11,\), logits \(11, 10"),
+        (
+            lambda: [Distance(power=2)],
+            r"distance cannot be made again from its settings \(a setting is missing in get_config",
+        ),
+        (
+            lambda: [keras.metrics.MeanMetricWrapper(confidence)],
+            r"cannot be made again .*, or give the class, or the function",
+        ),
+        (
+            lambda: [keras.metrics.SparseTopKCategoricalAccuracy(from_sorted_ids=True)],
+            "with from_sorted_ids=True is not supp",
+        ),
+        (
+            lambda: [keras.metrics.AUC(num_labels=3, multi_label=True)],
+            r"metrics: auc fails on labels \(11,\), logits \(11, 10",
+        ),
     ],
     ids=range(15),
 )
@@ -247,7 +265,7 @@ def test_what_cannot_be_measured_is_said_before_anything_is_computed(
 ):
     monkeypatch.setattr(activation_cache, "compute", lambda *given, **options: pytest.fail("computed"))
     with pytest.raises(InputError, match=complaint):
-        train.fit(small_cnn, pictures, metrics=metrics)
+        train.fit(small_cnn, pictures, metrics=metrics() if callable(metrics) else metrics)
 
 
 def test_equal_names_are_numbered_and_accuracy_is_there_already(monkeypatch):

@@ -16,6 +16,12 @@ def _dataset(name: Any) -> str:
     return sources.full_name(name)
 
 
+def _backbone(name: str) -> str:
+    from tfxfer.runs import backbone_names
+
+    return backbone_names.portable(name)
+
+
 def _weights(weights: Any) -> str:
     return weights if weights in ("imagenet", "none") else absolute(weights)
 
@@ -59,7 +65,12 @@ DataDir = Annotated[str | None, Option("Folder with the data set's files.", port
 ImageKey = Annotated[str | None, Option("For tfds:NAME: which feature is the image, where there are several.")]
 LabelKey = Annotated[str | None, Option("For tfds:NAME: which feature is the label, where there are several.")]
 Backbone = Annotated[
-    str, Option("Name of a backbone (`tfxfer` lists them) or of a network of keras.applications, as EfficientNetV2B0.")
+    str,
+    Option(
+        "Name of a network (`tfxfer backbones` lists them), hub:PRESET, a .keras file, or a run to continue from: its "
+        "folder, its name, the name of a recipe, or last.",
+        portable=_backbone,
+    ),
 ]
 Backbones = Annotated[str, Option("Feature sets to compare: names of backbones, comma-separated.")]
 Classifiers = Annotated[str, Option("Classifiers to fit on each feature set, comma-separated.", check=_classifiers)]

@@ -77,6 +77,10 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
             chosen = values | asked
             option.check(chosen, annotations)
             _check_views(chosen)
+            from tfxfer.runs import backbone_names
+
+            if "backbone" in chosen:
+                chosen["backbone"] = backbone_names.portable(chosen["backbone"], chosen["out"])
             settings = Options(**{name: chosen[name] for name in shared})
             record = option.portable(chosen | {"keep": settings.keep, "resume": None}, annotations)
             from tfxfer.recipes.shared import offline_commands  # knows the table of backbones

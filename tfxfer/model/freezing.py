@@ -33,7 +33,7 @@ def stages(net: keras.Model) -> dict[str, list[layers.Layer]]:
 def _by_size(body: list[layers.Layer]) -> dict[str, list[layers.Layer]]:
     """Layers divided where the largest feature map that is still to come shrinks by a third or more.
 
-    Padding and whatever else has no weights in front of all that has some is no stage of its own.
+    What stands in front of all that learns, such as padding and normalization of pixels, is no stage of its own.
     """
     to_come = list(itertools.accumulate(reversed([_side(layer) for layer in body]), max))[::-1]
     found: dict[str, list[layers.Layer]] = {}
@@ -41,10 +41,14 @@ def _by_size(body: list[layers.Layer]) -> dict[str, list[layers.Layer]]:
     for layer, side in zip(body, to_come):
         if not found or (side < began and 3 * side <= 2 * began):
             began = side
-            if not found or any(member.weights for member in itertools.chain(*found.values())):
+            if not found or any(map(_learns, itertools.chain(*found.values()))):
                 found[f"stage{len(found) + 1}"] = []
         found[f"stage{len(found)}"].append(layer)
     return found
+
+
+def _learns(layer: layers.Layer) -> bool:
+    return bool(layer.weights) and not isinstance(layer, layers.Normalization)
 
 
 def _side(layer: layers.Layer) -> int:

@@ -21,7 +21,7 @@ class Stage:
         name: as `model.unfreeze_last` and `model.unfreeze_stage` take it.
         layers: how many layers there are from its first one to the backbone's last: the number that
             `model.unfreeze_last` takes for the same.
-        maps: (height, width) of its last feature maps, or None behind the last ones.
+        maps: (height, width) of what its last layer that learns gives, or None for a vector.
         channels: of these maps, or the length of the vector.
         parameters: of this stage alone.
     """
@@ -41,12 +41,13 @@ def of(net: keras.Model) -> list[Stage]:
         >>> from tfxfer.model import stage_table
         >>> net = model.build("cnn", data.load("digits", limit=40), weights="none")
         >>> [(stage.name, stage.layers, stage.maps, stage.channels) for stage in stage_table.of(net)]
-        [('conv1', 8, (14, 14), 32), ('conv2', 6, (7, 7), 64), ('conv3', 4, (3, 3), 128), ('dense', 2, None, 128)]
+        [('conv1', 7, (26, 26), 32), ('conv2', 5, (11, 11), 64), ('conv3', 3, (3, 3), 128), ('dense', 1, None, 128)]
     """
     by_name = freezing.stages(net)
     left, found = sum(map(len, by_name.values())), []
     for name, members in by_name.items():
-        end = keras.tree.flatten(members[-1].output)[0].shape
+        last = ([layer for layer in members if freezing.learns(layer)] or members)[-1]
+        end = keras.tree.flatten(last.output)[0].shape
         maps = (end[1], end[2]) if len(end) == 4 else None
         parameters = sum(math.prod(weight.shape) for layer in members for weight in layer.weights)
         found.append(Stage(name, left, maps, end[-1], parameters))

@@ -1,6 +1,6 @@
 """The table of presets against the installed keras-hub, and a small network of each architecture in it."""
 
-import keras
+import numpy as np
 import pytest
 
 from tfxfer import model
@@ -69,7 +69,7 @@ TINY = {
         "num_features": 32,
     },
     "resnet": {
-        "input_conv_filters": [8],
+        "input_conv_filters": [64],
         "input_conv_kernel_sizes": [7],
         "stackwise_num_filters": [64, 64],
         "stackwise_num_blocks": [1, 1],
@@ -123,9 +123,10 @@ def test_its_architectures_can_be_backbones(architecture, pictures, tmp_path):
     model.save(net, tmp_path / "net.keras")
     images = pictures.rows["test"].images[:2]
     again = model.load(tmp_path / "net.keras")
-    assert keras.ops.max(keras.ops.abs(net(images) - again(images))) < 1e-5
+    np.testing.assert_allclose(net(images, training=False), again(images, training=False), atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:layer .* cannot be copied")  # Swin's
 @pytest.mark.parametrize(
     ("architecture", "reason"),
     [("swin_transformer", "expected a feature map"), ("hgnetv2", "one image input and one output")],
@@ -142,7 +143,7 @@ def test_the_table_is_that_of_keras_hub():
 
     ours, theirs = hub_presets.table(), keras_hub.models.ImageClassifier.presets
     assert len(ours) >= 46
-    version = hub_presets.PATH.read_text().split("\n")[0].split()[2].rstrip(",")
+    version = hub_presets.PATH.read_text().split()[2].rstrip(",")
     if keras_hub.__version__ == version:
         assert list(ours.values()) == hub_presets.installed()
     common = ours.keys() & theirs.keys()

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tfxfer import model
 from tfxfer.cli import backbones_command
 from tfxfer.core.errors import InputError
-from tfxfer.model import backbone_list, downloaded
+from tfxfer.model import backbone_list, downloaded, hub_presets
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +78,28 @@ def test_the_stages_of_files_and_runs(tmp_path, small_cnn, monkeypatch):
         assert "Stages of cnn at 28 x 28" in backbones_command.show([path], None)
     image = keras.Input((12, 12, 3))
     keras.Model(image, keras.layers.Conv2D(5, 3)(image), name="own").save("own.keras")
-    assert cells(backbones_command.show(["own.keras"], None))[1] == ["stage1", "1", "10 x 10", "5", "140"]
+    rows = cells(backbones_command.show(["own.keras"], None))
+    assert rows[1] == ["own.keras", "140", "12", "0.0", "in the file"]
+    assert rows[3] == ["stage1", "1", "10 x 10", "5", "140"]
+
+
+def test_the_stages_of_a_preset_that_is_on_this_machine():
+    """Where kagglehub keeps it; nothing is downloaded for it, and its weights are not read."""
+    import keras_hub
+    from kagglehub import cache, handle
+
+    preset = handle.parse_model_handle(hub_presets.table()["vgg_11_imagenet"].handle.removeprefix("kaggle://"))
+    folder = Path(cache.get_cached_path(preset))
+    keras_hub.models.VGGBackbone([1, 1], [8, 16]).save_to_preset(str(folder))
+    keras_hub.layers.ImageConverter(image_size=(32, 32), scale=1 / 255).save_to_preset(str(folder))
+    for file in folder.rglob("*.*"):
+        cache.Cache().mark_as_complete(preset, file.name)
+    rows = cells(backbones_command.show(["hub:vgg_11_imagenet"], None))
+    assert rows[1][-1] == "on this machine"
+    assert rows[3:] == [
+        ["stage1", "4", "32 x 32", "8", "224"],
+        ["stage2", "3", "16 x 16", "16", "1,168"],
+    ]
 
 
 def test_a_preset_that_is_not_there_has_a_row_and_a_way(monkeypatch):

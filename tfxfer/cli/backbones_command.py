@@ -29,7 +29,7 @@ def show(words: Sequence[str], image_size: int | None) -> str:
     """
     text = words[0] if len(words) == 1 else ""
     if _is_path(text):
-        return "\n".join(_stages(text, image_size))
+        return "\n".join(_stages(text, image_size, own=True))
     if (one := backbone_list.named(text)) is not None:
         return "\n".join([*_table([one]), one.summary, "", *_of_one(one, image_size), *_others(one, text)])
     if image_size is not None:
@@ -75,17 +75,22 @@ def _of_one(one: Listed, image_size: int | None) -> list[str]:
     return _stages(one.name, image_size)
 
 
-def _stages(backbone: str, image_size: int | None) -> list[str]:
+def _stages(backbone: str, image_size: int | None, own: bool = False) -> list[str]:
+    """The table of stages; of a network that is the user's `own`, its row in front."""
     import_tensorflow()
     from tfxfer.model import stage_table
 
     net = stage_table.build(backbone, image_size)
     rows = [("stage", "layers to the end", "feature maps", "channels", "parameters")]
-    for stage in stage_table.of(net):
+    stages = stage_table.of(net)
+    for stage in stages:
         maps = f"{stage.maps[0]} x {stage.maps[1]}" if stage.maps else "-"
         rows.append((stage.name, str(stage.layers), maps, str(stage.channels), f"{stage.parameters:,}"))
     height, width = net.get_layer("scaled").output.shape[1:3]
+    count = sum(stage.parameters for stage in stages)
+    one = Listed(backbone, OWN, "", count, height, "none needed" if count == 0 else "in the file")
     return [
+        *([*_table([one]), ""] if own else []),
         f"Stages of {net.name} at {height} x {width}: --unfreeze takes a name or its number of layers",
         *_aligned(rows, left=(0,)),
     ]
@@ -109,7 +114,9 @@ def _table(rows: Sequence[Listed]) -> list[str]:
 
 
 def _millions(count: int) -> str:
-    return "0" if count == 0 else f"{count / 1e6:,.1f} M" if count >= 1e6 else f"{count / 1e3:,.0f} k"
+    if count < 1000:
+        return str(count)
+    return f"{count / 1e6:,.1f} M" if count >= 1e6 else f"{count / 1e3:,.0f} k"
 
 
 def _rounded(megabytes: float) -> str:

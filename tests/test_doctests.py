@@ -17,6 +17,7 @@ EXAMPLES = [
     "tfxfer.features.extraction:extract",
     "tfxfer.model.freezing:unfreeze_last",
     "tfxfer.model.graph:build",
+    "tfxfer.model.stage_table:of",
     "tfxfer.report.run_report:write",
     "tfxfer.runs.metric_names:meaning",
     "tfxfer.train.fitting:fit",

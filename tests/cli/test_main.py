@@ -10,7 +10,7 @@ import pytest
 from conftest import write_idx_set
 
 import tfxfer
-from tfxfer.cli import commands, commands_export, main
+from tfxfer.cli import backbones_command, commands, commands_export, main
 from tfxfer.cli.cache_command import manage
 from tfxfer.core import atomic
 from tfxfer.core.cache import Store
@@ -31,6 +31,9 @@ def run(*words: str, env=None) -> subprocess.CompletedProcess:
         ("tfxfer",),
         ("tfxfer", "--help"),
         ("tfxfer", "cache"),
+        ("tfxfer", "backbones"),
+        ("tfxfer", "backbones", "efficientnet"),
+        ("tfxfer", "backbones", "hub:vgg_19_imagenet"),
         ("tfxfer", "export", "--help"),
         ("tfxfer", "predict", "--help"),
         *((f"tfxfer.recipes.{name}", "--help") for name in RECIPES),
@@ -38,6 +41,7 @@ def run(*words: str, env=None) -> subprocess.CompletedProcess:
 )
 def test_help_imports_no_tensorflow(words, tmp_path, monkeypatch):
     monkeypatch.setenv("TFXFER_CACHE", str(tmp_path))
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
     code = f"""
 import runpy, sys
 sys.argv = {list(words)!r}
@@ -45,7 +49,7 @@ try:
     runpy.run_module({words[0]!r}, run_name="__main__")
 except SystemExit as end:
     print("status", end.code)
-print("heavy", sorted({{"tensorflow", "keras", "sklearn", "matplotlib"}} & set(sys.modules)))
+print("heavy", sorted({{"tensorflow", "keras", "keras_hub", "sklearn", "matplotlib"}} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-2:] == ["status 0", "heavy []"], done.stderr
@@ -53,10 +57,11 @@ print("heavy", sorted({{"tensorflow", "keras", "sklearn", "matplotlib"}} & set(s
 
 def test_listing_has_a_line_for_everything():
     lines = [line.split()[0] for line in main.listing().splitlines() if line.startswith("  ")]
-    others = {"export", "predict", "cache", "rank", "report", "compare", "make-folder"}
+    others = {"export", "predict", "backbones", "cache", "rank", "report", "compare", "make-folder"}
     assert {*commands.SUMMARIES, *commands_export.SUMMARIES} == others
     listed = [*RECIPES, *commands.SUMMARIES, *commands_export.SUMMARIES, *backbones.TABLE]
     assert lines == [*listed, *catalog.KNOWN, *catalog.PATHS]
+    assert backbones_command.more() in main.listing().splitlines()
 
 
 def test_every_recipe_is_listed_and_a_command():

@@ -1,6 +1,7 @@
 """Every row against Keras; and names as people type them."""
 
 import importlib
+import inspect
 import math
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 from keras.src.applications import imagenet_utils
 
 from tfxfer import model
+from tfxfer.core import private_names
 from tfxfer.core.errors import InputError
 from tfxfer.model import adapters, applications, backbones
 
@@ -55,6 +57,41 @@ def test_embedding_and_parameters(name, pictures, no_values):
     assert net.get_layer("embedding").output.shape == (None, row.embedding)
     assert sum(math.prod(w.shape) for layer in model.backbone_layers(net) for w in layer.weights) == row.parameters
     assert len(model.stages(net)) >= 4
+
+
+FAMILIES = (
+    "ConvNeXtTiny DenseNet121 EfficientNetB0 EfficientNetV2B0 InceptionV3 InceptionResNetV2 MobileNet MobileNetV2 "
+    "MobileNetV3Large MobileNetV3Small NASNetMobile ResNet50 ResNet50V2 VGG16 Xception"
+)
+
+
+class AskedFor(Exception):
+    """Raised in the place of a download."""
+
+
+def ask(file: str, *args: object, **options: object) -> str:
+    raise AskedFor(file)
+
+
+@pytest.mark.parametrize("name", FAMILIES.split())
+def test_weights_files_are_those_that_keras_asks_for(name, no_values):
+    row = applications.TABLE[name]
+    shape = (row.native_size, row.native_size, 3)
+    with private_names.downloading_by(ask), pytest.raises(AskedFor) as asked:
+        functions()[name](weights="imagenet", include_top=False, input_shape=shape)
+    assert asked.value.args == (row.weights_file.replace("*", str(row.native_size)),)
+
+
+@pytest.mark.parametrize("name", [name for name in applications.TABLE if name not in FAMILIES.split()])
+def test_weights_files_of_the_others(name):
+    """They stand in Keras's source, or are called after the network, as that of another one in the same module."""
+    file, function = applications.TABLE[name].weights_file, functions()[name]
+    if f'"{file}"' in inspect.getsource(importlib.import_module(function.__module__)):
+        return
+    (other,) = (known for known in FAMILIES.split() if functions()[known].__module__ == function.__module__)
+    own, others = (inspect.signature(each).parameters["name"].default for each in (function, functions()[other]))
+    assert file.startswith(own)
+    assert file.replace(own, others, 1) == applications.TABLE[other].weights_file
 
 
 @pytest.mark.parametrize("name", ["EfficientNetV2B0", "efficientnetv2b0", "efficientnet-v2-b0", "EfficientNet V2 B0"])

@@ -1,6 +1,8 @@
+import fnmatch
 import functools
 import gc
 import hashlib
+import math
 import re
 import sys
 import warnings
@@ -35,7 +37,7 @@ CHANNELS = dict.fromkeys(PREPROCESS, 3)
 
 @pytest.mark.parametrize("name", backbones.TABLE)
 def test_table_against_the_built_graph(name, no_values):
-    """Embedding, native size, channels, scaling and head dropout of every row."""
+    """Embedding, parameters, native size, channels, scaling and head dropout of every row."""
     row = backbones.get(name)
     channels = CHANNELS.get(name, 1)
     size = row.native_size or 28
@@ -45,6 +47,7 @@ def test_table_against_the_built_graph(name, no_values):
     assert net.input_shape[1:] == splits.image_shape  # the native size needs no resizing
     assert "resize" not in {layer.name for layer in net.layers}
     assert net.get_layer("embedding").output.shape == (None, row.embedding)
+    assert sum(math.prod(w.shape) for layer in model.backbone_layers(net) for w in layer.weights) == row.parameters
     assert net.get_layer("scaled").output.shape == (None, size, size, channels)
     scaled = keras.Model(net.input, net.get_layer("scaled").output)(pixels[:2].astype(np.uint8)).numpy()
     reference = PREPROCESS.get(name, lambda x: x / 255)(pixels[:2].astype(np.float32))
@@ -53,6 +56,7 @@ def test_table_against_the_built_graph(name, no_values):
     rates = [layer.rate for layer in net.layers if layer.name == "head_dropout"]
     assert rates == ([row.dropout] if row.dropout else [])
     assert row.summary
+    assert bool(row.weights_from) == (row.imagenet and name != backbones.BUNDLED)
 
 
 @pytest.mark.parametrize("name", backbones.TABLE)
@@ -136,6 +140,7 @@ def test_keras_weights_of_the_real_name_are_loaded(keras_models, size):
     for ours, theirs in zip(loaded.get_weights(), source.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert [loaded.weights_file] == [path.name for path in keras_models.iterdir()]
+    assert fnmatch.fnmatch(loaded.weights_file, backbones.get("mobilenet_v2").weights_from)
 
 
 def test_keras_weights_with_a_checksum(keras_models, monkeypatch):
@@ -172,7 +177,8 @@ def test_offline_is_one_line_that_names_file_folder_and_alternative(keras_models
     monkeypatch.setattr(requests, "get", offline)
     with pytest.raises(InputError, match="could not be downloaded") as caught:
         backbones.create(name, (224, 224, 3) if name == "vgg19_fc2" else (64, 64, 3), "imagenet")
-    for part in (str(keras_models), "_weights_tf_dim_ordering_tf_kernels", "--backbone efficientnet_lite0"):
+    file = backbones.get(name).weights_from.replace("*", "224")
+    for part in (str(keras_models), file, "_weights_tf_dim_ordering_tf_kernels", "--backbone efficientnet_lite0"):
         assert part in str(caught.value)
     assert not list(keras_models.iterdir())
 

@@ -276,6 +276,14 @@ BAD = [
     ("export", ["last"], "saved_models contains no finished run"),
     ("compare", ["last", "{home}/run"], "saved_models contains no finished run"),
     ("report", ["quickstart"], "quickstart is not a finished run .*: give a finished run's folder or name, a recipe"),
+    ("backbones", ["efficentnet"], "no backbone matches 'efficentnet', did you mean EfficientNetB"),
+    ("backbones", ["resnet", "alexnet"], "no backbone matches 'resnet alexnet'"),
+    ("backbones", [""], "no backbone matches ''"),
+    ("backbones", ["hub:alexnet"], "no backbone matches 'hub:alexnet'"),
+    ("backbones", ["{home}/nowhere.keras"], "nowhere.keras: no such file"),
+    ("backbones", ["{home}/empty"], "empty: no such file; expected a .keras file, or the folder of a finished run"),
+    ("backbones", ["resnet", "--image-size", "96"], "--image-size is for the stages of one backbone"),
+    ("backbones", ["cnn", "--image-size", "0"], "greater than or equal to 1"),
     ("cache", ["--remove", "zz"], "0 entries have keys that start with it"),
     ("cache", ["remove"], "unexpected extra argument"),
     ("report", ["{home}/nowhere"], "is not a finished run"),
@@ -305,7 +313,7 @@ BAD = [
 
 def test_all_recipes_and_commands_are_tried():
     assert len(BAD) >= 60
-    commands = {"rank", "export", "predict", "cache", "report", "compare", "quickstrat"}
+    commands = {"backbones", "rank", "export", "predict", "cache", "report", "compare", "quickstrat"}
     assert {command for command, _, _ in BAD} == {*RECIPES, *commands}
 
 

@@ -1,4 +1,4 @@
-"""The commands `tfxfer cache`, `rank`, `report`, `compare` and `make-folder`."""
+"""The commands `tfxfer backbones`, `cache`, `rank`, `report`, `compare` and `make-folder`."""
 
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from tfxfer.runs.options import DataDir, Dataset, FinishedRun, ImageKey, LabelKe
 
 RUN_HELP = parts(FinishedRun)[1].help
 SUMMARIES = {
+    "backbones": "list and search backbones, or show the stages of one",
     "cache": "list or remove the activations and pixels kept on disk",
     "rank": "rank backbones for a data set before any of them is trained",
     "report": "rebuild a run's report and figures",
@@ -24,6 +25,29 @@ def add(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
     for name, summary in SUMMARIES.items():
         app.command(name, short_help=summary)(annotated(globals()[name.replace("-", "_")]))
+
+
+def backbones(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="WORD|NAME|FILE|RUN",
+            help="Words to search for, or one backbone: its name, a .keras file or the folder of a run.",
+        ),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Height and width, in pixels, for the stages of one backbone; by default its own."),
+    ] = None,
+) -> None:
+    """List the backbones whose name or summary has all WORDs in it, or show the stages of one.
+
+    Sizes are those of the images that a backbone was trained on, in pixels, and of its weights in float32, in MB. In
+    the table of stages, `layers to the end` is the number of layers that `--unfreeze STAGE` trains.
+    """
+    from tfxfer.cli.backbones_command import show
+
+    print(show(words or [], image_size))
 
 
 def cache(

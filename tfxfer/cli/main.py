@@ -39,6 +39,7 @@ def main() -> None:
 
 def listing() -> str:
     """Recipes, commands, backbones and data sets, one line each."""
+    from tfxfer.cli import backbones_command
     from tfxfer.data import catalog
     from tfxfer.model import backbones
 
@@ -48,5 +49,9 @@ def listing() -> str:
         "Backbones (--backbone)": {name: row.summary for name, row in backbones.TABLE.items()},
         "Data sets (--dataset)": {name: known.summary for name, known in catalog.KNOWN.items()} | catalog.PATHS,
     }
-    blocks = ["\n".join([title, *(f"  {k:20}{v}" for k, v in rows.items())]) for title, rows in groups.items()]
+    after = {"Backbones (--backbone)": [backbones_command.more()]}
+    blocks = [
+        "\n".join([title, *(f"  {k:20}{v}" for k, v in rows.items()), *after.get(title, [])])
+        for title, rows in groups.items()
+    ]
     return "\n\n".join(blocks)

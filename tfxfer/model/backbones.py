@@ -24,6 +24,7 @@ class Backbone:
     builder: str  # module:function, with the signature of a Keras application
     native_size: int | None  # pixels a side, of the pretraining or of the publication; None: the data's own
     embedding: int  # length of the pooled (or last dense) feature; of 28 x 28 grey, where it follows from the size
+    parameters: int  # without the head; of 28 x 28 grey, likewise
     scaling: str  # "tf" [-1, 1], "caffe" BGR minus mean, "torch" ImageNet's mean and deviation, "unit" [0, 1]
     stages: tuple[tuple[str, str], ...]  # (name, how its first layer's name begins), each up to the next
     rgb: bool = True  # False: takes the data's own channels
@@ -31,6 +32,7 @@ class Backbone:
     dropout: float = 0.0  # between embedding and logits
     loads: bool = False  # whether the builder takes a weights path itself
     any_size: bool = True  # False: pretrained weights fit the native size only
+    weights_from: str = ""  # the file that Keras downloads (* for the image size), or hub: and a preset of keras-hub
 
     @property
     def weightless(self) -> bool:
@@ -62,49 +64,60 @@ TABLE = {
         "keras.applications:MobileNetV2",
         224,
         1280,
+        2_257_984,
         "tf",
         _stages("Conv1 expanded_conv_ block_1_ block_3_ block_6_ block_10_ block_13_ block_16_ Conv_1", _PAPER),
+        weights_from=applications.TABLE["MobileNetV2"].weights_file,
     ),
     "vgg19": Backbone(
         "VGG19, 20 million parameters, ImageNet weights from the internet",
         "keras.applications:VGG19",
         224,
         512,
+        20_024_384,
         "caffe",
         _stages("block1 block2 block3 block4 block5"),
+        weights_from=applications.TABLE["VGG19"].weights_file,
     ),
     "vgg19_fc2": Backbone(
         "VGG19 up to its dense layer fc2, 140 million parameters, at 224, ImageNet weights from the internet",
         "tfxfer.model.architectures:vgg19_fc2",
         224,
         4096,
+        139_570_240,
         "caffe",
         _stages("block1 block2 block3 block4 block5 flatten", "block1 block2 block3 block4 block5 dense"),
         loads=True,
         any_size=False,
+        weights_from="vgg19_weights_tf_dim_ordering_tf_kernels.h5",
     ),
     "resnet50": Backbone(
         "ResNet50, 24 million parameters, ImageNet weights from the internet",
         "keras.applications:ResNet50",
         224,
         2048,
+        23_587_712,
         "caffe",
         _stages("conv1 conv2 conv3 conv4 conv5"),
+        weights_from=applications.TABLE["ResNet50"].weights_file,
     ),
     "resnet18": Backbone(
         "ResNet18, 11 million parameters, ImageNet weights from the internet by keras-hub (extra hub)",
         "tfxfer.model.hub:resnet18",
         224,
         512,
+        11_186_112,
         "torch",
         _stages("conv1 stack0 stack1 stack2 stack3", "conv1 conv2 conv3 conv4 conv5"),
         loads=True,
+        weights_from="hub:resnet_18_imagenet",
     ),
     "efficientnet_lite0": Backbone(
         "EfficientNet-Lite0, 3.4 million parameters, ImageNet weights bundled: works offline",
         "tfxfer.model.architectures:efficientnet_lite0",
         224,
         1280,
+        3_413_024,
         "tf",
         _stages("stem block0_ block1_ block3_ block5_ block8_ block11_ block15_ top", _PAPER),
     ),
@@ -113,6 +126,7 @@ TABLE = {
         "tfxfer.model.architectures:cnn",
         28,
         128,
+        240_256,
         "unit",
         _stages("conv1 conv2 conv3 dense"),
         rgb=False,
@@ -123,6 +137,7 @@ TABLE = {
         "tfxfer.model.architectures:small_resnet",
         28,
         32,
+        93_856,
         "unit",
         _stages("stem block1 block2 block3 block4 block5"),
         rgb=False,
@@ -133,6 +148,7 @@ TABLE = {
         "tfxfer.model.architectures:dropout_cnn",
         28,
         512,
+        1_689_568,
         "unit",
         _stages("conv1 conv2 dense"),
         rgb=False,
@@ -144,6 +160,7 @@ TABLE = {
         "tfxfer.model.scattering:scattering",
         None,
         3969,
+        0,
         "unit",
         _stages("scattering"),
         rgb=False,
@@ -154,6 +171,7 @@ TABLE = {
         "tfxfer.model.architectures:pixels",
         None,
         784,
+        0,
         "unit",
         _stages("flatten", "pixels"),
         rgb=False,
@@ -193,7 +211,8 @@ def get(name: str) -> Backbone:
         return TABLE[found]
     row = applications.TABLE[found]
     summary = f"{found}, {row.parameters / 1e6:.1f} million parameters, ImageNet weights from the internet"
-    return Backbone(summary, f"keras.applications:{found}", row.native_size, row.embedding, row.scaling, ())
+    facts = (row.native_size, row.embedding, row.parameters, row.scaling)
+    return Backbone(summary, f"keras.applications:{found}", *facts, (), weights_from=row.weights_file)
 
 
 def create(name: str, input_shape: tuple[int, int, int], weights: str) -> "keras.Model":

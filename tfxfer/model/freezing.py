@@ -33,18 +33,26 @@ def stages(net: keras.Model) -> dict[str, list[layers.Layer]]:
 def _by_size(body: list[layers.Layer]) -> dict[str, list[layers.Layer]]:
     """Layers divided where the largest feature map that is still to come shrinks by a third or more.
 
-    Padding and whatever else has no weights in front of all that has some is no stage of its own.
+    Each stage learns: padding, pooling and normalization of pixels, in front of all that learns or between two places
+    where maps shrink, belong to the stage behind them, and pooling at the end to the one before it.
     """
     to_come = list(itertools.accumulate(reversed([_side(layer) for layer in body]), max))[::-1]
-    found: dict[str, list[layers.Layer]] = {}
+    found: list[list[layers.Layer]] = []
     began = 0.0
     for layer, side in zip(body, to_come):
         if not found or (side < began and 3 * side <= 2 * began):
             began = side
-            if not found or any(member.weights for member in itertools.chain(*found.values())):
-                found[f"stage{len(found) + 1}"] = []
-        found[f"stage{len(found)}"].append(layer)
-    return found
+            if not found or any(map(learns, found[-1])):
+                found.append([])
+        found[-1].append(layer)
+    if len(found) > 1 and not any(map(learns, found[-1])):
+        found[-2].extend(found.pop())
+    return {f"stage{number}": members for number, members in enumerate(found, start=1)}
+
+
+def learns(layer: layers.Layer) -> bool:
+    """Whether a layer has weights that training can change; those of a normalization of pixels are none."""
+    return bool(layer.weights) and not isinstance(layer, layers.Normalization)
 
 
 def _side(layer: layers.Layer) -> int:

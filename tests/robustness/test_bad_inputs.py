@@ -70,6 +70,7 @@ def place(tmp_path_factory):
     shutil.copy(home / "copied" / labels, home / "copied" / test_labels)
     (home / "file").write_text("no folder")
     (home / "net.h5").write_text("no weights")
+    (home / "text.keras").write_text("no network")
     (home / "one" / "cats").mkdir(parents=True)
     Image.fromarray(images_of(1)[0]).save(home / "one" / "cats" / "1.png")
     (home / "hollow" / "cats").mkdir(parents=True)
@@ -250,6 +251,12 @@ BAD = [
     ("cifar10c_shift", ["--unfreeze", "99"], "cannot unfreeze 99 layers"),
     ("cifar10c_shift", ["--protocol", "published"], "protocol 'published'"),
     ("pretrain", ["--backbone", "cnn7"], "unknown backbone 'cnn7'"),
+    ("quickstart", ["--backbone", "EfficientNetV2B9"], "did you mean EfficientNetV2B"),
+    ("quickstart", ["--backbone", "{home}/nowhere.keras"], "nowhere.keras: no such file; expected a .keras file, or"),
+    ("quickstart", ["--backbone", "{home}/empty"], "empty: no such file; expected a .keras file, or the folder of a"),
+    ("quickstart", ["--backbone", "last", "--out", "{home}/empty"], "contains no finished run: run a recipe first"),
+    ("quickstart", ["--backbone", "hub:alexnet"], "alexnet is not available (ValueError: Unknown preset identifier"),
+    ("quickstart", ["--backbone", "{home}/text.keras"], "text.keras cannot be loaded ("),
     ("pretrain", ["--precision", "fp16"], "precision 'fp16': expected one of"),
     ("rank", ["--backbones", "pixels,,cnn"], "unknown backbone ''"),
     ("rank", ["--weights", "{home}/nowhere.h5", "--backbones", "cnn"], "no such file"),

@@ -12,10 +12,9 @@ import traceback
 from multiprocessing import Pipe
 
 import pytest
-from _pytest.runner import runtestprotocol
 from tensorflow.python.eager import context
 
-_running: list["File"] = []
+_running: list["File | None"] = []
 PEAKS: dict[str, int] = {}
 """The most memory that the process of a file had, in MB."""
 
@@ -56,21 +55,40 @@ class File:
         return status
 
 
+class Collector:
+    """Takes the reports that a worker would send to the process that shows them."""
+
+    def __init__(self):
+        self.reports: list[pytest.TestReport] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.reports.append(report)
+
+
 def serve(session: pytest.Session, there) -> None:
     """Runs tests as the worker asks for them, until it closes the pipe."""
+    config, collector = session.config, Collector()
+    for plugin in config.pluginmanager.get_plugins():
+        if type(plugin).__name__ == "WorkerInteractor":
+            config.pluginmanager.unregister(plugin)
+    config.pluginmanager.register(collector)
+    _running.append(None)
     while True:
         try:
             number, following = there.recv()
         except EOFError:
             return
         nextitem = None if following is None else session.items[following]
-        reports = runtestprotocol(session.items[number], nextitem=nextitem, log=False)
-        config = session.config
-        there.send([config.hook.pytest_report_to_serializable(config=config, report=report) for report in reports])
+        config.hook.pytest_runtest_protocol(item=session.items[number], nextitem=nextitem)
+        pack = config.hook.pytest_report_to_serializable
+        there.send([pack(config=config, report=report) for report in collector.reports])
+        collector.reports.clear()
 
 
-def run(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-    """Runs a test in the process of its file; to be called by `pytest_runtest_protocol`."""
+def run(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Runs a test in the process of its file, for `pytest_runtest_protocol`; None in that process itself."""
+    if _running == [None]:
+        return None
     session, name = item.session, str(item.path.relative_to(item.config.rootpath))
     numbers = {id(known): number for number, known in enumerate(session.items)}
     last = nextitem is None or nextitem.path != item.path

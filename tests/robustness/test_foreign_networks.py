@@ -1,8 +1,13 @@
 """Networks that tfxfer does not know go through everything that it does: random weights, small images."""
 
+import json
+import subprocess
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
+import warm
 from conftest import make_pictures
 from keras import layers
 
@@ -12,8 +17,7 @@ from tfxfer.train import checkpoints, loop
 SIZE = 32
 
 
-@pytest.fixture(scope="module")
-def photos() -> data.Splits:
+def make_photos() -> data.Splits:
     """44 training and 12 test images of 32 x 32 RGB, in two classes."""
     pairs = [make_pictures(n, 2, SIZE, seed) for n, seed in ((48, 0), (12, 1))]
     return data.from_arrays(*((np.repeat(images[..., None], 3, -1), labels) for images, labels in pairs))
@@ -48,6 +52,11 @@ def preset(folder) -> str:
     keras_hub.models.ResNetBackbone(**sizes, image_shape=(SIZE, SIZE, 3)).save_to_preset(str(folder))
     keras_hub.layers.ImageConverter(image_size=(SIZE, SIZE), scale=1 / 255).save_to_preset(str(folder))
     return f"hub:{folder}"
+
+
+@pytest.fixture(scope="module")
+def photos() -> data.Splits:
+    return make_photos()
 
 
 NETWORKS = {
@@ -125,3 +134,44 @@ def test_every_step(net, photos, tmp_path, monkeypatch):
     model.save(net, tmp_path / "net.keras")
     again = model.load(tmp_path / "net.keras")
     np.testing.assert_allclose(again(images, training=False), net(images, training=False), rtol=1e-4, atol=1e-4)
+
+
+MIRRORED = """
+import json, sys
+from pathlib import Path
+import keras, numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tfxfer import features, model, train
+from test_foreign_networks import NETWORKS, SIZE, make_photos
+photos, found = make_photos(), {}
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+for number, (name, make) in enumerate(NETWORKS.items()):
+    keras.utils.set_random_seed(0)
+    net = model.build(make(Path(sys.argv[1], str(number))), photos, SIZE, "none")
+    for layer in net.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    random = any(layer.name.startswith("random") for layer in net.layers)
+    model.unfreeze_last(net, list(model.stages(net))[-1])
+    start, weights = model.values(net), []
+    for how in (None, strategy):
+        model.assign_values(net, start)
+        train.fit(net, photos, 1, 1e-4, batch_size=16, optimizer="sgd", strategy=how, views=int(random))
+        weights.append(np.concatenate([v.numpy().ravel() for v in net.trainable_variables]))
+        weights.append(features.extract(net, photos.test, ("logits",), strategy=how)["logits"])
+    found[name] = [float(abs(a - b).max()) for a, b in zip(weights[:2], weights[2:])]
+print(json.dumps(found))
+"""
+
+
+def test_two_devices_do_as_one(tmp_path):
+    """Weights after training and logits, by two logical devices."""
+    words = [*warm.python(), "-c", MIRRORED, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).parent)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert list(found) == list(NETWORKS)
+    for name, (weights, logits) in found.items():
+        assert weights < 1e-4, name
+        assert logits < 1e-3, name

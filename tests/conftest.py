@@ -83,12 +83,17 @@ def pytest_sessionfinish(session):
     shutil.rmtree(_HOME, ignore_errors=True)
 
 
+def free() -> None:
+    """Collects what refers to itself, and gives the memory back."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def freed():
     """Networks and graphs refer to themselves: after each file they are collected, and the memory is given back."""
     yield
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
+    free()
 
 
 @pytest.fixture

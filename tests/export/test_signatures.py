@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import tensorflow as tf
-from conftest import make_pictures
+from conftest import free, make_pictures
 
 from tfxfer import data, model
 from tfxfer.export import converters, savedmodel
@@ -59,6 +59,7 @@ def served(tmp_path_factory, grey):
     folder = tmp_path_factory.mktemp("served")
     for name in NETWORKS:
         savedmodel.write(model.build(name, grey, 32, "none"), folder / name)
+        free()  # a network and its graph refer to each other
     return folder
 
 

@@ -68,6 +68,8 @@ def test_every_depth_of_a_real_backbone(lite0, pictures):
 
 def test_the_prefix_ends_before_what_is_random_or_keeps_statistics(pictures):
     net = model.build(branching(dropout=0.5), pictures, image_size=12, scaling="unit")
+    assert frozen_prefix.frontier(net).first == "logits"  # frozen dropout is no reason
+    net.get_layer("drop").trainable = True
     cut = frozen_prefix.frontier(net)
     assert (cut.first, cut.why) == ("drop", "is random in training")
     assert set(cut.tensors) == {"a_bn", "stem"}

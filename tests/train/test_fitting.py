@@ -99,7 +99,13 @@ def test_arguments_out_of_range(pictures, small_cnn, options):
 
 def plain_keras(net, splits, epochs, batch_size, seed, label_smoothing=0.0, class_weight=None, optimizer=None):
     """What one would write without tfxfer: the same order, Keras's own loop and loss over the whole network; Adam, if
-    no optimizer is given."""
+    no optimizer is given. Frozen dropout does nothing, as in the guide's `base_model(x, training=False)`."""
+    frozen = [
+        x for x in net.layers if isinstance(x, keras.layers.Dropout) and not x.trainable and x.name != "head_dropout"
+    ]
+    rates = [layer.rate for layer in frozen]
+    for layer in frozen:
+        layer.rate = 0.0
     classes = len(splits.classes)
 
     def pairs(example):
@@ -109,7 +115,7 @@ def plain_keras(net, splits, epochs, batch_size, seed, label_smoothing=0.0, clas
     rate = optimizers.schedule("cosine", 1e-3, steps * epochs)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
     net.compile(optimizer=optimizer or keras.optimizers.Adam(rate), loss=loss, metrics=["accuracy"])
-    return net.fit(
+    history = net.fit(
         splits.batches("train", batch_size, seed, epochs).map(pairs),
         validation_data=splits.batches("validation", batch_size).map(pairs),
         steps_per_epoch=steps,
@@ -118,6 +124,9 @@ def plain_keras(net, splits, epochs, batch_size, seed, label_smoothing=0.0, clas
         verbose=0,
         class_weight=class_weight,
     ).history
+    for layer, before in zip(frozen, rates):
+        layer.rate = before
+    return history
 
 
 @pytest.mark.parametrize("cache", ["memory", "disk", "off"])

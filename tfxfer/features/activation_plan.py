@@ -13,6 +13,7 @@ from tfxfer.core.cache import Store
 from tfxfer.data import Splits
 from tfxfer.data.splits import TRAINING_SPLITS
 from tfxfer.features import frozen_prefix, inference
+from tfxfer.model import freezing
 
 Job: TypeAlias = tuple[str, str]  # a layer's name and a split
 
@@ -106,7 +107,7 @@ class Plan:
 @contextlib.contextmanager
 def _random_states(net: keras.Model, seed: int, view: int) -> Iterator[None]:
     """Within the block, random layers draw numbers that depend on seed and view alone; their states are restored."""
-    states = [state for layer in net.layers for state in frozen_prefix.random_states(layer)]
+    states = [state for layer in net.layers for state in freezing.random_states(layer)]
     before = [state.numpy() for state in states]
     for number, state in enumerate(states):
         state.assign([seed % 2**32, (view * len(states) + number) * 2**20 % 2**32])

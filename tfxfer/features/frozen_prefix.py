@@ -13,6 +13,7 @@ import keras
 
 from tfxfer import model
 from tfxfer.core import private_names
+from tfxfer.model import freezing
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,10 @@ def _moves(operation, allowed_random: bool) -> str:
         return ""
     if operation.trainable_variables:
         return "trains"
-    if random_states(operation) and not allowed_random:
+    if operation.trainable and freezing.random_states(operation) and not allowed_random:
         return "is random in training"
     constant = isinstance(operation, keras.layers.Normalization)  # has constants among its weights
     return "keeps moving statistics" if operation.trainable and operation.weights and not constant else ""
-
-
-def random_states(layer: keras.Layer) -> list[keras.Variable]:
-    """The variables from which a layer draws random numbers: those that are not among its weights."""
-    return [variable for variable in layer.variables if all(variable is not weight for weight in layer.weights)]
 
 
 def _name(tensor: keras.KerasTensor) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from tfxfer.model import fold_plan, state
+from tfxfer.model import fold_plan, freezing, state
 
 LARGEST = 5e6  # bytes of a weight that becomes a constant: a graph holds several copies of each, and 2 GB at most
 
@@ -91,7 +91,7 @@ class Forward:
         if self._traced is None or weights != self._weights:
             forward = tf.function(lambda inputs: self.activation(self.net(inputs, training=self.training)))
             specs = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in self.net.inputs]
-            with folded(self.net, self.training, LARGEST):
+            with freezing.still(self.net), folded(self.net, self.training, LARGEST):
                 self._traced = forward.get_concrete_function(specs if len(specs) > 1 else specs[0])
             self._weights = weights
         return self._traced

@@ -1,6 +1,9 @@
 """Which layers of a network may change: its backbone's, counted from the end or named by stage, and the head's."""
 
+import contextlib
+import functools
 import itertools
+from collections.abc import Callable, Iterator
 
 import keras
 from keras import layers
@@ -66,7 +69,8 @@ def unfreeze_last(
 ) -> list[layers.Layer]:
     """Makes the head and the last n layers of the backbone trainable, and nothing else. `train.fit` recompiles.
 
-    Dropout has nothing to train; it stays active in training wherever it stands.
+    Dropout has nothing to train, and counts as a layer: among the layers that train it is active in training, and in
+    front of the head; among frozen ones it is not (`still`).
 
     Args:
         net: a network from `build`.
@@ -140,6 +144,32 @@ def _stage(net: keras.Model, name: str) -> list[layers.Layer]:
     if name not in by_name:
         raise InputError(f"unknown stage {name!r}: expected one of {net.name}'s, {', '.join(by_name)}")
     return by_name[name]
+
+
+def random_states(layer: layers.Layer) -> list[keras.Variable]:
+    """The variables from which a layer draws random numbers: those that are not among its weights."""
+    return [variable for variable in layer.variables if all(variable is not weight for weight in layer.weights)]
+
+
+@contextlib.contextmanager
+def still(net: keras.Model) -> Iterator[None]:
+    """Within the block, frozen layers that draw random numbers, such as dropout, do what they do in inference.
+
+    What is frozen gives the same output in every epoch. Keras's `trainable` does not reach dropout, and `fit` overrides
+    the `training=False` of a frozen model's call.
+    """
+    frozen = [layer for layer in net.layers if not layer.trainable and random_states(layer)]
+    for layer in frozen:
+        layer.call = functools.partial(_call_in_inference, layer.call)
+    try:
+        yield
+    finally:
+        for layer in frozen:
+            del layer.call
+
+
+def _call_in_inference(call: Callable, *args, **kwargs):
+    return call(*args, **kwargs | {"training": False})
 
 
 def _train_only(

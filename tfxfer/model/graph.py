@@ -16,7 +16,7 @@ from keras import layers
 from tfxfer.core.errors import InputError, shown
 from tfxfer.data import Splits, channel_stats
 from tfxfer.model import adapters, flattening
-from tfxfer.model.freezing import unfreeze_last
+from tfxfer.model.freezing import random_states, unfreeze_last
 
 
 def build(
@@ -105,6 +105,8 @@ def build(
     net = keras.Model(image, logits, name=name)
     net.classes = list(splits.classes)
     net.weights_file = getattr(body, "weights_file", None)
+    for layer in net.layers[: net.layers.index(net.get_layer("scaled"))]:
+        layer.trainable = layer.trainable or bool(random_states(layer))  # augmentation within a model that was frozen
     unfreeze_last(net, 0)
     return net
 

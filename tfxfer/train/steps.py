@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfxfer.core import distribute
 from tfxfer.features import frozen_prefix
-from tfxfer.model import folding
+from tfxfer.model import folding, freezing
 from tfxfer.train import compilation, fast_convolution
 from tfxfer.train.epoch_metrics import EpochMetrics
 from tfxfer.train.losses import TrainingLoss
@@ -71,7 +71,7 @@ class Steps:
         count = tf.constant(steps)
         if step not in self.traced:
             frozen = folding.folded(self.prefix, step == self._train_step) if self.prefix else contextlib.nullcontext()
-            with fast_convolution.trained_fast(self.tail), frozen:
+            with freezing.still(self.net), fast_convolution.trained_fast(self.tail), frozen:
                 one = compilation.function(step, self.compiled, self.strategy)
                 several = tf.function(functools.partial(self._several, one))
                 self.traced[step] = several.get_concrete_function(iterator, count)

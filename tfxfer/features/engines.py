@@ -22,7 +22,9 @@ from tfxfer.model import folding
 
 ENGINES = ("auto", "tensorflow", "onnxruntime")
 TOLERANCE = 1e-4  # of the largest number of an output
-CONVERSION = 4.0  # seconds that a conversion may take: tf2onnx needs 2.7 for EfficientNet-Lite0
+# Seconds that a conversion takes: at all, for each million parameters, for each layer. It gives 3.9 for EfficientNet-
+# Lite0 (measured: 2.7), 6.0 for ResNet18 (5.9), 8.7 for VGG19 (7.8), 11.2 for ResNet50 (10.4).
+CONVERSION = (1.5, 0.35, 0.008)
 WORTH_TIMING = 40  # batches: below, timing four of them would take longer than it could save
 SAVED = 0.3  # at least this share of TensorFlow's time, where ONNX Runtime is faster at all
 
@@ -111,7 +113,8 @@ def _faster(made: dict[str, Callable[[], Function]], model: keras.Model, batch_s
         return "tensorflow"
     noise = _noise(model, batch_size)
     seconds = _seconds(made["tensorflow"](), noise)
-    if seconds * images / batch_size * SAVED < CONVERSION:
+    start, million, layer = CONVERSION
+    if seconds * images / batch_size * SAVED < start + million * model.count_params() / 1e6 + layer * len(model.layers):
         return "tensorflow"
     try:
         return "onnxruntime" if _seconds(made["onnxruntime"](), noise) < seconds else "tensorflow"

@@ -58,7 +58,7 @@ def fit(
     """Trains what is trainable in `net` with cross-entropy or another loss, and validates after each epoch.
 
     The frozen layers before everything that trains run once; each epoch trains the rest on their outputs. To rounding,
-    that is the same training as Keras's own `fit` of the whole network where all that is frozen stays in inference mode,
+    that is the same training as Keras's own `fit` of the whole network where all that is frozen is in inference mode,
     dropout included, as Keras's guide means it by `base_model(x, training=False)`.
 
     Args:

@@ -15,11 +15,11 @@ All of it twice, each time in a process of its own: with oneDNN's kernels in Ten
 Bounds: folding leaves the multiplications of convolutions and takes away two passes over each feature map; that pays
 where feature maps are large beside the work on them. Goals on two cores, by plain Keras: folded 1.7 on
 EfficientNet-Lite0 and MobileNetV2 with oneDNN and 1.25 without, 1.15 on ResNet50; ONNX Runtime 2.1 on the first two,
-0.9 of bare ONNX Runtime, and ahead of OpenVINO. Measured on an Intel Xeon with AVX-512, 30 November 2026: folded 1.88 and
-1.76 with oneDNN, 1.35 and 1.78 without, 1.32 on ResNet50; ONNX Runtime 2.06 and 2.11 with oneDNN, 2.25 and 2.75 without.
-Our engine has 0.93 and 0.85 of bare ONNX Runtime with oneDNN and falls behind OpenVINO there (2.12, 2.43): TensorFlow
-turns bytes to floats first and hands over four times as much. Without waiting threads (allow_spinning 0), or with four
-times as many images in a batch, ONNX Runtime is no faster.
+0.9 of bare ONNX Runtime, and ahead of OpenVINO. Measured on an Intel Xeon with AVX-512, 30 November 2026: folded 1.88
+and 1.76 with oneDNN, 1.35 and 1.78 without, 1.32 on ResNet50; ONNX Runtime 2.06 and 2.11 with oneDNN, 2.25 and 2.75
+without. Our engine has 0.93 and 0.85 of bare ONNX Runtime with oneDNN and falls behind OpenVINO there (2.12, 2.43):
+TensorFlow turns bytes to floats first and hands over four times as much. Without waiting threads (allow_spinning 0),
+or with four times as many images in a batch, ONNX Runtime is no faster.
 
     python benchmarks/folding.py --json FILE
 """

@@ -3,7 +3,7 @@
 Plain is `fit` of the whole flat network, images in memory, gathered by batches, mapped in parallel and prefetched, not
 compiled by XLA (its convolutions are slow on CPUs). Ours is `train.fit(cache="memory")`. One process, in turn; MNIST.
 
-    head       EfficientNet-Lite0 at 96, head only, 30 epochs: at least 20 times less time in all, cache included.
+    head       EfficientNet-Lite0 at 96, head only, 30 epochs: at least 36 times less time in all, cache included.
                Three plain epochs are run, the others reckoned at the median of the second and third.
     mobilenet  MobileNetV2 at 48, last 10 layers, 5 epochs: 2.1 an epoch after the first, 1.5 in all; the assembly of
                batches takes less than 0.1 of a step.

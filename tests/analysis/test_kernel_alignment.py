@@ -27,10 +27,12 @@ def by_kernels(x, y) -> float:
 
 
 def hsic1(x, y) -> float:
-    """Song et al. 2012, equation 5, as it is written there."""
+    """HSIC_1 of Song et al. 2012, as it is written there, with kernels."""
     n, one = len(x), np.ones(len(x))
     k, l = ((z @ z.T) * (1 - np.eye(n)) for z in (x, y))  # noqa: E741
-    inner = np.trace(k @ l) + (one @ k @ one) * (one @ l @ one) / ((n - 1) * (n - 2)) - 2 / (n - 2) * (one @ k @ l @ one)
+    inner = (
+        np.trace(k @ l) + (one @ k @ one) * (one @ l @ one) / ((n - 1) * (n - 2)) - 2 / (n - 2) * (one @ k @ l @ one)
+    )
     return inner / (n * (n - 3))
 
 
@@ -118,5 +120,5 @@ def test_wrong_input(x, y, unbiased, said):
 
 def test_what_does_not_fit_is_refused_first(monkeypatch):
     monkeypatch.setattr("tfxfer.core.memory.available", lambda: 1000)
-    with pytest.raises(InputError, match="CKA of 60 examples of 7 features needs 0.0 GB of memory"):
+    with pytest.raises(InputError, match=r"CKA of 60 examples of 7 features needs 0\.0 GB of memory"):
         analysis.cka(*make())

@@ -37,8 +37,11 @@ def test_stages_before_and_after_tuning(tmp_path):
     assert (folder / "figures" / "layer_similarity.png").exists()
     browser.check(folder / "report.html")
     one = analysis.cka(STAGES["before/stem"], STAGES["before/top"], unbiased=True)
-    heat = layer_similarity._heat("", [layer_similarity._stages(loading.load(folder).banks["stages"], w) for w in
-                                       ("before", "before")], ["before", "before"])
+    heat = layer_similarity._heat(
+        "",
+        [layer_similarity._stages(loading.load(folder).banks["stages"], w) for w in ("before", "before")],
+        ["before", "before"],
+    )
     np.testing.assert_allclose(heat.values, [[1, one], [one, 1]], atol=1e-9)
     assert heat.text.tolist() == [["1.00", f"{one:.2f}"], [f"{one:.2f}", "1.00"]]
 

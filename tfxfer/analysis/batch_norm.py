@@ -24,7 +24,7 @@ def adapt_batch_norm(net: keras.Model, images: np.ndarray | tf.data.Dataset, pri
 
     Each layer's moving mean and variance become a weighted mean of what they were, which counts as `prior` images, and
     of the statistics of its inputs for the n given images: (prior source + n target) / (prior + n), as in Schneider et
-    al. 2020, arXiv:2006.16971, equation 2. Nothing else changes, and nothing is trained.
+    al. 2020, arXiv:2006.16971. Nothing else changes, and nothing is trained.
 
     All images are one batch, however many there are: the statistics of a layer are those of all of them, after the
     layers before it have been adapted. With prior 0 this is what Keras computes in training mode. Images divided into

@@ -18,8 +18,8 @@ def cka(x: np.ndarray, y: np.ndarray, unbiased: bool = False) -> float:
     scaled, and 0 if no feature of one is correlated with any of the other. Other linear maps change it.
 
     The plain estimate grows towards 1 where there are fewer examples than features, even for unrelated features. The
-    unbiased one estimates HSIC without bias (Song et al. 2012, Feature selection via dependence maximization, JMLR 13,
-    equation 5; Nguyen et al. 2021, arXiv:2010.15327, equation 3) and may be slightly below 0.
+    unbiased one takes HSIC_1 (Song et al. 2012, Feature selection via dependence maximization, JMLR 13; Nguyen et al.
+    2021, arXiv:2010.15327), which estimates HSIC without bias, and may be slightly below 0.
 
     Args:
         x: numbers (n, d1); other shapes (n, ...) are flattened.
@@ -70,10 +70,8 @@ def hsic(x: np.ndarray, y: np.ndarray, unbiased: bool) -> float:
     of the unbiased estimator's corrections: k = |x_i|^2 and l = |y_i|^2.
     """
     n = len(x)
-    if n < max(x.shape[1], y.shape[1]):
-        product = float(np.vdot(x @ x.T, y @ y.T))
-    else:
-        product = float(((x.T @ y) ** 2).sum())
+    by_examples = n < max(x.shape[1], y.shape[1])  # whichever product is smaller
+    product = float(np.vdot(x @ x.T, y @ y.T) if by_examples else ((x.T @ y) ** 2).sum())
     if not unbiased:
         return product
     k, l = (x**2).sum(1), (y**2).sum(1)  # noqa: E741  the names in the paper

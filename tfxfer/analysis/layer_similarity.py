@@ -59,7 +59,7 @@ class LayerSums:
         return self._ratio({pair: float(((s - means[pair]) ** 2).sum()) for pair, s in self.scatter.items()})
 
     def minibatch_cka(self) -> np.ndarray:
-        """CKA from the mean over batches of the unbiased HSIC (Nguyen et al. 2021, arXiv:2010.15327, equation 2).
+        """CKA from the mean over batches of the unbiased HSIC (Nguyen et al. 2021, arXiv:2010.15327).
 
         Batches count by their examples, which in batches of one size is the plain mean. Those of fewer than four
         examples, for which the estimator is not defined, do not count.
@@ -79,7 +79,9 @@ class LayerSums:
             return NotImplemented
         sizes, others = ({key: len(shift) for key, shift in sums.shift.items()} for sums in (self, other))
         if sizes != others or self.scatter.keys() != other.scatter.keys():
-            raise InputError("sums of other layers cannot be added: collect both of the same layers, with the same exact")
+            raise InputError(
+                "sums of other layers cannot be added: collect both of the same layers, with the same exact"
+            )
         n, total, step = other.n, other.sum, {key: other.shift[key] - shift for key, shift in self.shift.items()}
         scatter = {}
         for (a, b), own in self.scatter.items():
@@ -127,14 +129,18 @@ def collect(batches: Iterable[tuple[Layers, Layers]], exact: bool = True) -> Lay
         layers = {(side, name): _checked(name, x) for side in (0, 1) for name, x in pair[side].items()}
         sizes = {len(x) for x in layers.values()}
         if len(sizes) != 1 or {side for side, _ in layers} != {0, 1}:
-            raise InputError(f"a batch of {sorted(sizes)} examples: expected layers on both sides, as many examples of all")
+            raise InputError(
+                f"a batch of {sorted(sizes)} examples: expected layers on both sides, as many examples of all"
+            )
         if sizes == {0}:
             continue
         pairs = [(key, key) for key in layers]
         pairs += itertools.product(*([key for key in layers if key[0] == side] for side in (0, 1)))
         if total is None and exact:
             numbers = sum(layers[a].shape[1] * layers[b].shape[1] for a, b in pairs)
-            memory.need(3 * 8 * numbers, f"CKA of layers with up to {max(x.shape[1] for x in layers.values()):,} features")
+            memory.need(
+                3 * 8 * numbers, f"CKA of layers with up to {max(x.shape[1] for x in layers.values()):,} features"
+            )
         sums = _of_batch(layers, pairs, exact)
         total = sums if total is None else total + sums
     if total is None:

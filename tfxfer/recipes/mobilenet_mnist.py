@@ -54,7 +54,7 @@ def main(run: Run, unfreeze: Unfreeze = 10) -> None:
             metrics, points = analysis.separation(*arrays, chosen.seed)
             run.note(when, metrics)
             run.note(f"layers/{when}", run_artifacts.collapse_by_depth(net, splits))
-            stage_study.keep(run, net, splits, when)
+            run.add(stage_study.stages(net, splits, when, run.banks.get("stages")))
             run.banks[when] = replace(bank, values={**bank.values, **points})
         return known
 

@@ -52,7 +52,9 @@ def studied(net, pictures, monkeypatch, folder, adapt_images):
     copy = data.CorruptedCopy.of(pictures)
     corrupted = shift_study.corrupted_splits(pictures, copy, (("fog", 5),), False, 0)
     clean = {name: shift_study.held_out(pictures, side) for name, side in corrupted.items()}
-    with recipe_run.Run("trial", {}, Options(dataset="digits", cache="off", engine="tensorflow", out=str(folder))) as run:
+    with recipe_run.Run(
+        "trial", {}, Options(dataset="digits", cache="off", engine="tensorflow", out=str(folder))
+    ) as run:
         study = shift_study.Study(run, net, clean, corrupted, copy, 12, adapt_images)
         study("before", "tfxfer", "")
         study("after", "tfxfer", "")

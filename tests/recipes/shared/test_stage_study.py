@@ -5,8 +5,6 @@ import numpy as np
 
 from tfxfer import model
 from tfxfer.recipes.shared import stage_study
-from tfxfer.recipes.shared.recipe_run import Run
-from tfxfer.runs.options import Options
 
 
 def test_features_of_stages_are_those_of_keras(pictures, trained_cnn):
@@ -20,12 +18,10 @@ def test_features_of_stages_are_those_of_keras(pictures, trained_cnn):
     assert list(found) == list(model.stages(trained_cnn))
 
 
-def test_both_times_are_kept_in_one_bank(pictures, trained_cnn, tmp_path, monkeypatch):
+def test_both_times_are_kept_in_one_bank(pictures, trained_cnn, monkeypatch):
     monkeypatch.setattr(stage_study, "IMAGES", 30)
-    run = Run("trial", {}, Options(dataset="digits", out=str(tmp_path)))
-    for when in ("before", "after"):
-        stage_study.keep(run, trained_cnn, pictures, when)
-    bank = run.banks["stages"]
+    before = stage_study.stages(trained_cnn, pictures, "before").banks["stages"]
+    bank = stage_study.stages(trained_cnn, pictures, "after", before).banks["stages"]
     stages = list(model.stages(trained_cnn))
     assert list(bank.values) == [f"{when}/{name}" for when in ("before", "after") for name in stages]
     np.testing.assert_array_equal(bank.ids, pictures.ids["test"][:30])

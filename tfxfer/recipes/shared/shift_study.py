@@ -185,6 +185,14 @@ class Study:
             grid |= relative_errors(grid, metrics[f"{state}/{clean}"], self.before, metrics[f"before/{clean}"])
         self.run.note(f"{state}/grid", grid)
 
+    def banks(self) -> dict[str, Bank]:
+        """Projections of both sides by the original and the tuned network, and with a grid, its contact sheet."""
+        banks = {}
+        for side, splits in (("corrupted", self.corrupted["tfxfer"]), ("clean", self.clean["tfxfer"])):
+            values = {name: self.planes[when][side] for name, when in (("original", "before"), ("tuned", "after"))}
+            banks[side] = Bank(values, splits.rows["test"].labels[:SHOWN], splits.ids["test"][:SHOWN])
+        return banks | ({"contact": contact_sheet(self.grid.copy)} if self.grid is not None else {})
+
 
 def overfitting(history: History) -> dict[str, float]:
     """The metric `overfits_after_epoch`: the epoch, counted from 1, after which the validation loss was never lower."""

@@ -1,7 +1,5 @@
 """Features at the end of each stage, before and after tuning: what the report and `tfxfer compare` compute CKA from."""
 
-from dataclasses import replace
-
 import keras
 import numpy as np
 
@@ -10,7 +8,7 @@ from tfxfer.data import Splits
 from tfxfer.features import inference
 from tfxfer.features.bank import Bank
 from tfxfer.model import folding
-from tfxfer.recipes.shared.recipe_run import Run
+from tfxfer.recipes.shared.artifacts import Artifacts
 
 IMAGES = 500  # test images whose features are kept
 
@@ -25,9 +23,13 @@ def stage_features(net: keras.Model, splits: Splits, split: str) -> dict[str, np
     return {name: np.concatenate([part[name].numpy() for part in parts]) for name in ends}
 
 
-def keep(run: Run, net: keras.Model, splits: Splits, when: str) -> None:
-    """Keeps `stage_features` of the first `IMAGES` test images in the bank "stages", as `<when>/<stage>`."""
+def stages(net: keras.Model, splits: Splits, when: str, known: Bank | None = None) -> Artifacts:
+    """The bank "stages": `stage_features` of the first `IMAGES` test images, as `<when>/<stage>`.
+
+    Args:
+        known: such a bank of another time, whose features the new one has too.
+    """
     subset = splits.only(test=slice(IMAGES))
     values = {f"{when}/{name}": x for name, x in stage_features(net, subset, "test").items()}
-    bank = run.banks.get("stages", Bank({}, subset.rows["test"].labels, subset.ids["test"]))
-    run.banks["stages"] = replace(bank, values={**bank.values, **values})
+    others = {} if known is None else known.values
+    return Artifacts({"stages": Bank({**others, **values}, subset.rows["test"].labels, subset.ids["test"])})

@@ -50,6 +50,8 @@ def of_runs(runs: Mapping[str, Loaded], folder: Path) -> list[str]:
         if rows is None or len(rows[0]) < LEAST:
             continue
         sides = [_stages(run.banks["stages"], "after", chosen) for run, chosen in zip(pair, rows, strict=True)]
+        if not all(sides):
+            continue
         title = f"runs {' and '.join(names)}, {len(rows[0]):,} test images"
         heat = _heat(title, sides, [f"run {name}" for name in names])
         chart = page.chart(folder, f"layer_similarity_{'_'.join(names)}", "CKA between stages after tuning", [heat])

@@ -96,7 +96,7 @@ class LayerSums:
         )
 
     def _ratio(self, values: Mapping[tuple[Key, Key], float]) -> np.ndarray:
-        rows, columns = ([key for key in self.sum if key[0] == side] for side in (0, 1))
+        rows, columns = _sides(self.sum)
         between = np.array([[values[r, c] for c in columns] for r in rows])
         own, other = (np.array([values[key, key] for key in keys]) for keys in (rows, columns))
         return ratio(between, own[:, None], other)
@@ -135,7 +135,7 @@ def collect(batches: Iterable[tuple[Layers, Layers]], exact: bool = True) -> Lay
         if sizes == {0}:
             continue
         pairs = [(key, key) for key in layers]
-        pairs += itertools.product(*([key for key in layers if key[0] == side] for side in (0, 1)))
+        pairs += itertools.product(*_sides(layers))
         if total is None and exact:
             numbers = sum(layers[a].shape[1] * layers[b].shape[1] for a, b in pairs)
             memory.need(
@@ -146,6 +146,12 @@ def collect(batches: Iterable[tuple[Layers, Layers]], exact: bool = True) -> Lay
     if total is None:
         raise InputError("no examples to compute CKA from: expected batches of ({layer: features}, {layer: features})")
     return total
+
+
+def _sides(layers: Iterable[Key]) -> tuple[list[Key], list[Key]]:
+    """Those of the rows and those of the columns."""
+    keys = list(layers)
+    return [key for key in keys if key[0] == 0], [key for key in keys if key[0] == 1]
 
 
 def _checked(name: str, given: np.ndarray) -> np.ndarray:

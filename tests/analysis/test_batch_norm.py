@@ -190,7 +190,7 @@ def test_networks_that_cannot_be_adapted(small_cnn):
         analysis.adapt_batch_norm(small_cnn, IMAGES)
     with pytest.raises(InputError, match="norm is called more than once: its statistics cannot be those of two inputs"):
         analysis.adapt_batch_norm(twice(), IMAGES)
-    with pytest.raises(InputError, match=r"plain is not a functional network: give one from model\.build"):
+    with pytest.raises(InputError, match=r"plain is not a functional network of one input: give one from model\.build"):
         analysis.adapt_batch_norm(keras.Sequential([layers.Flatten()], name="plain"), IMAGES)
 
 

@@ -75,8 +75,8 @@ class Adapter:
     """
 
     def __init__(self, net: keras.Model):
-        if not private_names.is_functional(net):
-            raise InputError(f"{net.name} is not a functional network: give one from model.build")
+        if not private_names.is_functional(net) or len(net.inputs) != 1:
+            raise InputError(f"{net.name} is not a functional network of one input: give one from model.build")
         self.net, self.layers = net, _batch_norms(net)
         if not self.layers:
             raise InputError(

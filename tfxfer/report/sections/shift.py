@@ -104,7 +104,9 @@ def _about_adaptation(fact: dict[str, float]) -> str:
         f"Batch norm adapted: before any tuning, its statistics are mixed with those of the first {fact['images']:,} "
         "test images (of all, if there are fewer), clean or corrupted, whose labels are not read; its own count as "
         f"{fact['prior']:g} images (Schneider et al. 2020). In the row of that name, after means after this. Among all "
-        "corruptions, it is done anew for each corruption and severity."
+        "corruptions, it is done anew for each corruption and severity. It undoes a shift from the images that batch "
+        "norm was trained on. A frozen backbone has the statistics of its pretraining, and the head has learned with "
+        "these: other statistics, even those of clean images, then cost accuracy, as the row's clean images show."
     )
 
 

@@ -248,7 +248,7 @@ BAD = [
     ("cifar10c_shift", ["--severities", "all"], "all"),
     ("cifar10c_shift", ["--surgery", "rain"], "rain"),
     ("cifar10c_shift", ["--adapt-images", "-1"], "greater than or equal to 0"),
-    ("cifar10c_shift", ["--adapt-images", "some"], "some"),
+    ("cifar10c_shift", ["--adapt-images", "some"], "adapt-images.*valid integer"),
     ("cifar10c_shift", ["--cache", "yes"], "cache 'yes': expected one of"),
     ("cifar10c_shift", ["--unfreeze", "99"], "cannot unfreeze 99 layers"),
     ("cifar10c_shift", ["--protocol", "published"], "protocol 'published'"),

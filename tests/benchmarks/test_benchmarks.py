@@ -193,3 +193,12 @@ def test_folder(tmp_path, monkeypatch):
     assert {f"{name}_{what}" for name in ("first", "second", "rerun") for what in ("ratio", "spread")} <= row.keys()
     assert row["plain_megabytes"] > 0
     assert row["first_megabytes"] > 0
+
+
+def test_adaptation(run):
+    """Both cases are there to run; here the small one, whose accuracies are shares under each corruption."""
+    found = run("adaptation", "--epochs 1 --test-images 12")
+    rows = {name: row for name, row in found.items() if name not in ("machine", "arguments")}
+    assert {"clean", "fog", "saturate", "mean_15", "mean_19"} <= rows.keys()
+    assert len(rows) == 1 + 19 + 2
+    assert all(0 <= value <= 1 for row in rows.values() for value in row.values())

@@ -1,6 +1,9 @@
 """The recipe on corrupted images runs for real on small pictures: both protocols, corrupted here and from files."""
 
 import html
+import json
+import re
+import shutil
 
 import browser
 import numpy as np
@@ -12,7 +15,7 @@ from PIL import Image
 from test_recipes import newest
 
 import tfxfer
-from tfxfer import analysis, data, export, features, model
+from tfxfer import analysis, data, export, features, model, report
 from tfxfer.core.errors import InputError
 from tfxfer.data import corruptions
 from tfxfer.features import inference
@@ -98,7 +101,7 @@ def test_the_grid_has_every_cell_and_its_means(run):
     metrics, found = run
     for when in ("before", "after"):
         row = {key: value for key, value in metrics.items() if key.startswith(f"{when}/grid/")}
-        assert len(row) == 95 + 2
+        assert len(row) == 95 + 2 + (4 if when == "after" else 0)
         cells = [row[f"{when}/grid/{name}_{severity}"] for name in corruptions.BENCHMARK for severity in range(1, 6)]
         assert row[f"{when}/grid/mean_15"] == pytest.approx(np.mean(cells))
     for figure in ("planes", "grid", "surgery", "corruptions", "confusion", "training-head"):
@@ -109,6 +112,46 @@ def test_the_grid_has_every_cell_and_its_means(run):
     whole = data.load(found.facts["arguments"]["dataset"], image_size=28)
     image, base = whole.rows["test"].images[:1], whole.ids["test"][:1]
     np.testing.assert_array_equal(contact["image"][fog], corruptions.corrupt(image, base, "fog", 5)[0])
+
+
+def test_errors_are_relative_to_the_network_before_tuning(run):
+    metrics, found = run
+    errors = [
+        [sum(1 - metrics[f"{when}/grid/{name}_{severity}"] for severity in range(1, 6)) for name in corruptions.NAMES]
+        for when in ("after", "before")
+    ]
+    assert metrics["after/grid/mce_vs_before_19"] == pytest.approx(np.mean(np.divide(*errors)))
+    text = html.unescape((found.dir / "report.html").read_text())
+    assert f"<td>mCE over 19</td><td>1</td><td>{metrics['after/grid/mce_vs_before_19']:.4f}</td>" in text
+    assert "The reference is this run's network before tuning, not AlexNet" in text
+    assert "Left out: batch-norm adaptation. cnn has no batch norm to adapt" in text
+
+
+def test_batch_norm_adaptation_is_a_row_of_every_table(run, tmp_path):
+    """As if the network had batch norm: each table of the report has what adaptation gave, and gained or lost."""
+    metrics, found = run
+    folder = shutil.copytree(found.dir, tmp_path / "run")
+    cells = {f"{name}_{severity}": 0.25 for name, severity in corruption_grid.ALL} | {"mean_15": 0.25, "mean_19": 0.25}
+    figures = {f"adapted/grid/{key}": value for key, value in cells.items()}
+    figures |= {f"adapted/{side}_accuracy": value for side, value in (("clean", 0.75), ("corrupted", 0.375))}
+    figures |= {f"adapted/grid/{kind}mce_vs_before_{n}": 0.875 for kind in ("", "relative_") for n in (15, 19)}
+    (folder / "metrics.json").write_text(json.dumps(metrics | figures))
+    facts = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(facts | {"adaptation": {"images": 500, "prior": 16.0}}))
+    text = html.unescape(report.write(folder).read_text())
+    rows = [re.findall("<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall("<tr>(.*?)</tr>", text)]
+    by_name = {row[0]: row[1:] for row in rows if row}
+    assert by_name["batch norm adapted without labels, nothing tuned"][2:] == ["0.7500", "0.3750"]
+    assert by_name["mean over 19"][1] == "0.2500"
+    assert by_name["relative mCE over 15"][:2] == ["1", "0.8750"]
+    before = metrics["before/grid/fog_5"]
+    assert by_name["severity 5"] == ["before", "adapted", "after", "adapted less before", "after less before"]
+    gains = {row[0]: row[1:] for row in rows if len(row) == 6 and row[0].replace(" ", "_") in corruptions.NAMES}
+    assert len(gains) == 19
+    assert gains["fog"][:2] == [f"{before:.4f}", "0.2500"]
+    assert gains["fog"][3] == f"{0.25 - before:+.4f}"
+    assert "mixed with those of the first 500 test images" in text
+    assert "Left out" not in text
 
 
 def test_beside_the_means_it_says_what_frost_was_made_with(run):
@@ -227,6 +270,7 @@ def test_cifar10c_in_its_own_layout(tmp_path, monkeypatch):
         ({"protocol": "mine"}, "protocol 'mine'"),
         ({"dataset": "digits", "limit": 50}, "images of 8 x 8 x 1"),
         ({"dataset": "cifar10_corrupted", "frost_textures": "ice"}, "with its own frost: leave frost_textures out"),
+        ({"adapt_images": -1}, "adapt_images -1: expected at least 0"),
         ({"frost_textures": "/nowhere/ice"}, "frost_textures /nowhere/ice is not a folder"),
     ],
 )

@@ -247,6 +247,8 @@ BAD = [
     ("cifar10c_shift", ["--severities", "0,1"], "severit.*0"),
     ("cifar10c_shift", ["--severities", "all"], "all"),
     ("cifar10c_shift", ["--surgery", "rain"], "rain"),
+    ("cifar10c_shift", ["--adapt-images", "-1"], "greater than or equal to 0"),
+    ("cifar10c_shift", ["--adapt-images", "some"], "adapt-images.*valid integer"),
     ("cifar10c_shift", ["--cache", "yes"], "cache 'yes': expected one of"),
     ("cifar10c_shift", ["--unfreeze", "99"], "cannot unfreeze 99 layers"),
     ("cifar10c_shift", ["--protocol", "published"], "protocol 'published'"),

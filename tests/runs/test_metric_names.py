@@ -22,6 +22,8 @@ cnn/fit_seconds cnn/predict_seconds cnn/parameters cnn/model_bytes logistic/conv
 svm/sweep_rows svm/sweep_seconds cnn/ece cnn/inverted/accuracy cnn/test/confidence cnn/digits/confidence
 cnn/digits/auroc head/overfits_after_epoch before/corrupted_accuracy as_published/after/clean_accuracy
 after/clean_accuracy_low as_few/before/corrupted_accuracy_high before/grid/gaussian_noise_5 after/grid/mean_15
+adapted/clean_accuracy adapted/corrupted_accuracy_low adapted/grid/fog_1 adapted/grid/mce_vs_before_15
+after/grid/relative_mce_vs_before_19
 surgery/fog/none plain/accuracy groups/cnn/permuted/accuracy classes/pixels/plain/accuracy_std cost
 groups/dropout_cnn/cost cost_low classes/cnn/cost_std scratch/accuracy tuned/accuracy sweep/40/accuracy
 sweep/dense/val_accuracy sweep/0/seconds sweep/0/nc1 tuned_less_scratch/n tuned_less_frozen/clusters

@@ -1,6 +1,6 @@
 """Numbers and projections from features, as pure functions on arrays: `probe`, `project`, `neural_collapse` and others.
 
-`attribution`, `deletion`, `dataset` and `ranking` also take networks and data sets.
+`attribution`, `batch_norm`, `deletion`, `dataset` and `ranking` also take networks and data sets.
 """
 
 from tfxfer.core.lazy_face import lazy_face
@@ -19,5 +19,8 @@ __getattr__, __dir__, __all__ = lazy_face(
         "logme",
         "hscore",
         "leep",
+        "cka",
+        "layer_similarity",
+        "corruption_error",
     ),
 )

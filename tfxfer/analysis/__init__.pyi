@@ -1,10 +1,13 @@
 from . import attribution as attribution
+from . import batch_norm as batch_norm
 from . import classifiers as classifiers
 from . import collapse as collapse
+from . import corruption_error as corruption_error
 from . import cross_validation as cross_validation
 from . import dataset as dataset
 from . import deletion as deletion
 from . import intervals as intervals
+from . import layer_similarity as layer_similarity
 from . import linear as linear
 from . import metrics as metrics
 from . import moments as moments
@@ -14,7 +17,9 @@ from . import projection as projection
 from . import ranking as ranking
 from . import separability as separability
 from . import transferability as transferability
+from .batch_norm import adapt_batch_norm as adapt_batch_norm
 from .collapse import neural_collapse as neural_collapse
+from .kernel_alignment import cka as cka
 from .metrics import knn_purity as knn_purity
 from .metrics import silhouette as silhouette
 from .probes import probe as probe

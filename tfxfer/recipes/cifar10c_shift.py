@@ -2,10 +2,11 @@
 
 A linear head is trained on clean images for 30 epochs and tested on corrupted ones. Then the last stage is tuned on
 corrupted images, and both accuracies are measured again, on images that the network has not been trained on in any
-version. Finally, all 19 corruptions x 5 severities are tested before and after tuning, and each stage is tuned alone to
-see which single one is best. What to see: the head overfits after a few epochs; accuracy drops under the corruption and
-recovers with tuning, under the corruption that was tuned on and under similar ones. `--protocol as_published` adds the
-report's protocol for comparison, which tests on images that the network has been trained on.
+version. All 19 corruptions x 5 severities are tested before and after tuning, and with batch norm adapted to them
+without labels. Finally, each stage is tuned alone to see which single one is best. What to see: the head overfits after
+a few epochs; accuracy drops under the corruption and recovers with tuning, under the corruption that was tuned on and
+under similar ones. `--protocol as_published` adds the report's protocol for comparison, which tests on images that the
+network has been trained on.
 
 python -m tfxfer.recipes.cifar10c_shift --data-dir DIR
 python -m tfxfer.recipes.cifar10c_shift --dataset fashion_mnist --backbone efficientnet_lite0 --image-size 96
@@ -22,6 +23,14 @@ Corruption = Annotated[str, Option("One of CIFAR-10-C's 19 corruptions, such as 
 Severities = Annotated[str, Option("Severities of the corruption, 1 to 5, comma-separated.")]
 GridImages = Annotated[
     int, Option("Number of test images for the grid of all corruptions and severities; 0 leaves it out.", least=0)
+]
+AdaptImages = Annotated[
+    int,
+    Option(
+        "Number of test images that batch norm is adapted to, without labels, for each corruption and severity; 0 "
+        "leaves this step out.",
+        least=0,
+    ),
 ]
 Surgery = Annotated[
     str, Option("Corruptions for which each stage is tuned alone, comma-separated; empty leaves this step out.")
@@ -56,6 +65,7 @@ def main(
     unfreeze: Unfreeze = "last",
     tune_epochs: TuneEpochs = 10,
     grid_images: GridImages = 2000,
+    adapt_images: AdaptImages = 500,
     surgery: Surgery = "gaussian_noise,gaussian_blur,fog,pixelate",
     surgery_images: SurgeryImages = 500,
     frost_textures: FrostTextures = None,
@@ -87,7 +97,7 @@ def main(
     run.note("head", shift_study.overfitting(histories["head"]))
     start, rate = model.values(net), chosen.learning_rate
     feature_sets.unfreeze(net, unfreeze)
-    study = shift_study.Study(run, net, clean, corrupted, copy, grid_images)
+    study = shift_study.Study(run, net, clean, corrupted, copy, grid_images, adapt_images)
     for name in reversed(corrupted):  # "tfxfer" last: the network that is kept has learned from no version of its test
         prefix = "" if name == "tfxfer" else f"{name}/"
         model.assign_values(net, start)

@@ -34,7 +34,7 @@ PROBE_IMAGES = 5000  # training images that the probe learns from
 def main(run: Run, unfreeze: Unfreeze = 10) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     from tfxfer import analysis, features, model, train
-    from tfxfer.recipes.shared import feature_sets, run_artifacts
+    from tfxfer.recipes.shared import feature_sets, run_artifacts, stage_study
 
     chosen = run.options
     # as published: pixels in [0, 1], Keras's own momentum of batch norm, a constant rate
@@ -54,6 +54,7 @@ def main(run: Run, unfreeze: Unfreeze = 10) -> None:
             metrics, points = analysis.separation(*arrays, chosen.seed)
             run.note(when, metrics)
             run.note(f"layers/{when}", run_artifacts.collapse_by_depth(net, splits))
+            run.add(stage_study.stages(net, splits, when, run.banks.get("stages")))
             run.banks[when] = replace(bank, values={**bank.values, **points})
         return known
 
@@ -70,7 +71,8 @@ def main(run: Run, unfreeze: Unfreeze = 10) -> None:
         tested = features.extract(net, splits.test, ("embedding", "logits"), **run.inference)
     run.note("test", {"accuracy": analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))})
     study("after", tested[:FEATURE_IMAGES])
-    run.facts["sections"] = ["projections", "layers", "training", "predictions", "saliency", "dataset"]
+    shown = "projections", "layers", "layer_similarity", "training", "predictions", "saliency", "dataset"
+    run.facts["sections"] = list(shown)
     run.finish(net, splits, tested.only("logits"), project=None, explain_size=chosen.explain_size)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from tfxfer.analysis import paired
 from tfxfer.core import atomic
 from tfxfer.core.errors import InputError
-from tfxfer.report import page
+from tfxfer.report import page, same_images
 from tfxfer.report.charts import Panel, Series
-from tfxfer.report.sections import examples
+from tfxfer.report.sections import examples, layer_similarity
 from tfxfer.runs import loading
 from tfxfer.runs.loading import Loaded
 
@@ -51,6 +51,7 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
         if panels := _curves(runs):
             chart = page.chart(folder / "figures", "curves", "Validation accuracy", panels)
             sections += [page.heading("Training"), chart]
+        sections += layer_similarity.of_runs(runs, folder / "figures")
         (folder / "report.html").write_text(page.page(f"{len(runs)} runs compared", sections), encoding="utf-8")
     text = "\n\n".join(f"{title}\n{plain(rows)}" for title, rows in tables.items())
     return final / "report.html", f"{text}\n\n{remark}"
@@ -145,16 +146,9 @@ def _shared(first: Loaded, second: Loaded) -> tuple[np.ndarray, np.ndarray, np.n
     Returns:
         Whether each run is right, bool (n,) both, and ids of the images that these were made from, int64 (n,).
     """
-    bank, other = first.banks.get("test"), second.banks.get("test")
-    same_data = (
-        first.facts["data"]["name"] == second.facts["data"]["name"]
-        and first.facts["classes"] == second.facts["classes"]
-    )
-    if bank is None or other is None or not same_data:
+    if (rows := same_images.rows(first, second, "test")) is None:
         return None
-    _, a, b = np.intersect1d(bank.ids, other.ids, return_indices=True)
-    if not len(a) or (bank.labels[a] != other.labels[b]).any():
-        return None
+    (a, b), bank, other = rows, first.banks["test"], second.banks["test"]
     right, other_right = (examples.probabilities(each).argmax(1) == each.labels for each in (bank, other))
     return right[a], other_right[b], bank.bases[a]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 PLACES = {  # place -> regular expression of what may stand there
     "phase": r".+",
     "when": r"before|after",
+    "state": r"before|adapted|after",
     "end": r"low|high",
     "side": r"clean|corrupted",
     "protocol": r"as_few|as_published",
@@ -30,6 +31,8 @@ UNITS = {  # unit -> lowest and highest value
     "bytes": (0.0, math.inf),
     "seconds": (0.0, math.inf),
     "pixel value": (0.0, 255.0),
+    "ratio": (0.0, math.inf),
+    "relative ratio": (-math.inf, math.inf),
     "collapse": (0.0, math.inf),  # 0 where classes have collapsed
     "setting": (0.0, math.inf),
 }
@@ -138,10 +141,22 @@ TABLE = (
     Metric("<model>/digits/auroc", "AUROC", "how well confidence tells test images from digits; 0.5 is chance"),
     # corrupted images
     Metric("head/overfits_after_epoch", "overfits after", "epoch of the head's lowest validation loss", "count"),
-    Metric("[<protocol>/]<when>/<side>_accuracy", "accuracy", "accuracy on clean or corrupted test images"),
-    Metric("[<protocol>/]<when>/<side>_accuracy_<end>", "95% interval", "an end of its 95% interval, clustered"),
-    Metric("<when>/grid/<corruption>_<severity>", "accuracy", "accuracy under one corruption"),
-    Metric("<when>/grid/mean_<number>", "mean accuracy", "mean over this many corruptions at five severities"),
+    Metric("[<protocol>/]<state>/<side>_accuracy", "accuracy", "accuracy on clean or corrupted test images"),
+    Metric("[<protocol>/]<state>/<side>_accuracy_<end>", "95% interval", "an end of its 95% interval, clustered"),
+    Metric("<state>/grid/<corruption>_<severity>", "accuracy", "accuracy under one corruption"),
+    Metric("<state>/grid/mean_<number>", "mean accuracy", "mean over this many corruptions at five severities"),
+    Metric(
+        "<state>/grid/mce_vs_before_<number>",
+        "mCE against before",
+        "mean corruption error; the reference, with 1, is this run's network before tuning, not AlexNet",
+        "ratio",
+    ),
+    Metric(
+        "<state>/grid/relative_mce_vs_before_<number>",
+        "relative mCE against before",
+        "the same of what corruptions add to the errors on clean images",
+        "relative ratio",
+    ),
     Metric("surgery/<corruption>/<stage>", "accuracy", "validation accuracy with this stage alone tuned"),
     # pixels in place and permuted
     Metric("[<task>/<backbone>/]<arrangement>/accuracy", "accuracy", "test accuracy; with several seeds, their mean"),

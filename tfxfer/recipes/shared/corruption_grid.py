@@ -1,6 +1,7 @@
 """Accuracy under every corruption at every severity, with the frozen prefix's outputs from the cache."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -69,7 +70,7 @@ class Grid:
         # cached, because building a pipeline takes time
         self.cell = functools.cache(lambda cell: copy.grid([cell], rows).examples("test"))
 
-    def __call__(self, extract: CachedFeatures) -> dict[str, float]:
+    def __call__(self, extract: Callable[[Examples], Bank]) -> dict[str, float]:
         metrics: dict[str, float] = {}
         low, high = analysis.intervals.wilson(0.5, self.images)
         print(

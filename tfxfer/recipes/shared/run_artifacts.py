@@ -4,16 +4,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfxfer import analysis, model
+from tfxfer import analysis
 from tfxfer.analysis import attribution, dataset, deletion
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.data.splits import first_of_each
 from tfxfer.features import inference
 from tfxfer.features.bank import Bank
-from tfxfer.model import folding
 from tfxfer.recipes.shared.artifacts import Artifacts
 from tfxfer.recipes.shared.feature_measures import PROJECTIONS, SHOWN
+from tfxfer.recipes.shared.stage_study import stage_features
 
 MISTAKES = 2000  # wrong predictions kept as pictures, the most confident
 EXPLAINED = 1000  # test images from which those to explain are chosen
@@ -124,15 +124,9 @@ def _varied(labels: np.ndarray, predicted: np.ndarray, sure: np.ndarray, right: 
 def collapse_by_depth(net: keras.Model, splits: Splits) -> dict[str, float]:
     """How far classes have collapsed after each stage, with its maps averaged over places: `<stage>/nc1` and
     `<stage>/cdnv` of the first `LAYER_IMAGES` training images, with some of each class."""
-    ends = {name: members[-1].output for name, members in model.stages(net).items()}
-    pool = keras.layers.GlobalAveragePooling2D()
-    staged = keras.Model(net.input, {name: pool(end) if len(end.shape) == 4 else end for name, end in ends.items()})
-    forward = folding.Forward(staged).current()
     subset = splits.only(train=first_of_each(splits.rows["train"].labels, LAYER_IMAGES))
     figures: dict[str, float] = {}
-    parts = [forward(batch["image"]) for batch in subset.batches("train", inference.images_per_batch(net))]
-    for name in ends:
-        x = np.concatenate([part[name].numpy() for part in parts])
+    for name, x in stage_features(net, subset, "train").items():
         of_stage = analysis.neural_collapse(x, subset.rows["train"].labels)
         figures |= {f"{name}/{figure}": of_stage[figure] for figure in ("nc1", "cdnv")}
     return figures

@@ -12,6 +12,7 @@ from tfxfer.data import CorruptedCopy, Splits, corruptions
 from tfxfer.data.cifar10c import Cell
 from tfxfer.features.bank import Bank
 from tfxfer.recipes.shared import run_artifacts
+from tfxfer.recipes.shared.adaptation_study import AdaptedFeatures, adapted_features, relative_errors
 from tfxfer.recipes.shared.corruption_grid import ALL, CachedFeatures, Grid, accuracy, contact_sheet
 from tfxfer.recipes.shared.feature_measures import SHOWN
 from tfxfer.recipes.shared.recipe_run import Run
@@ -135,6 +136,8 @@ class Study:
         corrupted: the corrupted images to test on, by protocol; see `corrupted_splits`.
         copy: the corrupted copy of the test images.
         grid_images: the number of test images under all corruptions; 0 for none.
+        adapt_images: the number of unlabelled test images that batch norm is adapted to before tuning, for each
+            corruption and severity; 0 for none.
     """
 
     def __init__(
@@ -145,12 +148,15 @@ class Study:
         corrupted: dict[str, Splits],
         copy: CorruptedCopy,
         grid_images: int,
+        adapt_images: int = 0,
     ):
         self.run, self.clean, self.corrupted = run, clean, corrupted
         images = sum(side.size("test") for side in (*corrupted.values(), *clean.values()))
         self.extract = CachedFeatures(net, images + len(ALL) * grid_images, run.options.cache, **run.inference)
         self.grid = Grid(copy, clean["tfxfer"].ids["test"][:grid_images]) if grid_images else None
         self.planes: dict[str, dict[str, np.ndarray]] = {}
+        self.before: dict[str, float] = {}  # accuracies under all corruptions
+        self.adapted = adapted_features(run, net, adapt_images, self.extract.store)
 
     def __call__(self, when: str, protocol: str, prefix: str) -> Bank:
         """Notes the metrics `<prefix><when>/...` of a protocol and returns the features of its corrupted images."""
@@ -160,9 +166,24 @@ class Study:
             self.run.note(f"{prefix}{when}", accuracies(banks))
             if protocol == "tfxfer":
                 self.planes[when] = planes(banks)
-                if self.grid is not None:
-                    self.run.note(f"{prefix}{when}/grid", self.grid(self.extract))
+                self._measure_grid(when, self.extract)
+        if protocol == "tfxfer" and when == "before" and self.adapted is not None:
+            with self.run.phase("batch_norm_adaptation"):
+                known = {side: self.adapted(splits.examples("test")) for side, splits in sides.items()}
+                self.run.note("adapted", accuracies(known))
+                self._measure_grid("adapted", self.adapted)
         return banks["corrupted"]
+
+    def _measure_grid(self, state: str, extract: CachedFeatures | AdaptedFeatures) -> None:
+        """Notes accuracy under all corruptions, `<state>/grid/...`, and errors relative to those before tuning."""
+        if self.grid is None:
+            return
+        grid, clean = self.grid(extract), "clean_accuracy"
+        self.before = self.before or grid
+        if grid is not self.before:
+            metrics = self.run.metrics
+            grid |= relative_errors(grid, metrics[f"{state}/{clean}"], self.before, metrics[f"before/{clean}"])
+        self.run.note(f"{state}/grid", grid)
 
     def banks(self) -> dict[str, Bank]:
         """Projections of both sides by the original and the tuned network, and with a grid, its contact sheet."""

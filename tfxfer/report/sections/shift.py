@@ -3,10 +3,10 @@
 import numpy as np
 
 from tfxfer.analysis import intervals
-from tfxfer.data.corruptions import BENCHMARK, FAMILIES, NAMES, SEVERITIES
+from tfxfer.data.corruptions import FAMILIES
 from tfxfer.report import figures, page, published
-from tfxfer.report.charts import Heat, Panel, Series, class_colors
-from tfxfer.report.sections import projections
+from tfxfer.report.charts import Panel, Series, class_colors
+from tfxfer.report.sections import corruption_grid, projections
 from tfxfer.report.sections.metric_tables import published_note
 from tfxfer.runs import corruption_facts
 from tfxfer.runs.loading import Loaded
@@ -35,7 +35,7 @@ def sections(run: Loaded) -> list[str]:
             "Each network has one PCA, fitted to corrupted and clean images together, so that both share their axes."
         ),
         projections.planes(run),
-        *_grid(run),
+        *corruption_grid.parts(run),
         *_stages(run),
     ]
     if "contact" in run.banks:
@@ -54,8 +54,17 @@ def _rows(run: Loaded) -> list[tuple[str, ...]]:
             for prefix, title in _PROTOCOLS.items()
             if prefix + keys[0] in run.metrics
         ),
+        *_adapted_row(run),
         (f"{publication.head}: leaks", *(f"{publication.figures[key]:.4f}" for key in keys)),
     ]
+
+
+def _adapted_row(run: Loaded) -> list[tuple[str, ...]]:
+    """Batch norm adapted in place of tuning, where the run has measured it."""
+    if "adapted/clean_accuracy" not in run.metrics:
+        return []
+    keys = [f"{state}/{side}_accuracy" for state in ("before", "adapted") for side in ("clean", "corrupted")]
+    return [("batch norm adapted without labels, nothing tuned", *(_accuracy(run, key) for key in keys))]
 
 
 def _accuracy(run: Loaded, key: str) -> str:
@@ -81,72 +90,30 @@ def _remarks(run: Loaded) -> list[str]:
             f"has learned from {sizes['as_published']['train']:,} of them, and from other versions of many more: what "
             "it has memorised counts as if it had generalised."
         )
+    if "adapted/clean_accuracy" in run.metrics:
+        remarks.append(_about_adaptation(run.facts["adaptation"]))
+    elif reason := run.facts.get("left_out", {}).get("batch-norm adaptation"):
+        remarks.append(f"Left out: batch-norm adaptation. {reason}")
     if run.facts["arguments"]["corruption"] == "frost":
         remarks.append(f"The corruption: {corruption_facts.remark(run.facts)}.")
     return remarks
 
 
-def _grid(run: Loaded) -> list[str]:
-    """Accuracy under all corruptions at all severities, where the run has measured it."""
-    if "before/grid/mean_19" not in run.metrics:
-        return []
-    grids = {when: _under(run, f"{when}/grid/") for when in ("before", "after")}
-    n = min(run.facts["arguments"]["grid_images"], run.facts["data"]["sizes"]["test"])
-    low, high = intervals.wilson(0.5, n)
-    groups = {"mean over 15": BENCHMARK, "mean over 19": NAMES, **FAMILIES}
-    rows = []
-    for title, names in groups.items():
-        cells = [f"{name}_{severity}" for name in names for severity in SEVERITIES]
-        means = {when: float(np.mean([grid[cell] for cell in cells])) for when, grid in grids.items()}
-        drops = [1 - means[when] / run.metrics[f"{when}/clean_accuracy"] for when in means]
-        rows.append((title, *(f"{value:.4f}" for value in (*means.values(), *drops))))
-    return [
-        page.heading(f"All {len(NAMES)} corruptions"),
-        page.table(("", "before", "after", "drop from clean, before", "drop from clean, after"), rows),
-        page.note(
-            "Accuracy is a plain mean over five severities, as CIFAR-10-C is reported; the drop is relative. Each cell "
-            f"of the charts is measured on the same {n:,} images: an accuracy of 0.5 has the 95% interval {low:.3f} to "
-            f"{high:.3f} (Wilson). The means over 15, over 19 and of weather include frost: "
-            f"{corruption_facts.remark(run.facts)}."
-        ),
-        page.chart(
-            run.dir / "figures",
-            "grid",
-            "Accuracy under every corruption (the last four are the extras)",
-            heat_maps(grids),
-        ),
-    ]
-
-
-def heat_maps(grids: dict[str, dict[str, float]]) -> list[Heat]:
-    """Accuracy by corruption and severity, one map for each network, and the change from the first to the last.
-
-    Args:
-        grids: network -> "<corruption>_<severity>" -> accuracy.
-    """
-    maps = {
-        title: np.array([[grid[f"{name}_{severity}"] for severity in SEVERITIES] for name in NAMES])
-        for title, grid in grids.items()
-    }
-    first, *_, last = maps.values()
-    lowest, change = float(min(values.min() for values in maps.values())), last - first
-    largest = float(max(np.abs(change).max(), 1e-3))
-    names, severities = [name.replace("_", " ") for name in NAMES], [str(severity) for severity in SEVERITIES]
-
-    def heat(title: str, values: np.ndarray, cell: str, low: float, high: float, scale: str) -> Heat:
-        text = np.char.mod(cell, values)
-        return Heat(title, values, rows=names, columns=severities, text=text, low=low, high=high, scale=scale)
-
-    return [
-        *(heat(title, values, "%.2f", lowest, 1.0, "viridis") for title, values in maps.items()),
-        heat("change", change, "%+.2f", -largest, largest, "RdBu"),
-    ]
+def _about_adaptation(fact: dict[str, float]) -> str:
+    return (
+        f"Batch norm adapted: before any tuning, its statistics are mixed with those of the first {fact['images']:,} "
+        "test images (of all, if there are fewer), clean or corrupted, whose labels are not read; its own count as "
+        f"{fact['prior']:g} images (Schneider et al. 2020). In the row of that name, after means after this. Among all "
+        "corruptions, it is done anew for each corruption and severity. It undoes a shift from the images that batch "
+        "norm was trained on. A frozen backbone has the statistics of its pretraining, and the head has learned with "
+        "these: other statistics, even those of clean images, then cost accuracy, as the row's clean images show."
+    )
 
 
 def _stages(run: Loaded) -> list[str]:
     """Which single stage is best to tune, where the run has tried: metrics `surgery/<corruption>/<stage>`."""
     stages: dict[str, dict[str, float]] = {}
-    for key, accuracy in _under(run, "surgery/").items():
+    for key, accuracy in corruption_grid.under(run, "surgery/").items():
         corruption, _, stage = key.partition("/")
         stages.setdefault(corruption, {})[stage] = accuracy
     if not stages:
@@ -178,8 +145,3 @@ def _lines(stages: dict[str, dict[str, float]]) -> list[Series]:
         series.append(Series(label, names, [row[stage] for stage in names], color=color))
         series.append(Series("", names, [row["none"]] * len(names), "dotted", color))
     return series
-
-
-def _under(run: Loaded, prefix: str) -> dict[str, float]:
-    """Metrics by what follows a prefix."""
-    return {key.removeprefix(prefix): value for key, value in run.metrics.items() if key.startswith(prefix)}

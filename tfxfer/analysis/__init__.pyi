@@ -8,6 +8,7 @@ from . import intervals as intervals
 from . import linear as linear
 from . import metrics as metrics
 from . import moments as moments
+from . import multilayer_probe as multilayer_probe
 from . import paired as paired
 from . import probes as probes
 from . import projection as projection
@@ -17,6 +18,7 @@ from . import transferability as transferability
 from .collapse import neural_collapse as neural_collapse
 from .metrics import knn_purity as knn_purity
 from .metrics import silhouette as silhouette
+from .multilayer_probe import head2toe as head2toe
 from .probes import probe as probe
 from .projection import project as project
 from .separability import separation as separation

@@ -12,6 +12,7 @@ BLOCK = 1024  # columns that are standardised at once
 STEP = 0.7  # from one penalty to the next
 LEAST = 1e-3  # the last penalty, as a share of the first one at which no feature is left
 LEFT = 0.01  # or where no more than this share of the labels' variance is left to explain
+GROWTH = 200  # features that join a fit at once, unless there are more in it
 SLACK = 1.01  # a gradient is above the penalty if it is so by more than rounding and the solver's tolerance
 
 
@@ -35,10 +36,9 @@ def select(x: np.ndarray, labels: np.ndarray, counts: Sequence[int]) -> list[Sel
     The classifier W (d, classes) minimises |Y - Z W|^2 / (2 n) + penalty sum_j |W_j|, where Z are the standardised
     features and Y the centred one-hot labels; |W_j| is the length of a feature's row, so that a feature counts for all
     classes or for none (Yuan and Lin 2006; Obozinski et al. 2010). It is fitted for smaller and smaller penalties, by
-    scikit-learn's MultiTaskLasso on the features that can have a row above zero (the strong rule, Tibshirani et al.
-    2012, arXiv:1011.2234), until as many features as are wanted do; the longest rows are kept. If the path ends before,
-    features without a row follow in the order of their gradients. Memory besides x is that of `BLOCK` columns and of
-    the features in question.
+    scikit-learn's MultiTaskLasso on the features whose gradients ask for a row above zero, until as many features as
+    are wanted have one; those with the longest rows are kept. If the path ends before, features without a row follow in
+    the order of their gradients. Memory besides x is that of the features in question.
 
     Args:
         x: finite float32 or float64 (n, d).
@@ -76,9 +76,13 @@ def _path(x: np.ndarray, labels: np.ndarray) -> Iterator[tuple[float, np.ndarray
         return
     unexplained = 1.0
     while penalty > LEAST * most and unexplained > LEFT:
-        before, penalty = penalty, max(STEP * penalty, LEAST * most)
-        working = rows.any(1) | (gradients >= 2 * penalty - before)
+        penalty = max(STEP * penalty, LEAST * most)
+        working = rows.any(1)
+        missed = ~working & (gradients > penalty)
         while True:
+            joining = np.flatnonzero(missed)
+            joining = joining[np.argsort(-gradients[joining], kind="stable")]
+            working[joining[: max(GROWTH, np.count_nonzero(working))]] = True
             columns = np.flatnonzero(working)
             part = scaled.columns(columns)
             rows[columns] = _fit(part, targets, penalty, rows[columns])
@@ -87,7 +91,6 @@ def _path(x: np.ndarray, labels: np.ndarray) -> Iterator[tuple[float, np.ndarray
             missed = ~working & (gradients > SLACK * penalty)
             if not missed.any():
                 break
-            working |= missed
         unexplained = float(np.square(residual).sum() / np.square(targets).sum())
         yield penalty / most, np.linalg.norm(rows, axis=1), gradients
 
@@ -98,7 +101,7 @@ def _fit(x: np.ndarray, targets: np.ndarray, penalty: float, rows: np.ndarray) -
     lasso.coef_ = rows.T
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a ranking needs no more, and the next penalty continues
-        lasso.fit(np.asfortranarray(x), targets)
+        lasso.fit(x, targets)
     return lasso.coef_.T
 
 
@@ -108,22 +111,24 @@ class _Standardised:
     def __init__(self, x: np.ndarray):
         self.x = x
         self.mean, self.scale = np.empty(x.shape[1], x.dtype), np.empty(x.shape[1], x.dtype)
-        for block in self._blocks():
+        for first in range(0, x.shape[1], BLOCK):
+            block = slice(first, first + BLOCK)
             part = x[:, block]
             self.mean[block] = part.mean(0, dtype=np.float64)
             spread = np.sqrt(np.square(part - self.mean[block]).mean(0, dtype=np.float64))
             constant = spread <= 10 * np.finfo(x.dtype).eps * np.abs(self.mean[block])
             self.scale[block] = np.where(constant, np.inf, spread)
 
-    def _blocks(self) -> Iterator[slice]:
-        yield from (slice(first, first + BLOCK) for first in range(0, self.x.shape[1], BLOCK))
-
-    def columns(self, columns: np.ndarray | slice) -> np.ndarray:
-        part = self.x[:, columns] - self.mean[columns]
+    def columns(self, columns: np.ndarray) -> np.ndarray:
+        """These columns, in Fortran order, as coordinate descent reads them."""
+        part = np.empty((len(self.x), len(columns)), self.x.dtype, order="F")
+        for first in range(0, len(columns), BLOCK):
+            block = columns[first : first + BLOCK]
+            np.subtract(self.x[:, block], self.mean[block], out=part[:, first : first + BLOCK])
         part /= self.scale[columns]
         return part
 
     def gradients(self, residual: np.ndarray) -> np.ndarray:
-        """Lengths (d,) of the rows of Z^T residual / n."""
-        parts = [np.linalg.norm(self.columns(block).T @ residual, axis=1) for block in self._blocks()]
-        return np.concatenate(parts) / len(residual)
+        """Lengths (d,) of the rows of Z^T residual / n, without making Z."""
+        products = self.x.T @ residual - np.outer(self.mean, residual.sum(0))
+        return np.linalg.norm(products / self.scale[:, None], axis=1) / len(residual)

@@ -17,7 +17,7 @@ def taps(net: keras.Model) -> list[str]:
         >>> from tfxfer import data, features, model
         >>> net = model.build("cnn", data.load("digits", limit=40), weights="none")
         >>> features.taps(net)
-        ['max_pooling2d', 'max_pooling2d_1', 'conv2d_2', 'embedding']
+        ['pool1', 'pool2', 'conv3', 'embedding']
     """
     maps = [[layer.name for layer in members if _gives_maps(layer)] for members in model.stages(net).values()]
     return [*(names[-1] for names in maps if names), "embedding"]

@@ -77,7 +77,7 @@ def _path(x: np.ndarray, labels: np.ndarray) -> Iterator[tuple[float, np.ndarray
     unexplained = 1.0
     while penalty > LEAST * most and unexplained > LEFT:
         penalty = max(STEP * penalty, LEAST * most)
-        working = rows.any(1)
+        working = np.asarray(rows.any(1))
         missed = ~working & (gradients > penalty)
         while True:
             joining = np.flatnonzero(missed)

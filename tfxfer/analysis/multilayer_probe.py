@@ -12,9 +12,9 @@ from tfxfer.analysis.fitted_probe import Fitted, as_labelled
 from tfxfer.analysis.pooled_layers import Layers
 from tfxfer.core.errors import InputError, shown
 
-FRACTIONS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+FRACTIONS = (0.005, 0.02, 0.05, 0.1)
 FRACTION = 0.05  # without validation data
-TARGET_SIZE = 8192
+TARGET_SIZE = 2048
 
 
 @dataclass(frozen=True)

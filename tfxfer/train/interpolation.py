@@ -154,5 +154,5 @@ def interpolation_curve(
 
 
 def _check(weight: Any) -> None:
-    if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight <= 1:
+    if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= float(weight) <= 1:
         raise InputError(f"weight {shown(weight)}: expected a number from 0 (before) to 1 (after)")

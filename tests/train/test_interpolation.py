@@ -113,6 +113,19 @@ def test_statistics_are_those_of_a_plain_pass_in_training_mode(net, pictures, ca
     model.unfreeze_last(net, 0)
 
 
+def test_averaged_statistics_take_no_images(net, pictures):
+    before, after = ends(net, "b", "b_bn", "logits")
+    assert train.interpolate(net, before, after, 0.25, statistics="averaged") == []
+    found = model.values(net)
+    for value, first, last in zip(found, before, after, strict=True):
+        if value.dtype.kind == "f":
+            np.testing.assert_allclose(value, 0.75 * first + 0.25 * last, rtol=1e-6, atol=1e-7)
+    curve = train.interpolation_curve(net, pictures, before, after, (0.25,), statistics="averaged")
+    assert curve.recomputed == []
+    assert_equal(net, found)
+    model.assign_values(net, before)
+
+
 def test_real_fine_tuning_with_batch_norm(net, pictures):
     """Averages of the statistics would be others, and validation says so at the ends what plain Keras says."""
     model.unfreeze_last(net, "all", train_batch_norm=True)
@@ -237,6 +250,7 @@ def test_what_does_not_fit_is_refused(net, pictures):
         ({"weights": (0, 0.5, 0.5)}, "weights 0, 0.5, 0.5: expected each once"),
         ({"metric": "accuracy"}, "metric 'accuracy': expected one of val_accuracy, val_balanced_accuracy, val_loss"),
         ({"metric": "mine", "measure": lambda net: {"own": 1.0}}, "expected one of weight, val_accuracy, .*, own"),
+        ({"statistics": "kept"}, "statistics 'kept': expected one of recomputed, averaged"),
         ({"batch_size": 0}, "batch_size 0"),
         ({"batch_size": 2.5}, "batch_size: expected a whole number"),
         ({"cache": "ram"}, "cache 'ram'"),
@@ -244,6 +258,8 @@ def test_what_does_not_fit_is_refused(net, pictures):
     ):
         with pytest.raises(InputError, match=complaint):
             train.interpolation_curve(net, pictures, before, after, **wrong)
+    with pytest.raises(InputError, match="statistics None: expected one of recomputed, averaged"):
+        train.interpolate(net, before, after, 0.5, pictures, statistics=None)
     with pytest.raises(InputError, match="splits: expected tfxfer's splits"):
         train.interpolation_curve(net, "digits", before, after)
     elsewhere = activation_cache.compute(net, {"embedding": net.get_layer("embedding").output}, pictures, "memory")

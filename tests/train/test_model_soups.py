@@ -99,6 +99,11 @@ def test_statistics_of_a_soup_are_recomputed(pictures):
     lists = [noisy(start, 0.1, seed) for seed in (0, 1)]
     with pytest.raises(InputError, match="moving statistics of 1 batch norm layers differ"):
         train.soup(net, lists)
+    assert train.soup(net, lists, statistics="averaged").recomputed == []
+    averaged = model.values(net)
+    for value, parts in zip(averaged, zip(*lists), strict=True):
+        if value.dtype.kind == "f":
+            np.testing.assert_allclose(value, np.mean(parts, axis=0), rtol=1e-5, atol=1e-7)
     assert train.soup(net, lists, pictures).recomputed == ["norm"]
     conv = keras.Model(net.input, net.get_layer("conv").output)
     outputs = np.concatenate([conv(batch["image"]) for batch in pictures.batches("train", 64)])
@@ -120,6 +125,7 @@ def test_what_does_not_fit_is_refused(net, pictures):
         ([start], {"method": "best"}, "method 'best': expected one of uniform, greedy"),
         ([start], {"method": "greedy"}, "a greedy soup chooses by validation: give splits"),
         ([start], {"method": "greedy", "splits": pictures, "metric": "loss"}, "metric 'loss': expected one of val_acc"),
+        ([start], {"statistics": "kept"}, "statistics 'kept': expected one of recomputed, averaged"),
         ([start], {"splits": "digits"}, "splits: expected tfxfer's splits"),
     ):
         with pytest.raises(InputError, match=complaint):

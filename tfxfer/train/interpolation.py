@@ -28,6 +28,7 @@ def interpolate(
     weight: float,
     splits: Splits | None = None,
     *,
+    statistics: str = "recomputed",
     batch_size: int = 32,
     cache: str | Activations = "auto",
     engine: str = "auto",
@@ -38,14 +39,20 @@ def interpolate(
     what tuning has gained, and most of what it has cost on other images.
 
     Weights 0 and 1 give the ends themselves, bit for bit, with their moving statistics. In between, arrays that are the
-    same at both ends stay exactly that, and random states are those of `after`. The moving statistics of batch norm are
-    never averaged, for the average of two networks' statistics belongs to neither:
+    same at both ends stay exactly that, and random states are those of `after`. Of batch norm's moving statistics,
 
-    - Statistics that differ, because these layers trained, are recomputed as the means over batches of training images,
-      in random order and without augmentation, see `features.batch_statistics.BatchStatistics`. Only the layers from
-      the first one that moved are run for it; the output of those before is cached, as `fit` caches it.
-    - Statistics that are the same at both ends stay, also behind layers that moved. Batch norm that was frozen while
-      the layers before it trained is a fixed scale and offset, to which both ends are fitted.
+    - those that are the same at both ends stay, also behind layers that moved: batch norm that was frozen while the
+      layers before it trained is a fixed scale and offset, to which both ends are fitted;
+    - those that differ, because these layers trained, are recomputed as the means over batches of training images, in
+      random order and without augmentation, see `features.batch_statistics.BatchStatistics`: the average of two
+      networks' statistics is that of the network between them only where nothing before the layer moved. The layers
+      from the first one that moved are run for it; the output of those before is cached, as `fit` caches it.
+
+    Recomputed statistics are those of the training images. If those of `before` are of other images, such as
+    ImageNet's, the line does not lead to that end: an EfficientNet-Lite0 whose last stage was tuned on 2,000 images of
+    Fashion-MNIST at 48 pixels had validation accuracies of 0.77 at weight 0, 0.58 at 0.1, 0.81 at 0.5 and 0.83 at 1.
+    With `statistics="averaged"` it was 0.77 at 0.1 and 0.80 at 0.5: better near `before`, while from 0.6 on the
+    validation loss was higher. Batch norm that stays frozen has neither trouble.
 
     Args:
         net: from `model.build`; its weights are replaced, whatever they are now. How it is frozen makes no difference
@@ -53,6 +60,7 @@ def interpolate(
         before, after: from `model.values(net)`, before and after tuning.
         weight: from 0, which gives `before`, to 1, which gives `after`.
         splits: images for the statistics; needed only if batch norm trained and `weight` is between 0 and 1.
+        statistics: "recomputed", or "averaged" like all weights, which takes no images.
         batch_size: training images per batch for the statistics: the one of the training.
         cache, engine: as `fit` takes them; activations computed before must be of the same splits and the same place.
 
@@ -75,7 +83,7 @@ def interpolate(
     """
     weight_lists.check(net, {"before": before, "after": after})
     _check(weight)
-    options: dict[str, Any] = {"batch_size": batch_size, "cache": cache, "engine": engine}
+    options: dict[str, Any] = {"statistics": statistics, "batch_size": batch_size, "cache": cache, "engine": engine}
     return moved_tail.average(net, [before, after], [1 - weight, weight], splits, **options)
 
 
@@ -105,6 +113,7 @@ def interpolation_curve(
     metric: str = "val_accuracy",
     *,
     measure: Measure | None = None,
+    statistics: str = "recomputed",
     batch_size: int = 32,
     cache: str | Activations = "auto",
     engine: str = "auto",
@@ -116,7 +125,7 @@ def interpolation_curve(
     Args:
         net: from `model.build`; afterwards it has the best weights.
         splits: validates on `validation`; batch norm's statistics are those of `train`.
-        before, after, batch_size, cache, engine: as `interpolate` takes them.
+        before, after, statistics, batch_size, cache, engine: as `interpolate` takes them.
         weights: each once, from 0 to 1; 0, 0.1 and so on to 1 unless stated otherwise.
         metric: what the best has the most of: "val_accuracy", "val_balanced_accuracy" (the mean over classes), or a
             figure of `measure`; of "val_loss" (the cross-entropy) and others whose names end in loss, the least. Of
@@ -131,6 +140,7 @@ def interpolation_curve(
     weight_lists.check(net, {"before": before, "after": after})
     checks.network(net, splits)
     moved_tail.check_metric(metric, measure)
+    moved_tail.check_statistics(statistics)
     if not isinstance(weights, Sequence | np.ndarray) or isinstance(weights, str) or not len(weights):
         raise InputError(f"weights: expected a list of numbers from 0 to 1, got {shown(weights)}")
     for weight in weights:
@@ -140,8 +150,8 @@ def interpolation_curve(
     rows: list[dict[str, float]] = []
     best: dict[str, float] = {}
     with moved_tail.unchanged_by_errors(net):
-        options: dict[str, Any] = {"batch_size": batch_size, "cache": cache, "engine": engine, "measure": measure}
-        tail = MovedTail(net, splits, [before, after], **options)
+        options: dict[str, Any] = {"statistics": statistics, "batch_size": batch_size, "cache": cache, "engine": engine}
+        tail = MovedTail(net, splits, [before, after], measure=measure, **options)
         for weight in track(weights, "interpolation", transient=True, disable=not sys.stdout.isatty()):
             tail.put([1 - weight, weight])
             row = {"weight": float(weight)} | tail.validate()

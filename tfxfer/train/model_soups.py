@@ -44,6 +44,7 @@ def soup(
     method: str = "uniform",
     metric: str = "val_accuracy",
     measure: Measure | None = None,
+    statistics: str = "recomputed",
     batch_size: int = 32,
     cache: str | Activations = "auto",
     engine: str = "auto",
@@ -63,7 +64,7 @@ def soup(
             them only if batch norm trained.
         method: "uniform" or "greedy".
         metric, measure: by what a greedy soup chooses, as `interpolation_curve` takes them.
-        batch_size, cache, engine: as `interpolate` takes them.
+        statistics, batch_size, cache, engine: as `interpolate` takes them.
 
     Raises:
         InputError: no ingredients, lists that are not this network's weights, an unknown method or metric, or no splits
@@ -74,7 +75,8 @@ def soup(
     weight_lists.check(net, {f"weights[{number}]": arrays for number, arrays in enumerate(weights)})
     if method not in METHODS:
         raise InputError(f"method {method!r}: expected one of {', '.join(METHODS)}")
-    options: dict[str, Any] = {"batch_size": batch_size, "cache": cache, "engine": engine}
+    moved_tail.check_statistics(statistics)
+    options: dict[str, Any] = {"statistics": statistics, "batch_size": batch_size, "cache": cache, "engine": engine}
     if method == "uniform":
         everything = list(range(len(weights)))
         return Soup(

@@ -19,6 +19,7 @@ from tfxfer.train import checks, weight_lists
 from tfxfer.train.tail import cut
 from tfxfer.train.weight_lists import Weights
 
+STATISTICS = ("recomputed", "averaged")
 METRICS = ("val_accuracy", "val_balanced_accuracy", "val_loss")
 Measure = Callable[[keras.Model], Mapping[str, float]]
 
@@ -32,6 +33,7 @@ class MovedTail:
         net: from `model.build`.
         splits: images for it.
         lists: sets of its weights, as `weight_lists.check` accepts them.
+        statistics: one of `STATISTICS`: what becomes of batch norm's moving statistics that differ.
         batch_size: training images in a batch of which batch norm takes the statistics.
         cache, engine: as `fit` takes them.
         measure: a function of the network that gives figures besides those of `METRICS`.
@@ -43,6 +45,7 @@ class MovedTail:
         splits: Splits,
         lists: Sequence[Weights],
         *,
+        statistics: str = "recomputed",
         batch_size: int = 32,
         cache: str | Activations = "auto",
         engine: str = "auto",
@@ -53,6 +56,7 @@ class MovedTail:
         checks.ranges(1, batch_size, None, 0.0, None)
         self.net, self.lists, self.measure = net, lists, measure
         moved, norms = weight_lists.moved(net, lists)
+        norms = norms if statistics == "recomputed" else []
         self.recomputed = [norm.name for norm in norms]
         if not norms and isinstance(cache, str):
             splits = splits.only(train=np.arange(1))  # no pass needs training images
@@ -90,6 +94,12 @@ class MovedTail:
         return figures | (dict(self.measure(self.net)) if self.measure else {})
 
 
+def check_statistics(statistics: str) -> None:
+    """Raises InputError for anything but the names in `STATISTICS`."""
+    if statistics not in STATISTICS:
+        raise InputError(f"statistics {statistics!r}: expected one of {', '.join(STATISTICS)}")
+
+
 def check_metric(metric: str, measure: Measure | None, figures: Mapping[str, float] | None = None) -> None:
     """Raises InputError for a metric that is not among the figures, or of which that is known before there are any."""
     known = METRICS if figures is None else tuple(figures)
@@ -115,25 +125,31 @@ def unchanged_by_errors(net: keras.Model) -> Iterator[None]:
 
 
 def average(
-    net: keras.Model, lists: Sequence[Weights], shares: Sequence[float], splits: Splits | None, **options: Any
+    net: keras.Model,
+    lists: Sequence[Weights],
+    shares: Sequence[float],
+    splits: Splits | None,
+    statistics: str = "recomputed",
+    **options: Any,
 ) -> list[str]:
     """Gives a network the average of lists of weights, and recomputes batch norm's moving statistics that differ.
 
     Args:
-        net, lists, options: as `MovedTail` takes them; the lists are checked.
+        net, lists, statistics, options: as `MovedTail` takes them; the lists are checked.
         shares: one for each list.
-        splits: the training images for the statistics; None where no statistics differ, or one list has all.
+        splits: the training images for the statistics; None where none are recomputed.
 
     Returns:
         The names of the batch norm layers whose statistics were recomputed.
 
     Raises:
-        InputError: statistics differ, and there are no splits.
+        InputError: statistics have to be recomputed, and there are no splits.
     """
+    check_statistics(statistics)
     if splits is not None:
         checks.network(net, splits)
     _, norms = weight_lists.moved(net, lists)
-    if 1 in shares or not norms:
+    if 1 in shares or not norms or statistics == "averaged":
         model.assign_values(net, lists[list(shares).index(1)] if 1 in shares else weight_lists.mean(lists, shares))
         return []
     if splits is None:

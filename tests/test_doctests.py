@@ -8,6 +8,7 @@ import pytest
 EXAMPLES = [
     "tfxfer.analysis.collapse:neural_collapse",
     "tfxfer.analysis.metrics:silhouette",
+    "tfxfer.analysis.multilayer_probe:head2toe",
     "tfxfer.analysis.probes:probe",
     "tfxfer.analysis.projection:project",
     "tfxfer.data.loading:load",
@@ -15,12 +16,14 @@ EXAMPLES = [
     "tfxfer.data.user_data:from_dataset",
     "tfxfer.export.formats:saved_model",
     "tfxfer.features.extraction:extract",
+    "tfxfer.features.tapped_layers:taps",
     "tfxfer.model.freezing:unfreeze_last",
     "tfxfer.model.graph:build",
     "tfxfer.model.stage_table:of",
     "tfxfer.report.run_report:write",
     "tfxfer.runs.metric_names:meaning",
     "tfxfer.train.fitting:fit",
+    "tfxfer.train.interpolation:interpolate",
 ]
 """Functions whose docstring has an example, as "module:function"."""
 

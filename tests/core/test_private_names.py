@@ -71,6 +71,18 @@ def test_calls_of_a_graph():
             known.update(map(id, call.output_tensors))
 
 
+def test_layers_within_layers():
+    class Block(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = [keras.layers.Dense(1), keras.Sequential([keras.layers.BatchNormalization()])]
+
+    with needed("Layer._flatten_layers", "Keras"):
+        block = Block()
+        dense, several = block.inner
+        assert set(private_names.flattened(block)) == {block, dense, several, *several.layers}
+
+
 def test_where_a_tensor_comes_from():
     with needed("KerasTensor._keras_history", "Keras"):
         net = graph()

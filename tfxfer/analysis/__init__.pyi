@@ -11,6 +11,7 @@ from . import layer_similarity as layer_similarity
 from . import linear as linear
 from . import metrics as metrics
 from . import moments as moments
+from . import multilayer_probe as multilayer_probe
 from . import paired as paired
 from . import probes as probes
 from . import projection as projection
@@ -22,6 +23,7 @@ from .collapse import neural_collapse as neural_collapse
 from .kernel_alignment import cka as cka
 from .metrics import knn_purity as knn_purity
 from .metrics import silhouette as silhouette
+from .multilayer_probe import head2toe as head2toe
 from .probes import probe as probe
 from .projection import project as project
 from .separability import separation as separation

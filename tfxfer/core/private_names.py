@@ -66,6 +66,14 @@ def origin(tensor: "keras.KerasTensor") -> tuple[Any, int]:
     return operation, index
 
 
+def flattened(layer: "keras.Layer") -> "list[keras.Layer]":
+    """A layer and all layers within it, however deep.
+
+    Public is `Model.layers`, which other layers that have layers of their own lack.
+    """
+    return layer._flatten_layers()
+
+
 def inputs_of(tensor: "keras.KerasTensor") -> list["keras.KerasTensor"]:
     """The tensors from which a symbolic tensor was computed; none for an input.
 

@@ -7,6 +7,7 @@ computed once (`activation_cache`). The tail shares the network's own variables:
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import keras
@@ -33,12 +34,13 @@ class Frontier:
     why: str
 
 
-def frontier(net: keras.Model, views: int = 0) -> Frontier:
+def frontier(net: keras.Model, views: int = 0, moved: Collection[str] | None = None) -> Frontier:
     """Finds the frontier of a network from `model.build`; where branches cross it, it has several tensors.
 
     Args:
         net: the network, as it is frozen now.
         views: if above 0, random layers before `scaled` (augmentation) count as deterministic.
+        moved: names of the layers that count as those that train, however the network is frozen now; at least one.
     """
     names = [layer.name for layer in net.layers]
     augmentation = set(names[: names.index("scaled")]) if views else set()
@@ -50,7 +52,7 @@ def frontier(net: keras.Model, views: int = 0) -> Frontier:
     nodes = private_names.calls(net)
     for node in nodes:
         operation = node.operation
-        why = _moves(operation, operation.name in augmentation)
+        why = _moves(operation, operation.name in augmentation, moved)
         if why:
             reasons.append((operation.name, why))
         if why or any(id(tensor) in changing for tensor in node.input_tensors):
@@ -66,14 +68,16 @@ def frontier(net: keras.Model, views: int = 0) -> Frontier:
     return Frontier(tensors, frozen, *reasons[0])
 
 
-def _moves(operation, allowed_random: bool) -> str:
+def _moves(operation, allowed_random: bool, moved: Collection[str] | None) -> str:
     """Why an operation's output for one image may differ from epoch to epoch; "" if it does not."""
     if not isinstance(operation, keras.Layer):
         return ""
-    if operation.trainable_variables:
+    if operation.trainable_variables if moved is None else operation.name in moved:
         return "trains"
     if operation.trainable and freezing.random_states(operation) and not allowed_random:
         return "is random in training"
+    if moved is not None:
+        return ""
     constant = isinstance(operation, keras.layers.Normalization)  # has constants among its weights
     return "keeps moving statistics" if operation.trainable and operation.weights and not constant else ""
 

@@ -6,4 +6,9 @@ from .depth_sweep import sweep as sweep
 from .fine_tuning import fine_tune as fine_tune
 from .fitting import fit as fit
 from .history import History as History
+from .interpolation import Curve as Curve
+from .interpolation import interpolate as interpolate
+from .interpolation import interpolation_curve as interpolation_curve
 from .lr_range_test import find_learning_rate as find_learning_rate
+from .model_soups import Soup as Soup
+from .model_soups import soup as soup

@@ -1,6 +1,6 @@
 """The part of a network that trains, and the data that it takes: cached activations, or images."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,7 @@ def cut(
     strategy: tf.distribute.Strategy | None = None,
     engine: str = "auto",
     record: Path | None = None,
+    moved: Collection[str] | None = None,
 ) -> Tail:
     """Cuts a network at the frontier of what trains, and computes the activations there unless they are given.
 
@@ -86,6 +87,8 @@ def cut(
         strategy: computes the activations on all of its replicas.
         engine: what computes the activations, see `engines.choose`.
         record: a file that holds an earlier choice of the engine, or receives this one.
+        moved: names of the layers behind which to cut, however the network is frozen now, for passes without
+            augmentation; None cuts where training starts.
 
     Raises:
         InputError: an unknown cache, or views of a network without augmentation or without a place for them.
@@ -93,7 +96,7 @@ def cut(
     engines.check(engine)
     mode = cache if isinstance(cache, str) else "memory"
     activation_cache.check_mode(mode, views)
-    frontier = frozen_prefix.frontier(net, views)
+    frontier = frozen_prefix.frontier(net, views if moved is None else 1, moved)
     if views and frozen_prefix.frontier(net).tensors.keys() == frontier.tensors.keys():
         raise InputError(f"views {views}: no random layer comes before the frozen ones; build the network with augment")
     activations = None

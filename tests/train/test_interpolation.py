@@ -159,6 +159,7 @@ def test_the_curve_keeps_the_best_and_computes_the_prefix_once(net, pictures, mo
         "compute",
         lambda net, tensors, *rest, **more: asked.append(tensors) or compute(net, tensors, *rest, **more),
     )
+    model.assign_values(net, [array * 0 for array in before])  # what it has now makes no difference
     cached = train.interpolation_curve(net, pictures, before, after, cache="memory")
     assert [list(tensors) for tensors in asked] == [["b_relu"]]  # dropout behind it is random in training
     assert " in memory at b_relu" in cached.cache
@@ -186,7 +187,7 @@ def test_without_statistics_no_training_image_is_read(net, pictures, monkeypatch
             sizes.append(splits.size("train")) or compute(net, tensors, splits, *rest, **more)
         ),
     )
-    curve = train.interpolation_curve(net, pictures, before, after, (0, 1))
+    curve = train.interpolation_curve(net, pictures, before, after, np.array([0, 1]))
     assert sizes == [1]
     assert curve.recomputed == []
     model.assign_values(net, before)
@@ -247,7 +248,7 @@ def test_what_does_not_fit_is_refused(net, pictures):
     for wrong, complaint in (
         ({"weights": ()}, "weights: expected a list"),
         ({"weights": 0.5}, "weights: expected a list of numbers from 0 to 1, got 0.5"),
-        ({"weights": (0, 0.5, 0.5)}, "weights 0, 0.5, 0.5: expected each once"),
+        ({"weights": (0, 0.5, 0.5)}, "weights 0.0, 0.5, 0.5: expected each once"),
         ({"metric": "accuracy"}, "metric 'accuracy': expected one of val_accuracy, val_balanced_accuracy, val_loss"),
         ({"metric": "mine", "measure": lambda net: {"own": 1.0}}, "expected one of weight, val_accuracy, .*, own"),
         ({"statistics": "kept"}, "statistics 'kept': expected one of recomputed, averaged"),

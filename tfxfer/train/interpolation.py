@@ -82,7 +82,7 @@ def interpolate(
         []
     """
     weight_lists.check(net, {"before": before, "after": after})
-    _check(weight)
+    weight = _checked(weight)
     options: dict[str, Any] = {"statistics": statistics, "batch_size": batch_size, "cache": cache, "engine": engine}
     return moved_tail.average(net, [before, after], [1 - weight, weight], splits, **options)
 
@@ -143,18 +143,17 @@ def interpolation_curve(
     moved_tail.check_statistics(statistics)
     if not isinstance(weights, Sequence | np.ndarray) or isinstance(weights, str) or not len(weights):
         raise InputError(f"weights: expected a list of numbers from 0 to 1, got {shown(weights)}")
-    for weight in weights:
-        _check(weight)
-    if len(set(weights)) < len(weights):
-        raise InputError(f"weights {', '.join(map(str, weights))}: expected each once")
+    numbers = [_checked(weight) for weight in weights]
+    if len({*numbers}) < len(numbers):
+        raise InputError(f"weights {', '.join(map(str, numbers))}: expected each once")
     rows: list[dict[str, float]] = []
     best: dict[str, float] = {}
     with moved_tail.unchanged_by_errors(net):
         options: dict[str, Any] = {"statistics": statistics, "batch_size": batch_size, "cache": cache, "engine": engine}
         tail = MovedTail(net, splits, [before, after], measure=measure, **options)
-        for weight in track(weights, "interpolation", transient=True, disable=not sys.stdout.isatty()):
+        for weight in track(numbers, "interpolation", transient=True, disable=not sys.stdout.isatty()):
             tail.put([1 - weight, weight])
-            row = {"weight": float(weight)} | tail.validate()
+            row = {"weight": weight} | tail.validate()
             moved_tail.check_metric(metric, measure, row)
             rows.append(row)
             if not best or moved_tail.merit(row, metric) > moved_tail.merit(best, metric):
@@ -163,6 +162,7 @@ def interpolation_curve(
     return Curve(rows, best, tail.recomputed, tail.tail.cache)
 
 
-def _check(weight: Any) -> None:
+def _checked(weight: Any) -> float:
     if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= float(weight) <= 1:
         raise InputError(f"weight {shown(weight)}: expected a number from 0 (before) to 1 (after)")
+    return float(weight)

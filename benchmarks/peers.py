@@ -129,6 +129,7 @@ def by_fastai(arrays: Path, seed: int) -> dict:
     import torch
     from efficientnet_lite_pytorch import EfficientNet
     from fastai.basics import DataLoaders, Learner, accuracy, set_seed
+    from fastai.callback import progress, schedule  # noqa: F401  add no_bar and fit_one_cycle to learners
     from torch import nn
 
     from tfxfer.model import architectures

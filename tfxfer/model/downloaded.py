@@ -12,7 +12,7 @@ def keras_models() -> Path:
     if "KERAS_HOME" in os.environ:
         return Path(os.environ["KERAS_HOME"]).expanduser() / "models"
     home = os.path.expanduser("~")
-    return Path(home if os.access(home, os.W_OK) else "/tmp", ".keras", "models")
+    return Path(home if os.access(home, os.W_OK) else "/tmp", ".keras", "models")  # nosec B108  as Keras does
 
 
 def kaggle_models() -> Path:

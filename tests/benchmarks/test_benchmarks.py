@@ -1,14 +1,16 @@
 """Every benchmark runs and reports; that the figures are good is not for tests to say."""
 
+import argparse
 import importlib
 import json
 import math
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import warm
-from conftest import write_idx_set
+from conftest import make_pictures, write_idx_set
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RESULTS = {"ratio", "spread", "bound", "share"}
@@ -120,6 +122,25 @@ def test_folding(tmp_path, monkeypatch):
     for way in ("folded", "onnxruntime", "bare_onnxruntime"):
         assert row[f"{way}_difference"] < 1e-4
         assert row[f"{way}_spread"][0] <= row[f"{way}_ratio"] <= row[f"{way}_spread"][1]
+
+
+def test_peers(tmp_path, monkeypatch):
+    """Ours in this process; fastai, which is no dependency, is left out with a line where it is not installed."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    peers = importlib.import_module("peers")
+    for name, value in {"RATES": (1e-3,), "EPOCHS": {"head": 1, "tail": 1}, "SIZE": 32, "BATCH": 16}.items():
+        monkeypatch.setattr(peers, name, value)
+    parts = {"train": make_pictures(60), "validation": make_pictures(20, seed=1), "test": make_pictures(20, seed=2)}
+    arrays = tmp_path / "images.npz"
+    columns = {f"{k}_{n}": v for n, (x, y) in parts.items() for k, v in (("x", x[..., None]), ("y", y))}
+    np.savez(arrays, **columns)
+    found = peers.by_tfxfer(arrays, 0)
+    for what in ("head", "tail"):
+        assert found[what]["rate"] == 1e-3
+        assert 0 <= found[what]["validation"] <= 1
+        assert 0 <= found[what]["test"] <= 1
+        assert found[what]["seconds"] > 0
+    assert peers._run("fastai", arrays, argparse.Namespace(packages=None, seed=0)) is None
 
 
 def test_scaling(mnist, tmp_path):

@@ -57,6 +57,8 @@ def test_quickstart(tmp_path):
     assert run.facts["recipe"] == "quickstart"
     assert run.facts["data"]["sizes"] == {"train": 400, "validation": 100, "test": 100}
     assert len(run.history["val_loss"]) == 5
+    assert len(run.banks["stages"]) == 100
+    assert "<h2>How alike layers are</h2>" in (folder / "report.html").read_text()
     test = run.banks["test"]
     right = test["logits"].argmax(1) == test.labels
     assert metrics["test/accuracy"] == pytest.approx(right.mean())

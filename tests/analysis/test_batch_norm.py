@@ -170,9 +170,13 @@ def twice() -> keras.Model:
         (IMAGES / 255, 0, r"images float64 \(40, 28, 28, 1\): expected uint8"),
         (IMAGES[0], 0, r"images uint8 \(28, 28, 1\): expected uint8"),
         (IMAGES[:, :14], 0, r"images uint8 \(40, 14, 28, 1\): expected uint8"),
-        (tf.data.Dataset.from_tensor_slices(IMAGES).batch(4), 0, "data set of TensorSpec.*, not batched"),
-        (tf.data.Dataset.from_tensor_slices({"x": IMAGES}), 0, "data set of .*: expected uint8 .* such an image"),
-        (tf.data.Dataset.from_tensor_slices(IMAGES).take(0), 0, r"images uint8 \(0, 28, 28, 1\)"),
+        (lambda: tf.data.Dataset.from_tensor_slices(IMAGES).batch(4), 0, "data set of TensorSpec.*, not batched"),
+        (
+            lambda: tf.data.Dataset.from_tensor_slices({"x": IMAGES}),
+            0,
+            "data set of .*: expected uint8 .* such an image",
+        ),
+        (lambda: tf.data.Dataset.from_tensor_slices(IMAGES).take(0), 0, r"images uint8 \(0, 28, 28, 1\)"),
         (IMAGES, -1, "prior -1: expected a number of images, 0 or more"),
         (IMAGES, np.nan, "prior nan: expected a number of images"),
         (IMAGES, "16", "prior '16': expected a number of images"),
@@ -182,7 +186,7 @@ def twice() -> keras.Model:
 )
 def test_wrong_input(net, images, prior, said):
     with pytest.raises(InputError, match=said):
-        analysis.adapt_batch_norm(net, images, prior)
+        analysis.adapt_batch_norm(net, images() if callable(images) else images, prior)
 
 
 def test_networks_that_cannot_be_adapted(small_cnn):

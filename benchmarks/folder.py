@@ -8,8 +8,8 @@ is `data.load` and a pass in a later run. In turn, after one round that is not m
 takes beyond its imports is measured in processes of their own; files that are mapped do not count.
 
 Goals: 0.95 of Keras's speed in the first pass over small photos, 3 times over large ones, 5 times in every later pass.
-Both goals of the first pass are missed: 0.57 and 1.5 (five rounds beside other jobs, 29 November 2026). What bounds it,
-in milliseconds of one core for each file, where both cores are busy all the time:
+Both goals of the first pass are missed: 0.57 and 1.5 on 29 November 2026, 0.49 and 1.15 the day after (five rounds
+each, other jobs beside them). What bounds it, in milliseconds of one core for each file, where both cores are busy:
 
                     500 x 375                            2,000 x 1,500
     Keras           0.9 decoding, 0.5 resizing           10.1 decoding, 0.9 resizing

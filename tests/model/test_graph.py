@@ -5,6 +5,7 @@ from conftest import noise
 
 from tfxfer import data, model
 from tfxfer.core.errors import InputError
+from tfxfer.model import freezing
 
 
 def names(layers):
@@ -143,6 +144,24 @@ def test_stages_of_any_network_are_found_by_size(pictures):
     }
     assert names(model.unfreeze_last(net, "stage3")) == ["layer4", "layer5", "layer6"]
     assert names(model.unfreeze_last(net, "last")) == ["layer4", "layer5", "layer6"]
+
+
+def test_frozen_dropout_does_nothing(pictures):
+    """That of the layers that train, and that before the head, do in training what they are for."""
+    net = model.build("dropout_cnn", pictures, weights="none")
+    model.unfreeze_last(net, "dense")
+    drops = [layer.name for layer in model.backbone_layers(net) if isinstance(layer, keras.layers.Dropout)]
+    tapped = keras.Model(net.input, {name: net.get_layer(name).output for name in (*drops, "head_dropout")})
+    images = pictures.rows["test"].images[:8]
+    with freezing.still(net):
+        first, second = (tapped(images, training=True) for _ in range(2))
+    trains = {layer.name for layer in net.layers if layer.trainable}
+    for name in tapped.output:
+        assert np.array_equal(first[name], second[name]) == (name not in trains and name != "head_dropout")
+    assert "head_dropout" in trains
+    assert set(drops) - trains
+    again = tapped(images, training=True)  # outside of the block all do
+    assert not np.array_equal(again[drops[0]], tapped(images, training=True)[drops[0]])
 
 
 def test_frozen_digests_cover_moving_statistics(small_resnet):

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from multiprocessing import Pipe
 
 import pytest
@@ -28,7 +29,10 @@ class File:
         self.here, there = Pipe()
         sys.stdout.flush()
         sys.stderr.flush()
-        self.pid = os.fork()
+        with warnings.catch_warnings():
+            # of Python 3.12 and later: pytest-xdist's thread, which has no part in the child
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.pid = os.fork()
         if self.pid == 0:
             self.here.close()
             try:

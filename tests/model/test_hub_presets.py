@@ -1,5 +1,6 @@
 """The table of presets against the installed keras-hub, and a small network of each architecture in it."""
 
+import hub_files
 import numpy as np
 import pytest
 
@@ -68,14 +69,7 @@ TINY = {
         "msfa_output_resolution": 4,
         "num_features": 32,
     },
-    "resnet": {
-        "input_conv_filters": [64],
-        "input_conv_kernel_sizes": [7],
-        "stackwise_num_filters": [64, 64],
-        "stackwise_num_blocks": [1, 1],
-        "stackwise_num_strides": [1, 2],
-        "block_type": "basic_block",
-    },
+    "resnet": hub_files.RESNET,
     "vgg": {"stackwise_num_repeats": [1, 1], "stackwise_num_filters": [8, 16]},
     "xception": {"stackwise_conv_filters": [[8, 8], [8, 16]], "stackwise_pooling": [True, False]},
 }
@@ -107,9 +101,7 @@ def tiny(architecture: str, folder) -> str:
 
     classes = {name.lower(): getattr(keras_hub.models, name) for name in dir(keras_hub.models)}
     own = classes[f"{architecture.replace('_', '')}backbone"]
-    own(**{**TINY, **LEFT_OUT}[architecture]).save_to_preset(str(folder / "tiny"))
-    keras_hub.layers.ImageConverter(image_size=(32, 32), scale=1 / 255).save_to_preset(str(folder / "tiny"))
-    return f"hub:{folder / 'tiny'}"
+    return hub_files.save(own(**{**TINY, **LEFT_OUT}[architecture]), folder / "tiny", scale=1 / 255)
 
 
 @pytest.mark.parametrize("architecture", hub_presets.ARCHITECTURES)

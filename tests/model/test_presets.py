@@ -1,20 +1,12 @@
 """Presets of keras-hub, saved on the spot as keras-hub saves them: nothing is downloaded here."""
 
+import hub_files
 import keras
 import numpy as np
 import pytest
 
 from tfxfer import model
 from tfxfer.core.errors import InputError
-
-TINY = {
-    "input_conv_filters": [64],
-    "input_conv_kernel_sizes": [7],
-    "stackwise_num_filters": [64, 64],
-    "stackwise_num_blocks": [1, 1],
-    "stackwise_num_strides": [1, 2],
-    "block_type": "basic_block",
-}
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +15,11 @@ def preset(tmp_path_factory):
     import keras_hub
 
     folder = tmp_path_factory.mktemp("presets") / "tiny"
-    net = keras_hub.models.ResNetBackbone(**TINY, image_shape=(32, 32, 3))
+    net = keras_hub.models.ResNetBackbone(**hub_files.RESNET, image_shape=(32, 32, 3))
     for weight in net.weights:
         weight.assign(weight + 0.1)
-    net.save_to_preset(str(folder))
-    converter = keras_hub.layers.ImageConverter(image_size=(32, 32), scale=[0.01, 0.02, 0.03], offset=[-1.0, 0.0, 1.0])
-    converter.save_to_preset(str(folder))
+    hub_files.save(net, folder, scale=[0.01, 0.02, 0.03], offset=[-1.0, 0.0, 1.0])
+    converter = keras_hub.layers.ImageConverter.from_preset(str(folder))
     return folder, net, converter
 
 
@@ -45,6 +36,21 @@ def test_a_presets_folder(preset, pictures, spelling):
     expected = theirs(seen * np.array(converter.scale, np.float32) + np.array(converter.offset, np.float32))
     np.testing.assert_allclose(mine, expected.numpy().mean((1, 2)), rtol=1e-4, atol=1e-4)
     assert list(model.stages(net)) == ["stage1", "stage2", "stage3"]
+
+
+def test_a_backbones_own_rescaling_follows_the_converters(preset, pictures, monkeypatch):
+    import keras_hub
+
+    folder, theirs, converter = preset
+    image = keras.Input((32, 32, 3))
+    own = keras.Model(image, theirs(keras.layers.Rescaling(2.0, -1.0)(image)), name="own")
+    monkeypatch.setattr(keras_hub.models.Backbone, "from_preset", lambda *args, **options: own)
+    net = model.build(str(folder), pictures)
+    images = pictures.rows["test"].images[:8]
+    seen = keras.Model(net.input, net.get_layer("to_rgb").output)(images)
+    scaled = keras.Model(net.input, net.get_layer("scaled").output)(images)
+    expected = 2 * (seen * np.array(converter.scale, np.float32) + np.array(converter.offset, np.float32)) - 1
+    np.testing.assert_allclose(scaled, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_another_size_and_no_weights(preset, pictures):

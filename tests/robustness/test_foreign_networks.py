@@ -4,6 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import hub_files
 import keras
 import numpy as np
 import pytest
@@ -47,11 +48,8 @@ def branches() -> keras.Model:
 def preset(folder) -> str:
     import keras_hub
 
-    sizes = {"input_conv_filters": [64], "input_conv_kernel_sizes": [7], "stackwise_num_filters": [64, 64]}
-    sizes |= {"stackwise_num_blocks": [1, 1], "stackwise_num_strides": [1, 2], "block_type": "basic_block"}
-    keras_hub.models.ResNetBackbone(**sizes, image_shape=(SIZE, SIZE, 3)).save_to_preset(str(folder))
-    keras_hub.layers.ImageConverter(image_size=(SIZE, SIZE), scale=1 / 255).save_to_preset(str(folder))
-    return f"hub:{folder}"
+    net = keras_hub.models.ResNetBackbone(**hub_files.RESNET, image_shape=(SIZE, SIZE, 3))
+    return hub_files.save(net, folder, scale=1 / 255)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import test_losses
 import warm
+from test_checkpoints import Kill
 
 from tfxfer import model, train
 from tfxfer.core.errors import InputError
@@ -60,23 +62,13 @@ def of_one_hot():
 
 
 def plain_keras(net, splits, metrics, one_hot):
-    """What one would write without tfxfer, with a softmax layer and one-hot rows for metrics that want them."""
+    """With a softmax layer and one-hot rows for metrics that want them."""
     if one_hot:
-        net = keras.Model(net.inputs, keras.layers.Softmax()(net.output))
-
-    def pairs(example):
-        return example["image"], tf.one_hot(example["label"], 10) if one_hot else example["label"]
-
-    loss = "categorical_crossentropy" if one_hot else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    net.compile(optimizer=SGD(0.1), loss=loss, metrics=metrics)
-    return net.fit(
-        splits.batches("train", 32, 7, 2).map(pairs),
-        validation_data=splits.batches("validation", 32).map(pairs),
-        steps_per_epoch=-(-splits.size("train") // 32),
-        epochs=2,
-        shuffle=False,
-        verbose=0,
-    ).history
+        return test_losses.plain_keras(
+            net, splits, "categorical_crossentropy", "one-hot", "probabilities", metrics=metrics
+        )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return test_losses.plain_keras(net, splits, loss, metrics=metrics)
 
 
 @pytest.mark.parametrize("one_hot", [False, True])
@@ -133,15 +125,6 @@ def test_fine_tune_has_a_column_over_all_phases(pictures):
 
 
 def test_a_training_cut_off_within_an_epoch_goes_on_counting(pictures, small_cnn, tmp_path, monkeypatch):
-    class Kill(keras.callbacks.Callback):
-        def __init__(self, calls):
-            super().__init__()
-            self.left = iter(range(calls - 1))
-
-        def on_train_batch_end(self, batch, logs=None):
-            if next(self.left, None) is None:
-                raise KeyboardInterrupt
-
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
     monkeypatch.setattr(loop, "MOST_STEPS", 2)
     start = model.values(small_cnn)

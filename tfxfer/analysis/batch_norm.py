@@ -1,10 +1,8 @@
 """Batch-norm adaptation: a network's statistics, mixed with those of images that it is to see, without their labels."""
 
 import contextlib
-import functools
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Real
 
 import keras
@@ -13,6 +11,7 @@ import tensorflow as tf
 
 from tfxfer.core import memory, private_names
 from tfxfer.core.errors import InputError, shown
+from tfxfer.features import batch_statistics, inference
 
 PRIOR = 16.0
 Statistics = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -60,7 +59,7 @@ def adapt_batch_norm(net: keras.Model, images: np.ndarray | tf.data.Dataset, pri
     copy.set_weights(net.get_weights())
     if hasattr(net, "classes"):
         copy.classes = net.classes
-    _assign(copy, statistics)
+    batch_statistics.assign(_batch_norms(copy), statistics)
     return copy
 
 
@@ -94,60 +93,34 @@ class Adapter:
         if not isinstance(prior, Real) or isinstance(prior, bool) or not prior >= 0:
             raise InputError(f"prior {shown(prior)}: expected a number of images, 0 or more")
         images = _images(images, tuple(self.net.input_shape[1:]))
-        shapes = [layer.output.shape[1:] for layer in self.net.layers if isinstance(layer.output, keras.KerasTensor)]
-        largest = max(math.prod(size or 1 for size in shape) for shape in shapes)
-        memory.need(4 * 4 * largest * len(images), f"batch norm of {len(images):,} images in one batch")
+        memory.need(
+            4 * 4 * inference.largest_output(self.net) * len(images),
+            f"batch norm of {len(images):,} images in one batch",
+        )
         weight = 1 / (1 + float(prior) / len(images))  # of the images' own statistics
         found = self._traced(tf.constant(images), tf.constant(weight, tf.float32))
         return [(mean.numpy(), variance.numpy()) for mean, variance in found]
 
     def _forward(self, images: tf.Tensor, weight: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
         found: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
-        for number, layer in enumerate(self.layers):
-            layer.call = functools.partial(_call, layer, weight, functools.partial(found.__setitem__, number))
-        try:
+        with batch_statistics.by_batch(self.layers, found.__setitem__, weight):
             self.net(images, training=False)
-        finally:
-            for layer in self.layers:
-                del layer.call
         return [found[number] for number in range(len(self.layers))]
 
 
 @contextlib.contextmanager
 def adapted(net: keras.Model, statistics: Statistics) -> Iterator[None]:
     """Within the block, the network's batch norm has these statistics of an `Adapter`; afterwards its own again."""
-    variables = [(layer.moving_mean, layer.moving_variance) for layer in _batch_norms(net)]
-    own = [tuple(keras.ops.convert_to_numpy(variable) for variable in pair) for pair in variables]
-    _assign(net, statistics)
+    norms = _batch_norms(net)
+    own = [
+        tuple(keras.ops.convert_to_numpy(variable) for variable in (norm.moving_mean, norm.moving_variance))
+        for norm in norms
+    ]
+    batch_statistics.assign(norms, statistics)
     try:
         yield
     finally:
-        _assign(net, own)
-
-
-def _call(
-    layer: keras.layers.BatchNormalization,
-    weight: tf.Tensor,
-    note: Callable[[tuple[tf.Tensor, tf.Tensor]], None],
-    inputs: tf.Tensor,
-    **_,
-) -> tf.Tensor:
-    """What the layer's own `call` does, on statistics that are mixed with those of its inputs; it notes them."""
-    kind = tf.float64 if inputs.dtype == tf.float64 else tf.float32
-    axis = layer.axis % len(inputs.shape)
-    places = [place for place in range(len(inputs.shape)) if place != axis]
-
-    def values(variable: keras.Variable | None) -> tf.Tensor | None:
-        return None if variable is None else tf.cast(tf.convert_to_tensor(variable), kind)
-
-    x = tf.cast(inputs, kind)
-    source = values(layer.moving_mean), values(layer.moving_variance)
-    mean, variance = (old + tf.cast(weight, kind) * (new - old) for old, new in zip(source, tf.nn.moments(x, places)))
-    note((mean, variance))
-    parts = mean, variance, values(layer.beta), values(layer.gamma)
-    shape = [-1 if place == axis else 1 for place in range(len(inputs.shape))]
-    broadcast = (None if part is None else tf.reshape(part, shape) for part in parts)
-    return tf.cast(tf.nn.batch_normalization(x, *broadcast, layer.epsilon), inputs.dtype)
+        batch_statistics.assign(norms, own)
 
 
 def _batch_norms(net: keras.Model) -> list[keras.layers.BatchNormalization]:
@@ -159,12 +132,6 @@ def _batch_norms(net: keras.Model) -> list[keras.layers.BatchNormalization]:
         elif isinstance(layer, keras.Model):
             found += _batch_norms(layer)
     return found
-
-
-def _assign(net: keras.Model, statistics: Statistics) -> None:
-    for layer, (mean, variance) in zip(_batch_norms(net), statistics, strict=True):
-        layer.moving_mean.assign(mean)
-        layer.moving_variance.assign(variance)
 
 
 def _images(given: np.ndarray | tf.data.Dataset, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,13 +1,11 @@
 """The command `tfxfer backbones`: lists and searches backbones, and shows the stages of one."""
 
-import os
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 from tfxfer.core.console import import_tensorflow
 from tfxfer.core.errors import InputError
-from tfxfer.model import applications, backbone_list, downloaded
+from tfxfer.model import applications, backbone_list, backbone_paths, downloaded
 from tfxfer.model.backbone_list import HUB, KERAS, OWN, Listed
 
 WIDTH = 100
@@ -55,14 +53,8 @@ def more() -> str:
 
 def _is_path(text: str) -> bool:
     """Whether a word is the path of a network: a .keras file, or the folder of a run or of a preset."""
-    if text.startswith("hub:"):
-        return os.sep in text
-    path = Path(text).expanduser()
-    is_folder = any(all((path / name).is_file() for name in names) for names in _FILES)
-    return os.sep in text or path.suffix == ".keras" or (bool(text) and is_folder)
-
-
-_FILES = (("model.keras",), ("config.json", "metadata.json"))  # of a run's folder, and of a preset's
+    saved = not text.startswith(backbone_paths.HUB) and backbone_paths.preset(text) is not None
+    return bool(text) and (saved or backbone_paths.model_file(text) is not None)
 
 
 def _of_one(one: Listed, image_size: int | None) -> list[str]:

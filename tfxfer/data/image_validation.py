@@ -1,11 +1,8 @@
 """Which image files can be read: each is decoded once, and its resized pixels are kept until it changes."""
 
 import contextlib
-import functools
 import hashlib
 import warnings
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,17 +10,14 @@ import numpy as np
 
 from tfxfer.core import atomic
 from tfxfer.core.cache import Store, amount
-from tfxfer.core.count_progress import CountProgress
 from tfxfer.core.errors import InputError
 from tfxfer.data import kept_pixels
 from tfxfer.data.image_decoding import REVISION
 from tfxfer.data.kept_pixels import Kept
-from tfxfer.data.lazy_images import Files
+from tfxfer.data.lazy_images import Files, fault
 from tfxfer.data.splits import SPLITS, Splits
 from tfxfer.data.tfds_prepared import UnreadableError
-from tfxfer.data.tfds_records import Records
 
-BLOCK = 16  # files that a thread reads in turn
 NAMED = 3  # unreadable files that a line names
 
 
@@ -81,15 +75,14 @@ def check(files: Files, origin: str, name: str) -> tuple[Files, dict[str, str]]:
         try:
             marks[row] = np.frombuffer(files.mark_of(path), np.uint8)
         except InputError as error:  # a link to nowhere
-            faults[path] = _reason(path, error)
+            faults[path] = fault(path, error)
     there, store, kept = marks.any(1), Store(), Kept.nothing(marks)
     try:
         kept = kept_pixels.find(store, marks, files.size)
         if (there & ~kept.found).any():
             full = kept.pixels is not None and len(kept.pixels.parts) >= kept_pixels.MOST
             new, known = np.flatnonzero(there if full else there & ~kept.found), files.of(files.paths, kept)
-            read = known.read if isinstance(known, Records) else functools.partial(_read, known)
-            kept_pixels.write(store, marks[new], files.size, name, lambda place: read(new, faults, place))
+            kept_pixels.write(store, marks[new], files.size, name, lambda place: known.read(new, faults, place))
             kept = kept_pixels.find(store, marks, files.size)
             kept.verified[kept.rows[new[kept.found[new]]]] = True  # just written
     except UnreadableError:
@@ -101,7 +94,7 @@ def check(files: Files, origin: str, name: str) -> tuple[Files, dict[str, str]]:
             f"{files.size} x {files.size} ({amount(kept_pixels.nbytes(missing, files.size))}), "
         )
         advice = "raise TFXFER_CACHE_GB, or set TFXFER_CACHE to another folder"
-        if isinstance(files, Records):  # to read one of them, what is before it has to be read
+        if not files.alone:
             raise InputError(f"{line}which TFDS can only give one after another: {advice}") from None
         warnings.warn(f"{line}so files are decoded in every pass: {advice}", stacklevel=4)
     files = files.of(files.paths, kept)
@@ -115,43 +108,11 @@ def _digest(files: Files, kept: Kept, rows: np.ndarray, known_as: str, faults: d
     place = Store().root / "pictures" / f"{hashlib.sha256(known_as.encode()).hexdigest()}.npy"
     marks, known = [mark.tobytes() for mark in kept.marks], _recall(place)
     new = np.array([row for row in rows if marks[row] not in known and files.paths[row] not in faults], np.int64)
-    found = {marks[row]: digest for row, digest in zip(new, _read(files, new, faults)) if digest}
+    found = {marks[row]: digest for row, digest in zip(new, files.read(new, faults)) if digest}
     if found:
         _remember(place, known := known | found)
     for row in rows:
         kept.digests[row] = np.frombuffer(known.get(marks[row], bytes(16)), np.uint8)
-
-
-def _read(files: Files, rows: np.ndarray, faults: dict[str, str], place: np.ndarray | None = None) -> Sequence[bytes]:
-    """Reads some of the files in parallel, writes their pixels to `place`, and returns digests of the pixels.
-
-    The digest of a file that cannot be read is empty, and the reason is put into `faults`.
-    """
-    known = files.kept.found if files.kept else np.zeros(len(files), bool)
-
-    def read(number: int) -> bytes:
-        row = rows[number]
-        path = str(files.paths[row])
-        try:
-            pixels = files[row] if known[row] else files.decode(row)
-        except InputError as error:
-            faults[path] = _reason(path, error)
-            return b""
-        if place is not None:
-            place[number] = pixels
-        return kept_pixels.digest(pixels)
-
-    digests: list[bytes] = []
-    blocks = [range(first, min(first + BLOCK, len(rows))) for first in range(0, len(rows), BLOCK)]
-    with CountProgress("checking files", len(rows)) as progress, ThreadPoolExecutor() as threads:
-        for block in threads.map(lambda numbers: [read(number) for number in numbers], blocks):
-            digests += block
-            progress.update(len(digests))
-    return digests
-
-
-def _reason(path: str, error: InputError) -> str:
-    return str(error).removeprefix(f"{path}: ")
 
 
 def _recall(place: Path) -> dict[bytes, bytes]:

@@ -3,14 +3,19 @@
 import hashlib
 import math
 import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from tfxfer.core.concatenated import Concatenated
+from tfxfer.core.count_progress import CountProgress
 from tfxfer.core.errors import InputError
-from tfxfer.data import image_decoding
+from tfxfer.data import image_decoding, kept_pixels
 from tfxfer.data.kept_pixels import Kept
+
+BLOCK = 16  # files that a thread reads in turn
 
 
 class Picked:
@@ -52,6 +57,7 @@ class Files:
 
     dtype = np.dtype(np.uint8)
     noun = "files"  # in messages
+    alone = True  # whether one can be read without those before it
 
     def __init__(self, paths: np.ndarray, size: int, kept: Kept | None = None):
         self.paths, self.size, self.kept = paths, size, kept
@@ -88,6 +94,50 @@ class Files:
     def of(self, paths: np.ndarray, kept: Kept | None = None) -> "Files":
         """Images of the same kind and size with other paths, still unread."""
         return Files(paths, self.size, kept)
+
+    def read(self, rows: np.ndarray, faults: dict[str, str], place: np.ndarray | None = None) -> Sequence[bytes]:
+        """Reads some of the images in parallel.
+
+        Args:
+            rows: int64 (k,), which ones.
+            faults: gets the reasons why images cannot be read, by path.
+            place: gets their pixels, uint8 (k, size, size, 3).
+
+        Returns:
+            A digest of the pixels of each, empty if it cannot be read.
+        """
+        known = self.kept.found if self.kept else np.zeros(len(self), bool)
+
+        def read(number: int) -> bytes:
+            row = rows[number]
+            return self._digest(number, row, self.__getitem__ if known[row] else self.decode, faults, place)
+
+        digests: list[bytes] = []
+        blocks = [range(first, min(first + BLOCK, len(rows))) for first in range(0, len(rows), BLOCK)]
+        with CountProgress("checking files", len(rows)) as progress, ThreadPoolExecutor() as threads:
+            for block in threads.map(lambda numbers: [read(number) for number in numbers], blocks):
+                digests += block
+                progress.update(len(digests))
+        return digests
+
+    def _digest(
+        self,
+        number: int,
+        row: int,
+        pixels_of: Callable[[int], np.ndarray],
+        faults: dict[str, str],
+        place: np.ndarray | None,
+    ) -> bytes:
+        """Notes one image for `read`, the `number`th of its rows."""
+        path = str(self.paths[row])
+        try:
+            pixels = pixels_of(row)
+        except InputError as error:
+            faults[path] = fault(path, error)
+            return b""
+        if place is not None:
+            place[number] = pixels
+        return kept_pixels.digest(pixels)
 
     def mark_of(self, path: str) -> bytes:
         """16 bytes that identify an image in its present state; raises InputError if it is gone."""
@@ -132,6 +182,11 @@ class Rows:
         """A selection, by row."""
         images = self.images[index] if isinstance(self.images, np.ndarray) else self.images.pick(index)
         return Rows(images, self.labels[index], {name: column[index] for name, column in self.facts.items()})
+
+
+def fault(path: str, error: InputError) -> str:
+    """Why an image cannot be read, without its path."""
+    return str(error).removeprefix(f"{path}: ")
 
 
 def mark(path: str) -> bytes:

@@ -11,8 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from tfxfer.core.count_progress import CountProgress
-from tfxfer.core.errors import InputError
-from tfxfer.data import image_decoding, kept_pixels
+from tfxfer.data import image_decoding
 from tfxfer.data.kept_pixels import Kept
 from tfxfer.data.lazy_images import Files
 from tfxfer.data.tfds_prepared import Prepared
@@ -30,6 +29,7 @@ class Records(Files):
     """
 
     noun = "examples"
+    alone = False
 
     def __init__(self, source: Prepared, paths: np.ndarray, size: int, kept: Kept | None = None):
         super().__init__(paths, size, kept)
@@ -51,15 +51,7 @@ class Records(Files):
         return image_decoding.pixels(path, (self.size, self.size, 3), content)
 
     def read(self, rows: np.ndarray, faults: dict[str, str], place: np.ndarray | None = None) -> Sequence[bytes]:
-        """Reads some of the images, split after split from front to back, and decodes them in parallel.
-
-        Args:
-            rows: int64 (k,), which ones.
-            faults: gets the reasons why images cannot be decoded, by path.
-            place: gets their pixels, uint8 (k, size, size, 3).
-
-        Returns:
-            A digest of each, empty if it cannot be decoded.
+        """Reads some of the images as `Files.read` does, split after split from front to back.
 
         Raises:
             UnreadableError: a file of the data set is missing or damaged.
@@ -67,15 +59,11 @@ class Records(Files):
         digests, shape = [b""] * len(rows), (self.size, self.size, 3)
 
         def note(number: int, content: bytes | None) -> None:
-            path = str(self.paths[rows[number]])
-            try:
-                pixels = self[rows[number]] if content is None else image_decoding.pixels(path, shape, content)
-            except InputError as error:
-                faults[path] = str(error).removeprefix(f"{path}: ")
-                return
-            if place is not None:
-                place[number] = pixels
-            digests[number] = kept_pixels.digest(pixels)
+            def decode(row: int) -> np.ndarray:
+                return image_decoding.pixels(str(self.paths[row]), shape, content)
+
+            pixels_of = self.__getitem__ if content is None else decode
+            digests[number] = self._digest(number, rows[number], pixels_of, faults, place)
 
         there = np.zeros(len(rows), bool) if self.kept is None else self.kept.found[rows]
         done = 0

@@ -67,23 +67,38 @@ class BatchStatistics:
 
     def assign(self, moments: Sequence[Moments]) -> None:
         """Makes what `over` returned the layers' moving statistics."""
-        for norm, (mean, variance) in zip(self.norms, moments, strict=True):
-            norm.moving_mean.assign(mean)
-            norm.moving_variance.assign(variance)
+        assign(self.norms, moments)
 
     def _moments(self, inputs) -> list[tuple[tf.Tensor, tf.Tensor]]:
         found: list[list[tuple[tf.Tensor, tf.Tensor]]] = [[] for _ in self.norms]
-        with _in_training(self.norms, found):
+        with by_batch(self.norms, lambda number, moments: found[number].append(moments)):
             self.net(inputs, training=False)
         # a layer that is called more than once averages over its calls, as moving statistics do
         return [tuple(tf.add_n(parts) / len(parts) for parts in zip(*calls)) for calls in found]
 
 
+def assign(norms: Iterable[keras.layers.BatchNormalization], moments: Iterable[Moments]) -> None:
+    """Gives batch norm layers means and variances as their moving statistics."""
+    for norm, (mean, variance) in zip(norms, moments, strict=True):
+        norm.moving_mean.assign(mean)
+        norm.moving_variance.assign(variance)
+
+
 @contextlib.contextmanager
-def _in_training(norms: Sequence[keras.layers.BatchNormalization], found: list[list]) -> Iterator[None]:
-    """Within the block, these layers normalise by the batch, whose statistics are noted."""
-    for norm, calls in zip(norms, found):
-        norm.call = functools.partial(_call, norm, calls)
+def by_batch(
+    norms: Sequence[keras.layers.BatchNormalization],
+    note: Callable[[int, tuple[tf.Tensor, tf.Tensor]], None],
+    weight: tf.Tensor | None = None,
+) -> Iterator[None]:
+    """Within the block, batch norm layers normalise by the statistics of what they get, in whatever mode.
+
+    Args:
+        norms: the layers.
+        note: called with a layer's number and the mean and variance that it normalises by.
+        weight: of the inputs' statistics, where they are mixed with the layers' own; None for theirs alone.
+    """
+    for number, norm in enumerate(norms):
+        norm.call = functools.partial(_call, norm, functools.partial(note, number), weight)
     try:
         yield
     finally:
@@ -91,10 +106,24 @@ def _in_training(norms: Sequence[keras.layers.BatchNormalization], found: list[l
             del norm.call
 
 
-def _call(norm: keras.layers.BatchNormalization, calls: list, inputs: tf.Tensor, **_) -> tf.Tensor:
-    inputs = keras.ops.cast(inputs, "float32")
+def _call(
+    norm: keras.layers.BatchNormalization,
+    note: Callable[[tuple[tf.Tensor, tf.Tensor]], None],
+    weight: tf.Tensor | None,
+    inputs: tf.Tensor,
+    **_,
+) -> tf.Tensor:
+    kind = tf.float64 if inputs.dtype == tf.float64 else tf.float32
+
+    def values(variable: keras.Variable | None) -> tf.Tensor | None:
+        return None if variable is None else tf.cast(tf.convert_to_tensor(variable), kind)
+
+    x = tf.cast(inputs, kind)
     axis = norm.axis % len(inputs.shape)
-    mean, variance = keras.ops.moments(inputs, [other for other in range(len(inputs.shape)) if other != axis])
-    calls.append((mean, variance))
-    outputs = keras.ops.batch_normalization(inputs, mean, variance, axis, norm.beta, norm.gamma, norm.epsilon)
-    return keras.ops.cast(outputs, norm.compute_dtype)
+    moments = tf.nn.moments(x, [other for other in range(len(inputs.shape)) if other != axis])
+    if weight is not None:
+        own = values(norm.moving_mean), values(norm.moving_variance)
+        moments = tuple(old + tf.cast(weight, kind) * (new - old) for old, new in zip(own, moments))
+    note(moments)
+    outputs = keras.ops.batch_normalization(x, *moments, axis, values(norm.beta), values(norm.gamma), norm.epsilon)
+    return tf.cast(outputs, inputs.dtype)

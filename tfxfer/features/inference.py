@@ -12,7 +12,7 @@ from rich.progress import track
 
 from tfxfer.core import distribute
 from tfxfer.features import engines
-from tfxfer.model import folding
+from tfxfer.model import folding, freezing
 
 BATCH_SIZE = 256
 REVISION = "folded 1"  # part of the name under which outputs are kept: changes when their rounding does
@@ -107,9 +107,13 @@ def images_per_batch(model: keras.Model, most: int = BATCH_SIZE) -> int:
     times as fast as with 256 images); a GPU is filled.
     """
     room = 512e6 if tf.config.list_physical_devices("GPU") else 32e6
-    shapes = [layer.output.shape[1:] for layer in model.layers if isinstance(layer.output, keras.KerasTensor)]
-    largest = max(math.prod(size or 1 for size in shape) for shape in shapes)
-    return max(1, min(most, int(room / (4 * largest))))
+    return max(1, min(most, int(room / (4 * largest_output(model)))))
+
+
+def largest_output(model: keras.Model) -> int:
+    """How many numbers a model's largest layer gives for one image."""
+    shapes = [shape for layer in model.layers if (shape := freezing.output_shape(layer))]
+    return max(math.prod(size or 1 for size in shape[1:]) for shape in shapes)
 
 
 def predictor(

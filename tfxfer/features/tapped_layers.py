@@ -3,6 +3,7 @@
 import keras
 
 from tfxfer import model
+from tfxfer.model import freezing
 
 
 def taps(net: keras.Model) -> list[str]:
@@ -24,7 +25,5 @@ def taps(net: keras.Model) -> list[str]:
 
 
 def _gives_maps(layer: keras.Layer) -> bool:
-    shape = getattr(
-        getattr(layer, "output", None), "shape", ()
-    )  # of a layer that is called several times there is none
+    shape = freezing.output_shape(layer)
     return len(shape) == 4 and None not in shape[1:]

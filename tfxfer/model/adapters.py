@@ -14,7 +14,7 @@ import numpy as np
 from keras import layers
 
 from tfxfer.core.errors import InputError, shown
-from tfxfer.model import backbones, flattening, own_networks, presets, user_models
+from tfxfer.model import backbone_paths, backbones, flattening, own_networks, presets, user_models
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # B, G, R; keras.applications.imagenet_utils
 TORCH_MEAN, TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -81,9 +81,9 @@ def _parts(backbone: Any, image_size: int | None, weights: str, classes: int) ->
         return own_networks.take_apart(backbone) if ours else user_models.take_apart(backbone, image_size, classes)
     if not isinstance(backbone, str | os.PathLike) or backbones.known(str(backbone)):
         return None
-    if preset := presets.preset_of(backbone):
+    if preset := backbone_paths.preset(backbone):
         return presets.take_apart(preset, image_size, weights)
-    if (path := own_networks.path_of(backbone)) is None:
+    if (path := backbone_paths.model_file(backbone)) is None:
         return None
     if weights not in ("imagenet", "none"):
         raise InputError(f"backbone {backbone} brings its weights: leave weights {weights} out")

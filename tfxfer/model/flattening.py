@@ -42,8 +42,7 @@ def inline(model: keras.Model, x: keras.KerasTensor, taken: Iterable[str] = ()) 
     """
     names = set(taken)
     copies: dict[int, keras.Layer] = {}
-    initializers: list[tuple[keras.Layer, dict[str, Any]]] = []
-    originals: list[tuple[keras.Layer, keras.Layer]] = []
+    made_of: list[tuple[keras.Layer, keras.Layer, dict[str, Any]]] = []  # layer, copy, initializers of the copy
 
     def copied(layer: Any, around: keras.Model) -> Any:
         if not isinstance(layer, keras.Layer):
@@ -55,8 +54,7 @@ def inline(model: keras.Model, x: keras.KerasTensor, taken: Iterable[str] = ()) 
                 # its weights are about to be replaced: random ones would be drawn for nothing
                 found = {name: value for name, value in vars(made).items() if name.endswith("_initializer")}
                 found = {name: value for name, value in found.items() if value is not None}
-                initializers.append((made, found))
-                originals.append((layer, made))
+                made_of.append((layer, made, found))
                 vars(made).update(dict.fromkeys(found, keras.initializers.Zeros()))
         return copies[id(layer)]
 
@@ -73,9 +71,8 @@ def inline(model: keras.Model, x: keras.KerasTensor, taken: Iterable[str] = ()) 
         return private_names.run_through_graph(graph, inputs, call)
 
     output = run(model, x, {})
-    for made, found in initializers:
+    for layer, made, found in made_of:
         vars(made).update(found)
-    for layer, made in originals:
         if layer.weights:
             made.set_weights(layer.get_weights())
     return output[0] if isinstance(output, list | tuple) else output

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 from keras import layers
@@ -58,9 +59,14 @@ def learns(layer: layers.Layer) -> bool:
     return bool(layer.weights) and not isinstance(layer, layers.Normalization)
 
 
+def output_shape(layer: layers.Layer) -> tuple[Any, ...]:
+    """The shape of a layer's output, the batch included; () if there are several, or it is called several times."""
+    return tuple(getattr(getattr(layer, "output", None), "shape", ()))
+
+
 def _side(layer: layers.Layer) -> int:
     """The shorter side of a layer's feature maps; 0 if it has none, or is called several times."""
-    shape = getattr(getattr(layer, "output", None), "shape", ())
+    shape = output_shape(layer)
     return min(shape[1:3]) if len(shape) == 4 and None not in shape[1:3] else 0
 
 

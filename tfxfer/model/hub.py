@@ -1,5 +1,6 @@
 """Weights from keras-hub, an extra: `pip install 'tfxfer[hub]'`."""
 
+import functools
 import importlib
 import re
 from collections.abc import Callable
@@ -46,7 +47,7 @@ def resnet18(
     preset = "resnet_18_imagenet" if weights == "imagenet" else str(weights)
     own_class = package("resnet18's weights need").models.ResNetBackbone
     ways = "give --weights FOLDER with a preset saved by keras-hub, or another backbone"
-    load = lambda: own_class.from_preset(preset, image_shape=input_shape)  # noqa: E731
+    load = functools.partial(own_class.from_preset, preset, image_shape=input_shape)
     backbone = fetched(preset, load, f"resnet18's preset {preset}", ways)
     own = backbone.get_config()
     if wrong := [name for name, value in RESNET18.items() if own[name] != value]:

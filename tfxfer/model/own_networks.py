@@ -1,6 +1,5 @@
 """Networks from `model.build` as backbones of others: in memory, in a `.keras` file, or in a run's folder."""
 
-import os
 from pathlib import Path
 
 import keras
@@ -8,16 +7,6 @@ import keras
 from tfxfer.core import private_names
 from tfxfer.core.errors import InputError
 from tfxfer.model import state, user_models
-
-MODEL = "model.keras"  # in a run's folder
-
-
-def path_of(name: str | os.PathLike) -> Path | None:
-    """The `.keras` file that a name stands for: its path, or the folder of a run that holds one; None for no path."""
-    path = Path(os.path.expanduser(name))
-    if path.is_dir() and (path / MODEL).is_file():
-        return path / MODEL
-    return path if path.suffix == ".keras" or os.sep in os.fspath(name) else None
 
 
 def load(path: Path) -> keras.Model:

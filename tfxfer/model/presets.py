@@ -1,35 +1,21 @@
 """Backbones from keras-hub's presets: `hub:NAME`, `hf://...`, `kaggle://...`, or the folder of a saved preset."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from tfxfer.core.errors import InputError
-from tfxfer.model import hub, user_models
+from tfxfer.model import flattening, hub, user_models
 
-PREFIX = "hub:"
-_HANDLES = ("hf://", "kaggle://")
 _SIZE = 224  # where neither preset nor caller says
-
-
-def preset_of(name: str | os.PathLike) -> str | None:
-    """What keras-hub calls a preset that a backbone's name stands for; None if it stands for none."""
-    text = os.fspath(name)
-    if text.startswith(PREFIX):
-        text = text.removeprefix(PREFIX)
-        return os.path.expanduser(text) if os.sep in text and "://" not in text else text
-    folder = Path(os.path.expanduser(text))
-    saved = folder.is_dir() and (folder / "config.json").is_file() and (folder / "metadata.json").is_file()
-    return str(folder) if saved else text if text.startswith(_HANDLES) else None
 
 
 def take_apart(preset: str, image_size: int | None, weights: str) -> user_models.Parts:
     """The parts of a preset's backbone, with pixels scaled as the preset's own image converter does.
 
     Args:
-        preset: as `preset_of` gives it.
+        preset: as `backbone_paths.preset` gives it.
         image_size: height and width in pixels; None for the preset's own.
         weights: "imagenet" for the preset's, whatever they were trained on, or "none".
 
@@ -49,14 +35,16 @@ def take_apart(preset: str, image_size: int | None, weights: str) -> user_models
     backbone, converter = hub.fetched(preset, load, name, "give the folder of a preset that keras-hub saved")
     own = user_models.take_apart(backbone, image_size, 0)
     size = own.shape[0] or (converter.image_size or (_SIZE,))[0]
-    scaled = _scaling(converter, own.shape[2])
-    return user_models.Parts(name, own.shape, scaled, True, own.body, size=size, ours=True)
+    lead = _lead(converter, own)
+    return user_models.Parts(name, own.shape, lead, True, own.body, size=size, ours=True)
 
 
-def _scaling(converter: Any, channels: int) -> keras.Model | None:
-    """What an image converter does with the values of pixels, as a model."""
-    if converter.scale is None and converter.offset is None:
-        return None
-    image = keras.Input((None, None, channels))
-    scale, offset = (1.0 if converter.scale is None else converter.scale), converter.offset or 0.0
-    return keras.Model(image, keras.layers.Rescaling(scale, offset, name="scale")(image))
+def _lead(converter: Any, own: user_models.Parts) -> keras.Model | None:
+    """What an image converter does with the values of pixels, and the backbone after it; None if neither does."""
+    x = image = keras.Input((None, None, own.shape[2]))
+    if converter.scale is not None or converter.offset is not None:
+        scale = 1.0 if converter.scale is None else converter.scale
+        x = keras.layers.Rescaling(scale, converter.offset or 0.0, name="scale")(x)
+    if own.lead is not None:
+        x = flattening.inline(own.lead, x, ("scale",))
+    return None if x is image else keras.Model(image, x)

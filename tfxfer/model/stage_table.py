@@ -1,14 +1,13 @@
 """The stages of any network as a table: what `--unfreeze STAGE` trains, and how many layers that is."""
 
 import math
-import os
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from tfxfer import data
-from tfxfer.model import backbones, freezing, graph, presets
+from tfxfer.model import backbone_paths, backbones, freezing, graph
 
 _SIDE = 28  # of the data, where the backbone takes any size
 
@@ -67,5 +66,5 @@ def build(backbone: str, image_size: int | None = None) -> keras.Model:
     images = np.random.default_rng(0).integers(0, 256, (24, _SIDE, _SIDE, 1), np.uint8)
     labels = np.arange(len(images)) % 2
     splits = data.from_arrays((images[:20], labels[:20]), (images[20:], labels[20:]))
-    made = backbones.known(backbone) or presets.preset_of(os.fspath(backbone))
+    made = backbones.known(backbone) or backbone_paths.preset(backbone)
     return graph.build(backbone, splits, image_size, "none" if made else "imagenet", scaling="none")

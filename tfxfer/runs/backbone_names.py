@@ -3,11 +3,9 @@
 import os
 from pathlib import Path
 
-from tfxfer.model import backbones
+from tfxfer.model import backbone_paths, backbones
 from tfxfer.runs import loading
 from tfxfer.runs.option import absolute
-
-MODEL = "model.keras"
 
 
 def portable(name: str, out: str = "saved_models") -> str:
@@ -25,11 +23,11 @@ def portable(name: str, out: str = "saved_models") -> str:
     """
     if backbones.known(name) or "://" in name or not name:
         return name
-    if name.startswith("hub:"):
-        folder = os.path.expanduser(name.removeprefix("hub:"))
-        return f"hub:{absolute(folder)}" if os.path.isdir(folder) else name
+    if name.startswith(backbone_paths.HUB):
+        folder = os.path.expanduser(name.removeprefix(backbone_paths.HUB))
+        return f"{backbone_paths.HUB}{absolute(folder)}" if os.path.isdir(folder) else name
     path = Path(os.path.expanduser(name))
-    model = (path if path.suffix == ".keras" else loading.find(name, out) / MODEL).absolute()
+    model = (path if path.suffix == ".keras" else loading.find(name, out) / backbone_paths.MODEL).absolute()
     if model.is_file():
         return str(model)
     return absolute(name) if os.sep in name or path.is_dir() or path.suffix == ".keras" else name

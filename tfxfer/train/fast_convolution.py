@@ -24,6 +24,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfxfer.model import freezing
+
 
 @contextlib.contextmanager
 def trained_fast(net: keras.Model) -> Iterator[None]:
@@ -91,8 +93,7 @@ def _is_small_depthwise(layer: keras.Layer) -> bool:
     if type(layer) is not keras.layers.DepthwiseConv2D or layer.depth_multiplier > 1 or layer.padding != "same":
         return False
     plain = layer.strides == layer.dilation_rate == (1, 1) and layer.data_format == "channels_last"
-    output = getattr(layer, "output", None)  # a layer that is called several times has none
-    places = (None,) if output is None else output.shape[1:3]
+    places = freezing.output_shape(layer)[1:3] or (None,)
     return plain and None not in places and math.prod(places) < math.prod(layer.kernel_size)
 
 

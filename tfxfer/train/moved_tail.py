@@ -75,11 +75,8 @@ class MovedTail:
 
     def put(self, shares: Sequence[float]) -> None:
         """Gives the network the average of the lists with these shares; all of one list is that list, bit for bit."""
-        if 1 in shares:
-            model.assign_values(self.net, self.lists[list(shares).index(1)])
-            return
         model.assign_values(self.net, weight_lists.mean(self.lists, shares))
-        if self.recomputed:
+        if self.recomputed and 1 not in shares:
             self._statistics.assign(self._statistics.over(inputs for (inputs, _), _ in self._train))
 
     def validate(self) -> dict[str, float]:
@@ -150,7 +147,7 @@ def average(
         checks.network(net, splits)
     _, norms = weight_lists.moved(net, lists)
     if 1 in shares or not norms or statistics == "averaged":
-        model.assign_values(net, lists[list(shares).index(1)] if 1 in shares else weight_lists.mean(lists, shares))
+        model.assign_values(net, weight_lists.mean(lists, shares))
         return []
     if splits is None:
         raise InputError(

@@ -44,7 +44,8 @@ def opened(path, width=1200, phone=False, scheme="light"):
 def wait(page: Page, condition: str) -> None:
     """Until a condition in JavaScript holds: Playwright's own wait evaluates text in the page, which the report's
     policy forbids."""
-    look = f"({condition}) ? done() : Date.now() > end ? fail('timeout') : requestAnimationFrame(look)"
+    # by the clock: a page that is not painted, on a busy machine, may wait for its next frame for ever
+    look = f"({condition}) ? done() : Date.now() > end ? fail('timeout') : setTimeout(look, 30)"
     page.evaluate(f"new Promise((done, fail) => {{ const end = Date.now() + 30000, look = () => {look}; look(); }})")
 
 

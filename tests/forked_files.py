@@ -15,6 +15,7 @@ from multiprocessing import Pipe
 import pytest
 from tensorflow.python.eager import context
 
+LIMIT = 600  # seconds of a test
 _running: list["File | None"] = []
 PEAKS: dict[str, int] = {}
 """The most memory that the process of a file had, in MB."""
@@ -44,9 +45,11 @@ class File:
         there.close()
 
     def run(self, number: int, following: int | None) -> list[dict] | None:
-        """Reports about a test, or None if the process has died."""
+        """Reports about a test, or None if the process has died, or is ended because the test does not."""
         try:
             self.here.send((number, following))
+            if not self.here.poll(LIMIT):
+                os.kill(self.pid, signal.SIGKILL)
             return self.here.recv()
         except (EOFError, OSError):
             return None
@@ -113,5 +116,5 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
 
 def _died(item: pytest.Item, status: int) -> pytest.TestReport:
     how = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else f"exit code {status >> 8}"
-    said = f"the process of {item.path.name} ended with {how} in or after this test"
+    said = f"the process of {item.path.name} ended with {how} in or after this test, SIGKILL after {LIMIT} seconds"
     return pytest.TestReport(item.nodeid, item.location, {}, "failed", said, "call")

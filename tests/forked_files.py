@@ -116,5 +116,5 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
 
 def _died(item: pytest.Item, status: int) -> pytest.TestReport:
     how = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else f"exit code {status >> 8}"
-    said = f"the process of {item.path.name} ended with {how} in or after this test, SIGKILL after {LIMIT} seconds"
+    said = f"the process of {item.path.name} ended with {how} in or after this test, which has {LIMIT} seconds"
     return pytest.TestReport(item.nodeid, item.location, {}, "failed", said, "call")

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from scipy import stats
@@ -37,6 +38,12 @@ class Abstention:
     answered: float
     images: int
     needed: int
+
+    @property
+    def facts(self) -> dict[str, float | None]:
+        """What a calibration keeps: `threshold`, the precision `reached` (None without one), the share `answered`."""
+        reached = None if self.threshold is None else self.precision
+        return {"threshold": self.threshold, "reached": reached, "answered": self.answered}
 
     @property
     def text(self) -> str:
@@ -91,25 +98,40 @@ def abstention_threshold(
         >>> analysis.abstention_threshold(np.stack([sure, 1 - sure], 1), labels, precision=0.999).text[:51]
         'No threshold: on these 400 images a precision of 0.'
     """
-    for name, value in (("precision", precision), ("confidence", confidence)):
-        if isinstance(value, bool) or not isinstance(value, int | float | np.floating) or not 0 < value < 1:
-            raise InputError(f"{name} {shown(value)}: expected a share above 0 and below 1, such as 0.95")
     metrics.reliability(probabilities, labels)  # refuses what is not probabilities
-    probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
-    error, n = (1 - confidence) / STARTS, len(labels)
+    probabilities = np.asarray(probabilities, np.float64)
+    right = probabilities.argmax(1) == np.asarray(labels)
+    return of_confidences(probabilities.max(1), right, precision, confidence)
+
+
+def of_confidences(sure: np.ndarray, right: np.ndarray, precision: float, confidence: float = 0.95) -> Abstention:
+    """As `abstention_threshold`, for classifiers whose probabilities do not sum to 1, such as those in 8 bits.
+
+    Args:
+        sure: float (n,), in [0, 1], the confidence of each prediction; n is above 0.
+        right: bool (n,), whether it is right.
+        precision, confidence: as there.
+
+    Raises:
+        InputError: numbers out of range.
+    """
+    for name, value in (("precision", precision), ("confidence", confidence)):
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1:
+            raise InputError(f"{name} {shown(value)}: expected a share above 0 and below 1, such as 0.95")
+    error, n = (1 - confidence) / STARTS, len(right)
     needed = math.ceil(math.log(error) / math.log(precision))
-    sure = np.floor(probabilities.max(1) * 10**DIGITS + 1e-4) / 10**DIGITS
+    sure = np.floor(np.asarray(sure, np.float64) * 10**DIGITS + 1e-4) / 10**DIGITS
     order = np.argsort(-sure, kind="stable")
-    right = np.cumsum((probabilities.argmax(1) == labels)[order])
-    last = np.flatnonzero(np.append(np.diff(sure[order]) < 0, True))  # place of the last image of each confidence
-    passes = stats.binom.cdf(last + 1 - right[last], last + 1, 1 - precision) <= error
-    place = _lowest(passes, int(np.searchsorted(last + 1, needed)))
+    sure, rights = sure[order], np.cumsum(np.asarray(right, bool)[order])
+    last = np.flatnonzero(np.append(np.diff(sure) < 0, True))  # place of the last image of each confidence
+    counts = last + 1
+    passes = stats.binom.cdf(counts - rights[last], counts, 1 - precision) <= error
+    place = _lowest(passes, int(np.searchsorted(counts, needed)))
     if place is None:
         return Abstention(None, precision, confidence, math.nan, math.nan, math.nan, 0.0, n, needed)
-    answered, threshold = int(last[place]) + 1, float(sure[order][last[place]])
-    reached = float(right[last[place]] / answered)
+    answered, reached = int(counts[place]), float(rights[last[place]] / counts[place])
     ends = intervals.wilson(reached, answered)
-    return Abstention(threshold, precision, confidence, reached, *ends, answered / n, n, needed)
+    return Abstention(float(sure[last[place]]), precision, confidence, reached, *ends, answered / n, n, needed)
 
 
 def _lowest(passes: np.ndarray, first: int) -> int | None:

@@ -81,9 +81,8 @@ def fit(logits: np.ndarray, labels: np.ndarray, precision: float | None = None) 
     found: dict[str, Any] = {"temperature": divisor, "threshold": None, "precision": precision, "images": len(labels)}
     if precision is None:
         return found | {"reached": None, "answered": None}
-    abstention = abstention_threshold(special.softmax(np.asarray(logits, np.float64) / divisor, 1), labels, precision)
-    reached = None if abstention.threshold is None else abstention.precision
-    return found | {"threshold": abstention.threshold, "reached": reached, "answered": abstention.answered}
+    probabilities = special.softmax(np.asarray(logits, np.float64) / divisor, 1)
+    return found | abstention_threshold(probabilities, labels, precision).facts
 
 
 def measure(
@@ -128,6 +127,6 @@ def _checked(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
         raise InputError(f"logits {logits.shape}, labels {labels.shape}: expected (n, 2 or more classes) and (n,)")
     if not np.isfinite(logits).all():
         raise InputError("logits: expected finite numbers, got NaN or infinity")
-    if labels.dtype.kind not in "iu" or not (0 <= labels.min() and labels.max() < logits.shape[1]):
+    if labels.dtype.kind not in "iu" or not (labels.min() >= 0 and labels.max() < logits.shape[1]):
         raise InputError(f"labels: expected integers from 0 to {logits.shape[1] - 1}, one for each image")
     return logits, labels

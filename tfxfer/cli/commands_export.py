@@ -64,7 +64,9 @@ def predict(
     batch_size: Annotated[int, typer.Option(min=1, help="Number of images that the network classifies at once.")] = 32,
     threshold: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Abstain below this probability; by default below the network's own threshold."),
+        typer.Option(
+            min=0, max=1, help="Abstain below this probability; by default below the network's own threshold."
+        ),
     ] = None,
 ) -> None:
     """Classify JPEG, PNG, WebP, BMP, GIF and TIFF files; each line is printed as soon as it is ready.

@@ -8,8 +8,8 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from numbers import Real
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -208,7 +208,9 @@ def _classified(serve: Callable, names: list[str], images: np.ndarray, least: fl
         for name, index, row in zip(outputs["class_name"], outputs["class_index"], outputs["probabilities"])
     ]
     # in float32, as the SavedModel itself compares
-    return rows if least is None else [row | {"abstained": row["probability"] < np.float32(least)} for row in rows]
+    return (
+        rows if least is None else [row | {"abstained": bool(row["probability"] < np.float32(least))} for row in rows]
+    )
 
 
 def _printable(name: str) -> str:

@@ -1,7 +1,8 @@
 """Calibration of a network: its logits divided by a temperature, and the confidence below which it abstains."""
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from numbers import Real
 from typing import Any
 
@@ -39,12 +40,27 @@ def scale_logits(net: keras.Model, temperature: float) -> None:
     """
     if isinstance(temperature, bool) or not isinstance(temperature, Real) or not 0 < float(temperature) < math.inf:
         raise InputError(f"temperature {shown(temperature)}: expected a number above 0, such as 1.5")
+    layer = _logits(net)
+    layer.set_weights([weight / float(temperature) for weight in layer.get_weights()])
+
+
+@contextlib.contextmanager
+def scaled(net: keras.Model, temperature: float) -> Iterator[None]:
+    """Within the block, `scale_logits`; afterwards the network has the weights that it had, to the last bit."""
+    layer = _logits(net)
+    weights = layer.get_weights()
+    scale_logits(net, temperature)
+    try:
+        yield
+    finally:
+        layer.set_weights(weights)
+
+
+def _logits(net: keras.Model) -> keras.layers.Dense:
     layer = next((layer for layer in net.layers if layer.name == "logits"), None)
     if not isinstance(layer, keras.layers.Dense):
         raise InputError(f"{net.name} has no dense layer named logits: give a network that model.build made")
-    for weight in (layer.kernel, layer.bias):
-        if weight is not None:
-            weight.assign(weight / float(temperature))
+    return layer
 
 
 def calibrate(net: keras.Model, calibration: Mapping[str, Any]) -> None:

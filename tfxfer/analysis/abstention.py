@@ -72,7 +72,7 @@ def abstention_threshold(
     probability of at most 1 - confidence (exact binomial). Thresholds are tested from high to low confidence up to the
     first that fails, from four starts that share the error between them (Angelopoulos et al. 2021, arXiv:2110.01052,
     fixed-sequence testing). Small sets therefore give a high threshold, or none: a precision of 0.95 takes at least 86
-    images that are all right, one of 0.99 takes 436.
+    images that are all right, one of 0.99 takes 437.
 
     Args:
         probabilities: float (n, C), in [0, 1]; each row sums to 1. Calibrate them first, by `temperature`.

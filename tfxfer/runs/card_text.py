@@ -88,8 +88,8 @@ def probabilities(calibration: Mapping[str, Any]) -> str:
     images = f"{calibration['images']:,} images" if calibration.get("images") else "images"
     text = (
         f"The logits are divided by the temperature {calibration['temperature']:.4g}, which was fitted to {images} "
-        "that the network was not trained on, so that a probability says how often predictions like this one are right. The "
-        "predicted classes are the same without it."
+        "that the network was not trained on, so that a probability says how often predictions like this one are "
+        "right. The predicted classes are the same without it."
     )
     wanted, least = calibration.get("precision"), calibration["threshold"]
     if least is None and wanted is None:

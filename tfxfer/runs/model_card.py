@@ -153,7 +153,7 @@ def _training(facts: dict[str, Any]) -> list[str]:
 
 def _files(parity: dict[str, Any], calibrations: dict[str, Any]) -> list[str]:
     head: tuple[str, ...] = ("file", "bytes", "largest difference in probability", "same class")
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (row["file"], f"{row['bytes']:,}", f"{row['max_difference']:.2g}", f"{row['agreement']:.4f}")
         for row in parity["formats"].values()
     ]

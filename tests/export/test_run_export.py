@@ -125,10 +125,10 @@ def test_the_card_says_what_it_is(run, exported):
 
 def test_the_card_shows_how_to_run_what_is_there(run):
     """Its lines are run, as whoever got the files would."""
-    text = model_card._card(run.facts, list("0123456789"), None, {"images": 1, "formats": {}})
+    text = model_card._card(run.facts, list("0123456789"), None, {"images": 1, "formats": {}}, {})
     assert "```" not in text.split("## Test scores")[0]
     rows = {name: {"file": file, "bytes": 1, "max_difference": 0, "agreement": 1} for name, file in FILES.items()}
-    text = model_card._card(run.facts, list("0123456789"), None, {"images": 1, "formats": rows})
+    text = model_card._card(run.facts, list("0123456789"), None, {"images": 1, "formats": rows}, {})
     assert "saved_model" not in text.split("## Test scores")[0]
     assert text.count('tf.lite.Interpreter("model_dynamic.tflite")') == 1
     assert 'tf.lite.Interpreter("model_int8.tflite")' not in text

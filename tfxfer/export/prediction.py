@@ -8,15 +8,17 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Real
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import tensorflow as tf
 
-from tfxfer.core.errors import InputError
+from tfxfer.core.errors import InputError, shown
 from tfxfer.data import image_decoding
 from tfxfer.data.image_folder import SUFFIXES, left_out
+from tfxfer.export import savedmodel
 from tfxfer.runs import loading
 
 OUTPUTS = {"probabilities", "class_index", "class_name"}
@@ -52,6 +54,19 @@ def saved_model(path: str | Path) -> Path:
     raise InputError(f"{folder} contains no saved_model: give a finished run, or a SavedModel that tfxfer exported")
 
 
+def threshold(path: str | Path) -> float | None:
+    """The probability below which a network abstains, in [0, 1]; None if it always answers.
+
+    Args:
+        path: as `saved_model` takes it.
+
+    Raises:
+        InputError: there is no SavedModel, or the file in it that says how it was calibrated is damaged.
+    """
+    calibration = savedmodel.calibration(saved_model(path))
+    return calibration["threshold"] if calibration else None
+
+
 def expand(words: Iterable[str], stdin: BinaryIO) -> list[str]:
     """Names of the files to classify.
 
@@ -74,32 +89,39 @@ def expand(words: Iterable[str], stdin: BinaryIO) -> list[str]:
     return files
 
 
-def predict(path: str | Path, files: Iterable[str], batch_size: int = 32) -> Iterator[Row]:
+def predict(
+    path: str | Path, files: Iterable[str], batch_size: int = 32, abstain_below: float | None = None
+) -> Iterator[Row]:
     """Classifies image files, which are read as in training, by `image_decoding.pixels`.
 
     Args:
         path: as `saved_model` takes it. A SavedModel is a program: run only those of people you trust.
         files: paths.
         batch_size: images that go through the network at once.
+        abstain_below: the probability below which it abstains, in [0, 1]; by default its own `threshold`.
 
     Yields:
         For each file, in order, a dict with `file`, `class_name`, `class_index`, `probability` of that class and
-        `probabilities`, float by class name in the network's order; or with `file` and `error`, the reason why it
-        cannot be read.
+        `probabilities`, float by class name in the network's order; where there is a threshold also `abstained`,
+        whether the probability is below it. Or a dict with `file` and `error`, the reason why it cannot be read.
 
     Raises:
-        InputError: there is no SavedModel, it has other signatures, or the batch size is below 1.
+        InputError: there is no SavedModel, it has other signatures, or a number is out of range.
     """
     if batch_size < 1:
         raise InputError(f"batch_size {batch_size}: expected at least 1")
-    serve, shape, names = _signature(saved_model(path))
+    if abstain_below is not None and not (isinstance(abstain_below, Real) and 0 <= abstain_below <= 1):
+        raise InputError(f"abstain_below {shown(abstain_below)}: expected a probability from 0 to 1")
+    folder = saved_model(path)
+    least = threshold(folder) if abstain_below is None else abstain_below
+    serve, shape, names = _signature(folder)
     files = list(files)
     with ThreadPoolExecutor(WORKERS) as threads:
         for first in range(0, len(files), batch_size):
             batch = files[first : first + batch_size]
             images = list(threads.map(lambda file: _read(file, shape), batch))
             readable = [image for image in images if not isinstance(image, str)]
-            rows = iter(_classified(serve, names, np.stack(readable)) if readable else ())
+            rows = iter(_classified(serve, names, np.stack(readable), least) if readable else ())
             for file, image in zip(batch, images):
                 yield {"file": file} | ({"error": image} if isinstance(image, str) else next(rows))
 
@@ -112,7 +134,8 @@ def text(row: Row, format: str, width: int = 0) -> str:
     name = _printable(row["file"]).ljust(width)
     if "error" in row:
         return f"{'-':6}  {name}  error: {_printable(row['error'])}"
-    return f"{row['probability']:.4f}  {name}  {_printable(row['class_name'])}"
+    abstains = "abstained, most likely " if row.get("abstained") else ""
+    return f"{row['probability']:.4f}  {name}  {abstains}{_printable(row['class_name'])}"
 
 
 def _inside(name: str) -> list[str]:
@@ -172,10 +195,10 @@ def _read(file: str, shape: Shape) -> np.ndarray | str:
         return str(error).removeprefix(f"{file}: ")
 
 
-def _classified(serve: Callable, names: list[str], images: np.ndarray) -> list[Row]:
+def _classified(serve: Callable, names: list[str], images: np.ndarray, least: float | None) -> list[Row]:
     """A row without `file` for each image."""
     outputs = {name: value.numpy() for name, value in serve(image=tf.constant(images)).items()}
-    return [
+    rows = [
         {
             "class_name": name.decode(errors="replace"),
             "class_index": int(index),
@@ -184,6 +207,10 @@ def _classified(serve: Callable, names: list[str], images: np.ndarray) -> list[R
         }
         for name, index, row in zip(outputs["class_name"], outputs["class_index"], outputs["probabilities"])
     ]
+    # in float32, as the SavedModel itself compares
+    return (
+        rows if least is None else [row | {"abstained": bool(row["probability"] < np.float32(least))} for row in rows]
+    )
 
 
 def _printable(name: str) -> str:

@@ -1,21 +1,29 @@
 """A network as a SavedModel that takes raw pixels or encoded pictures and needs neither tfxfer nor Keras."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfxfer.core import console
+from tfxfer.core import console, json_io
 from tfxfer.core.errors import InputError
 from tfxfer.export import image_ops
-from tfxfer.model import folding
+from tfxfer.model import folding, temperature_scaling
+
+EXTRA = "assets.extra"  # where a SavedModel keeps files that are not its own
+CALIBRATION = "calibration.json"
+_LONGEST = 1 << 20  # bytes of it that are read
 
 
 def write(net: keras.Model, path: Path) -> None:
     """Writes a SavedModel with three signatures, on folded weights (`model.folding`); augmentation and dropout are off.
 
     `serving_default` takes `image`, uint8 (batch, height, width, channels) as in the data set, and returns
-    `probabilities` float32 (batch, classes), `class_index` int64 (batch,) and `class_name` string (batch,).
+    `probabilities` float32 (batch, classes), `class_index` int64 (batch,) and `class_name` string (batch,); of a
+    network whose calibration has a threshold also `abstained` bool (batch,), whether the probability of the class is
+    below it. The calibration itself is in `assets.extra/calibration.json`.
     `serving_bytes` takes `image_bytes`, string (batch,) of JPEG or PNG files as `image_ops.decode` takes them, and
     returns the same. `embed` takes `image` and returns `embedding` float32 (batch, d). A batch may be empty. For pixels
     of another height, width or number of channels TensorFlow raises an InvalidArgumentError that says what was
@@ -29,6 +37,8 @@ def write(net: keras.Model, path: Path) -> None:
     pixels = [tf.TensorSpec((None, *shape), tf.uint8, name="image")]
     files = [tf.TensorSpec((None,), tf.string, name="image_bytes")]
     names = tf.constant(_class_names(net))
+    known = getattr(net, "calibration", None) or {}
+    threshold = known.get("threshold")
     both = keras.Model(net.input, [net.output, net.get_layer("embedding").output])
 
     def outputs(image: tf.Tensor) -> list[tf.Tensor]:
@@ -46,7 +56,8 @@ def write(net: keras.Model, path: Path) -> None:
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = tf.nn.softmax(forward(image)[0])
         index = tf.argmax(probabilities, axis=-1)
-        return {"probabilities": probabilities, "class_index": index, "class_name": tf.gather(names, index)}
+        answer = {"probabilities": probabilities, "class_index": index, "class_name": tf.gather(names, index)}
+        return answer if threshold is None else answer | {"abstained": tf.reduce_max(probabilities, -1) < threshold}
 
     def serve_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = tf.TensorSpec(shape, tf.uint8)
@@ -59,6 +70,26 @@ def write(net: keras.Model, path: Path) -> None:
     with folding.folded(both), console.loggers():  # which say where the assets are
         signatures = {name: getattr(module, name) for name in ("serving_default", "serving_bytes", "embed")}
         tf.saved_model.save(module, str(path), signatures=signatures)
+    if known:
+        (path / EXTRA).mkdir()
+        json_io.write(path / EXTRA / CALIBRATION, dict(known))
+
+
+def calibration(folder: Path) -> dict[str, Any] | None:
+    """The calibration of a SavedModel's network, as `model.calibrate` took it; None if it was not calibrated.
+
+    Raises:
+        InputError: the file that says it is damaged.
+    """
+    path = folder / EXTRA / CALIBRATION
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file:
+            return temperature_scaling.check(json.loads(file.read(_LONGEST)))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} cannot be read ({reason}): export the run again") from None
 
 
 def _class_names(net: keras.Model) -> list[str]:

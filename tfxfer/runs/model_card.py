@@ -81,7 +81,7 @@ def _card(facts: dict[str, Any], names: list[str], test: "Bank | None", parity: 
         f"An image classifier with {len(names)} classes, trained by tfxfer's recipe `{facts['recipe']}` on "
         f"{facts['started'][:10]}.",
         "## Use",
-        card_text.use(shape, files),
+        card_text.use(shape, files, data.get("aspect", "squash")),
         "## Test scores",
         *_scores(names, test, corruption_facts.tested(facts)),
         "## Limits",

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tfxfer import data
@@ -63,6 +64,21 @@ def test_square_images_stay_what_they_are():
     plain, crop = data.load("digits", limit=40), data.load("digits", limit=40, aspect="crop")
     assert (plain.fingerprint, plain.image_shape) == (crop.fingerprint, crop.image_shape)
     assert (plain.aspect, crop.aspect) == ("squash", "crop")
+
+
+def test_a_programs_own_data():
+    """As arrays and as pipelines, such as Keras's that crop themselves."""
+    arrays = data.from_arrays((IMAGES[:16], LABELS[:16]), (IMAGES[16:], LABELS[16:]), aspect="crop")
+    pipelines = [
+        tf.data.Dataset.from_tensor_slices((IMAGES[part, :, 2:11], LABELS[part])) for part in (slice(16), slice(16, 24))
+    ]
+    same = data.from_dataset(*pipelines, aspect="crop")
+    for splits in (arrays, same):
+        assert (splits.aspect, splits.image_shape) == ("crop", (9, 9, 3))
+        np.testing.assert_array_equal(splits.rows["test"].images[:], IMAGES[splits.ids["test"], :, 2:11])
+    for wrong in (lambda: data.from_arrays(*[(IMAGES, LABELS)] * 2, aspect=1), lambda: data.from_dataset(1, aspect=1)):
+        with pytest.raises(InputError, match="aspect 1: expected one of squash, crop, pad"):
+            wrong()
 
 
 def test_another_word_is_refused_before_anything_is_read():

@@ -39,6 +39,7 @@ def test_quickstart_on_a_data_set_of_tfds(tmp_path):
     np.testing.assert_array_equal(tested.labels, tested.ids % 3)
     assert run.facts["data"]["aspect"] == run.facts["arguments"]["aspect"] == run.model.aspect == "crop"
     assert "so that the shorter one fits, and the centre is kept." in (run.dir / "model_card.md").read_text()
+    assert "Pictures that are not square are cropped to their centre." in (run.dir / "report.html").read_text()
     expected = keras.ops.softmax(tested["logits"][:20])
     files = [str(tmp_path / f"{number}.png") for number in tested.ids[:20]]
     for file, number in zip(files, tested.ids[:20], strict=True):

@@ -388,18 +388,18 @@ def test_pixels_are_resized_to_a_shape(tmp_path):
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize(("aspect", "factor"), [("squash", 2), ("crop", 2), ("pad", 4)])
 def test_the_aspect_is_that_of_the_upright_picture(tmp_path, monkeypatch, aspect, factor, orientation):
-    """A JPEG of 97 x 131 for 30 x 30: decoded at 1/2, or at 1/4 where its longer side is what has to remain."""
+    """A JPEG of 96 x 128 for 30 x 30: decoded at 1/2, or at 1/4 where its longer side is what has to remain."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = Image.fromarray(PIXELS).resize((131, 97), Image.Resampling.BICUBIC)
+    picture = Image.fromarray(PIXELS[:3, :4]).resize((128, 96), Image.Resampling.BICUBIC)
     picture.save(tmp_path / "a.jpg", quality=90, exif=exif)
     whole, decoded = decode(str(tmp_path / "a.jpg")), []
     monkeypatch.setattr(
         image_decoding, "decode", lambda *args, decode=decode: decoded.append(decode(*args)) or decoded[-1]
     )
     found = image_decoding.pixels(str(tmp_path / "a.jpg"), (30, 30, 3), aspect=aspect)
-    assert max(decoded[0].size) == -(-131 // factor)
+    assert max(decoded[0].size) == 128 // factor
     expected = np.asarray(aspect_ratio.fit(whole, (30, 30), aspect)).astype(int)
-    assert np.abs(found - expected).mean() < 8  # the whole picture's, not reduced
+    assert np.abs(found - expected).mean() < 4  # the whole picture's, not reduced
     black = (found == 0).all((1, 2)) if orientation == 1 else (found == 0).all((0, 2))
     assert np.flatnonzero(black).tolist() == ([0, 1, 2, 3, 26, 27, 28, 29] if aspect == "pad" else [])

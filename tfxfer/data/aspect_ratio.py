@@ -28,7 +28,7 @@ class Placed(NamedTuple):
 
 def check(aspect: object) -> None:
     """Raises InputError unless it is one of the `ASPECTS`."""
-    if aspect not in ASPECTS:
+    if not isinstance(aspect, str) or aspect not in ASPECTS:
         raise InputError(f"aspect {shown(aspect)}: expected one of {', '.join(ASPECTS)}")
 
 

@@ -119,6 +119,7 @@ def test_the_card_says_what_it_is(run, exported):
     low, high = stats.binomtest(round(450 * accuracy), 450).proportion_ci(method="wilson")
     assert f"Accuracy {accuracy:.4f} (95% interval {low:.4f} to {high:.4f}, Wilson) on 450 test images." in text
     assert "| model_int8.tflite | " in text
+    assert "(bilinear, antialiased): height and width are resized by a factor each.\n" in text
     assert run.facts["data"]["sha256"] in text
     assert str(run.dir.parent.parent) not in text  # no folders of the machine where it was made
 

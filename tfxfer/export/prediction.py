@@ -92,7 +92,7 @@ def expand(words: Iterable[str], stdin: BinaryIO) -> list[str]:
 def predict(
     path: str | Path, files: Iterable[str], batch_size: int = 32, abstain_below: float | None = None
 ) -> Iterator[Row]:
-    """Classifies image files, which are read as in training, by `image_decoding.pixels`.
+    """Classifies image files, which are read as in training, by `image_decoding.pixels`: squashed, cropped or padded.
 
     Args:
         path: as `saved_model` takes it. A SavedModel is a program: run only those of people you trust.
@@ -114,12 +114,12 @@ def predict(
         raise InputError(f"abstain_below {shown(abstain_below)}: expected a probability from 0 to 1")
     folder = saved_model(path)
     least = threshold(folder) if abstain_below is None else abstain_below
-    serve, shape, names = _signature(folder)
+    serve, shape, names, aspect = _signature(folder)
     files = list(files)
     with ThreadPoolExecutor(WORKERS) as threads:
         for first in range(0, len(files), batch_size):
             batch = files[first : first + batch_size]
-            images = list(threads.map(lambda file: _read(file, shape), batch))
+            images = list(threads.map(lambda file: _read(file, shape, aspect), batch))
             readable = [image for image in images if not isinstance(image, str)]
             rows = iter(_classified(serve, names, np.stack(readable), least) if readable else ())
             for file, image in zip(batch, images):
@@ -161,8 +161,9 @@ def _inside(name: str) -> list[str]:
     return sorted(images, key=lambda path: path.split(os.sep)) or [name]
 
 
-def _signature(folder: Path) -> tuple[Callable, Shape, list[str]]:
-    """The signature that classifies pixels, their shape, and the names of the classes, constants of its graph."""
+def _signature(folder: Path) -> tuple[Callable, Shape, list[str], str]:
+    """The signature that classifies pixels, their shape, the names of the classes, constants of its graph, and how
+    pictures are read for it."""
     try:
         loaded = tf.saved_model.load(str(folder))
         serve = loaded.signatures["serving_default"]
@@ -170,7 +171,8 @@ def _signature(folder: Path) -> tuple[Callable, Shape, list[str]]:
         fits = pixels.dtype == tf.uint8 and pixels.shape.rank == 4 and set(outputs) >= OUTPUTS
         names = [tensor for tensor in serve.captured_inputs if tensor.dtype == tf.string][:1]
         fits = fits and bool(names) and names[0].shape == outputs["probabilities"].shape[1:]
-    except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError) as error:
+        aspect = savedmodel.aspect_of(loaded)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder} cannot be loaded ({reason}): export the run again") from None
     if not fits:
@@ -179,10 +181,10 @@ def _signature(folder: Path) -> tuple[Callable, Shape, list[str]]:
             f"images to {', '.join(sorted(OUTPUTS))}: export it with tfxfer"
         )
     serve.keep = loaded  # without the SavedModel its variables are gone
-    return serve, tuple(pixels.shape[1:]), [name.decode(errors="replace") for name in names[0].numpy()]
+    return serve, tuple(pixels.shape[1:]), [name.decode(errors="replace") for name in names[0].numpy()], aspect
 
 
-def _read(file: str, shape: Shape) -> np.ndarray | str:
+def _read(file: str, shape: Shape, aspect: str) -> np.ndarray | str:
     """Pixels, or the reason why there are none."""
     if not file:
         return "has no name"
@@ -190,7 +192,7 @@ def _read(file: str, shape: Shape) -> np.ndarray | str:
         listed = os.access(file, os.R_OK | os.X_OK)
         return f"is a folder without {', '.join(SUFFIXES)} files" if listed else os.strerror(errno.EACCES)
     try:
-        return image_decoding.pixels(file, shape)
+        return image_decoding.pixels(file, shape, aspect=aspect)
     except InputError as error:
         return str(error).removeprefix(f"{file}: ")
 

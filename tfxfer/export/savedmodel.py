@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfxfer.core import console, json_io
 from tfxfer.core.errors import InputError
+from tfxfer.data import aspect_ratio
 from tfxfer.export import image_ops
 from tfxfer.model import folding, temperature_scaling
 
@@ -27,13 +28,15 @@ def write(net: keras.Model, path: Path) -> None:
     `serving_bytes` takes `image_bytes`, string (batch,) of JPEG or PNG files as `image_ops.decode` takes them, and
     returns the same. `embed` takes `image` and returns `embedding` float32 (batch, d). A batch may be empty. For pixels
     of another height, width or number of channels TensorFlow raises an InvalidArgumentError that says what was
-    expected; `serving_bytes` resizes images as training did.
+    expected; `serving_bytes` resizes images as training did, by the network's `aspect`. The function `aspect`, which is
+    not a signature, takes nothing and returns it, string ().
 
     Args:
         net: from `model.build`.
         path: the SavedModel's folder.
     """
-    shape = net.input_shape[1:]
+    shape, aspect = net.input_shape[1:], getattr(net, "aspect", "squash")
+    aspect_ratio.check(aspect)
     pixels = [tf.TensorSpec((None, *shape), tf.uint8, name="image")]
     files = [tf.TensorSpec((None,), tf.string, name="image_bytes")]
     names = tf.constant(_class_names(net))
@@ -61,11 +64,15 @@ def write(net: keras.Model, path: Path) -> None:
 
     def serve_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = tf.TensorSpec(shape, tf.uint8)
-        return serve(tf.map_fn(lambda content: image_ops.decode(content, shape), image_bytes, fn_output_signature=spec))
+        images = tf.map_fn(
+            lambda content: image_ops.decode(content, shape, aspect), image_bytes, fn_output_signature=spec
+        )
+        return serve(images)
 
     module = tf.Module()  # not Keras's ExportArchive, which traces all of it twice in search of variables
     module.serving_default = tf.function(serve, input_signature=pixels)
     module.serving_bytes = tf.function(serve_bytes, input_signature=files)
+    module.aspect = tf.function(lambda: tf.constant(aspect), input_signature=[])
     module.embed = tf.function(embed, input_signature=pixels)
     with folding.folded(both), console.loggers():  # which say where the assets are
         signatures = {name: getattr(module, name) for name in ("serving_default", "serving_bytes", "embed")}
@@ -90,6 +97,21 @@ def calibration(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} cannot be read ({reason}): export the run again") from None
+
+
+def aspect_of(loaded: Any) -> str:
+    """How pictures are read for a SavedModel, one of `aspect_ratio.ASPECTS`.
+
+    Args:
+        loaded: what `tf.saved_model.load` returned. One that does not say it, such as those of version 0.1, means
+            "squash".
+
+    Raises:
+        InputError: it says something else.
+    """
+    aspect = loaded.aspect().numpy().decode() if hasattr(loaded, "aspect") else "squash"
+    aspect_ratio.check(aspect)
+    return aspect
 
 
 def _class_names(net: keras.Model) -> list[str]:

@@ -5,9 +5,16 @@ from typing import Any
 
 _USE = """\
 `labels.txt` has the names of the classes, one per line, in the order of `probabilities`. All forms take raw pixels,
-`image`: uint8 (batch, {shape}). Turning grey into RGB, resizing and scaling are part of the network.
+`image`: uint8 (batch, {shape}). Turning grey into RGB, resizing and scaling are part of the network. Pictures of
+other sizes have to be brought to this one first (bilinear, antialiased): {aspect}.
 
 {forms}"""
+
+_ASPECT = {
+    "squash": "height and width are resized by a factor each",
+    "crop": "both sides are resized by one factor, so that the shorter one fits, and the centre is kept",
+    "pad": "both sides are resized by one factor, so that the longer one fits, centred on black",
+}
 
 _SAVED_MODEL = """\
 The SavedModel needs only TensorFlow:
@@ -115,14 +122,14 @@ def probabilities(calibration: Mapping[str, Any]) -> str:
     return text
 
 
-def use(shape: str, files: Mapping[str, str]) -> str:
+def use(shape: str, files: Mapping[str, str], aspect: str = "squash") -> str:
     """How to run the files.
 
     Args:
         shape: of an image, such as "28, 28, 1".
         files: format -> file name. Of several files that are run alike, the first is shown.
+        aspect: how pictures are made images, one of `aspect_ratio.ASPECTS`.
     """
     shown = {text: file for name, file in reversed(list(files.items())) for text in [_FORMS.get(name, _OTHER)]}
-    return _USE.format(
-        shape=shape, forms="\n\n".join(text.format(file=file) for text, file in reversed(list(shown.items())))
-    )
+    forms = "\n\n".join(text.format(file=file) for text, file in reversed(list(shown.items())))
+    return _USE.format(shape=shape, aspect=_ASPECT[aspect], forms=forms)

@@ -94,7 +94,7 @@ def _card(
         f"An image classifier with {len(names)} classes, trained by tfxfer's recipe `{facts['recipe']}` on "
         f"{facts['started'][:10]}.",
         "## Use",
-        card_text.use(shape, files),
+        card_text.use(shape, files, data.get("aspect", "squash")),
         "## Test scores",
         *_scores(names, test, corruption_facts.tested(facts)),
         *(["## Probabilities", card_text.probabilities(calibration)] if calibration else []),

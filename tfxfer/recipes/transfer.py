@@ -36,7 +36,7 @@ PrecisionAt = Annotated[
 Skip = Annotated[str, Option(f"Steps to leave out, comma-separated: {', '.join(STEPS)}.", check=words(*STEPS))]
 
 
-@recipe(dataset="digits", weights="imagenet", image_size=None, skip_bad=True, explain_size=None)
+@recipe(dataset="digits", weights="imagenet", image_size=None, skip_bad=True, aspect="crop", explain_size=None)
 def main(
     run: Run,
     minutes: Minutes = 10.0,
@@ -46,7 +46,7 @@ def main(
     skip: Skip = "",
 ) -> None:
     """Runs the search and returns its metrics; the run's directory is the last line printed."""
-    from tfxfer import analysis, features
+    from tfxfer import analysis, features, model
     from tfxfer.recipes.shared import run_artifacts
     from tfxfer.recipes.shared.search import opening, verdict
 
@@ -65,14 +65,15 @@ def main(
     if "refine" in steps:
         with run.phase("refine"):
             search.refine()
-    net = search.choose()
-    run.save_model(net, {})
+    search.choose()
     if "learning_curve" in steps:
         with run.phase("learning_curve"):
             run.facts["learning_curve"] = search.learning_curve()
+    net = search.network()
     if "calibration" in steps:
         with run.phase("calibration"):
-            run.add(verdict.calibrate(net, *search.held_out(net), precision_at))
+            model.calibrate(net, analysis.calibration.fit(*search.held_out(net), precision_at))
+    run.save_model(net, {})
     with run.phase("test"):
         tested = features.extract(net, search.splits.test, ("logits",), **run.inference)
     run.note("test", {"accuracy": analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))})

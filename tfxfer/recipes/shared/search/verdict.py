@@ -2,33 +2,16 @@
 
 from typing import Any
 
-import keras
 import numpy as np
 from scipy.special import softmax
 
-from tfxfer import analysis, model
+from tfxfer import analysis
 from tfxfer.features.bank import Bank
 from tfxfer.recipes.shared.artifacts import Artifacts
 from tfxfer.recipes.shared.recipe_run import Run
 from tfxfer.recipes.shared.search import advice
 from tfxfer.recipes.shared.search.search import CHOSEN, Search
 from tfxfer.recipes.shared.search.settings import Setting
-
-
-def calibrate(net: keras.Model, logits: np.ndarray, labels: np.ndarray, precision: float) -> Artifacts:
-    """Divides a network's logits by the temperature that suits held-out images, and finds where to abstain.
-
-    Args:
-        net: its head is changed.
-        logits, labels: of images that it has not learned from.
-        precision: the share of right answers wanted.
-    """
-    temperature = analysis.temperature(logits, labels)
-    model.scale_logits(net, temperature)
-    probabilities = softmax(logits.astype(np.float64) / temperature, axis=1)
-    found = analysis.abstention_threshold(probabilities, labels, precision)
-    about = {"temperature": temperature, "threshold": found.threshold, "precision": precision, "images": len(labels)}
-    return Artifacts(facts={"calibration": about})
 
 
 def conclude(run: Run, search: Search, tested: Bank) -> Artifacts:
@@ -40,7 +23,7 @@ def conclude(run: Run, search: Search, tested: Bank) -> Artifacts:
         tested: "logits" of all test images.
     """
     logits, labels, classes = np.asarray(tested["logits"]), tested.labels, search.splits.classes
-    temperature = run.facts.get("calibration", {}).get("temperature", 1.0)
+    temperature = (run.facts.get("calibration") or {}).get("temperature", 1.0)
     before, after = (softmax(logits.astype(np.float64) * factor, axis=1) for factor in (temperature, 1.0))
     rows = analysis.metrics.per_class(labels, logits.argmax(1), classes)
     matrix = analysis.metrics.confusion(labels, logits.argmax(1), len(classes))

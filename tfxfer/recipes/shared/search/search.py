@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -17,7 +17,6 @@ from tfxfer.recipes.shared.search import (
     exploration,
     folds,
     linear_probes,
-    measured_curve,
     refinement,
     scores,
     time_plan,
@@ -26,17 +25,10 @@ from tfxfer.recipes.shared.search.candidates import Candidate
 from tfxfer.recipes.shared.search.journal import Journal
 from tfxfer.recipes.shared.search.settings import Setting
 from tfxfer.recipes.shared.search.time_plan import Plan
-from tfxfer.recipes.shared.search.trials import Trials, validation_logits
+from tfxfer.recipes.shared.search.trials import Trials
 
 RANKED = 2  # backbones that are kept
 TAPPED = 0.1  # share of the time that a probe of all stages (Head2Toe) may take
-CHOSEN = {
-    "head": "a linear head on the frozen network",
-    "explored": "a network of the first rounds",
-    "refined": "the refined network",
-    "interpolated": "the refined network, interpolated with the one before (WiSE-FT)",
-    "soup": "the average of several refined networks (soup)",
-}
 
 
 @dataclass
@@ -217,69 +209,6 @@ class Search:
                 return steps / outcome["epochs"] / outcome["images"] * images
         return self.rest / max(1, self.planned.refined_epochs)
 
-    def choose(self) -> None:
-        """Chooses the best by validation of what was found; of equal ones the simplest.
-
-        Sets `choice`: what was chosen ("what", a key of `CHOSEN`), of which setting, with its figures.
-        """
-        name, probed = max(self.probed.items(), key=lambda row: scores.merit(row[1], self.goal))
-        head = Setting(name).record()
-        rows: list[dict[str, Any]] = [{"what": "head", "setting": head, **_figures(probed)}]
-        for what, trained in (("explored", self.explored), ("refined", self.refined)):
-            if trained:
-                best = max(trained, key=lambda outcome: scores.merit(outcome, self.goal))
-                rows.append({"what": what, "setting": best["setting"], "trial": best["name"], **_figures(best)})
-        for what, outcome in (("interpolated", self.curve), ("soup", self.soup)):
-            if outcome:
-                rows.append({"what": what, "setting": self.refined[0]["setting"], **_figures(outcome)})
-        chosen = max(range(len(rows)), key=lambda number: (scores.merit(_figures(rows[number]), self.goal), -number))
-        self.choice = self.journal.step("choice", lambda: {"rows": rows, **rows[chosen]})
-
-    def network(self) -> keras.Model:
-        """The chosen network, with its weights."""
-        setting = Setting(**self.choice["setting"])
-        net = self.candidates[setting.backbone].net
-        if self.choice["what"] == "head":
-            self.trials.start(setting.backbone, 0)
-        elif "trial" in self.choice:
-            model.assign_values(net, self.trials.values(self.choice["trial"]))
-        else:
-            model.assign_values(net, self.journal.kept(self.choice["what"]))
-        model.unfreeze_last(net, setting.depth, train_batch_norm=True)
-        return net
-
-    def held_out(self, net: keras.Model) -> tuple[np.ndarray, np.ndarray]:
-        """Logits and labels of images that the chosen network has not learned from: those of validation.
-
-        With folds, they are those of the networks of each fold, which were trained as the chosen one was.
-        """
-        setting = Setting(**self.choice["setting"])
-        if self.folds[0].whole:
-            logits = validation_logits(net, self.splits, self.activations[setting.backbone])
-            return logits, self.splits.rows["validation"].labels
-        if self.choice["what"] == "head":
-            parts = zip(self.embeddings[setting.backbone], self.heads[setting.backbone], strict=True)
-            labels = np.concatenate([y for *_, y in self.embeddings[setting.backbone]])
-            return np.concatenate([linear_probes.logits(x, *head) for (_, _, x, _), head in parts]), labels
-        return self.trials.logits(self.choice.get("trial") or self.refined[0]["name"])
-
-    def learning_curve(self) -> dict[str, Any]:
-        """Validation accuracy for parts of the training images, and for twice as many."""
-        setting = replace(Setting(**self.choice["setting"]), augment="none", mixup=0.0)
-        limit = time_plan.LEARNING_CURVE * self.limit
-        most = self.refined[0]["epochs"] if self.refined else 0
-        epochs = measured_curve.epochs_that_fit(setting, self.seconds_per_epoch(setting), limit, most, len(self.folds))
-        recorded = self.journal.step("learning_curve_plan", lambda: {"epochs": epochs})
-        return measured_curve.measure(
-            self.trials,
-            setting,
-            self.embeddings[setting.backbone],
-            self.probed[setting.backbone]["c"],
-            epochs=recorded["epochs"],
-            activations=self.activations[setting.backbone],
-            seed=self.seed,
-        )
-
     def table(self) -> list[dict[str, Any]]:
         """Every trial for the report: what, validation figures, and the seconds since the search began."""
         rows, seconds = [], 0.0
@@ -288,9 +217,5 @@ class Search:
             if "val_accuracy" in outcome and name != "choice":
                 setting = Setting(**outcome["setting"]).text if "setting" in outcome else name.replace("-", ", ")
                 about = {"trial": name, "setting": setting, "at": seconds, "took": outcome["seconds"]}
-                rows.append(about | _figures(outcome) | {key: outcome.get(key) for key in ("epochs", "images")})
+                rows.append(about | scores.of(outcome) | {key: outcome.get(key) for key in ("epochs", "images")})
         return rows
-
-
-def _figures(outcome: dict[str, Any]) -> dict[str, float]:
-    return {name: outcome[name] for name in scores.GOALS.values()}

@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -125,16 +126,42 @@ def by_tfxfer(arrays: Path, seed: int) -> dict:
     return found
 
 
-def by_fastai(arrays: Path, seed: int) -> dict:
-    import torch
+def network(classes: int, size: int) -> Any:
+    """EfficientNet-Lite0 with ImageNet weights and a new linear head, in torch: uint8 (n, 3, h, w) -> logits."""
     from efficientnet_lite_pytorch import EfficientNet
-    from fastai.basics import DataLoaders, Learner, accuracy, set_seed
-    from fastai.callback import progress, schedule  # noqa: F401  add no_bar and fit_one_cycle to learners
     from torch import nn
 
     from tfxfer.model import architectures
 
-    file, checkpoint = np.load(arrays), architectures.lite0_checkpoint()
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            checkpoint = architectures.lite0_checkpoint()
+            self.body = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=checkpoint)
+            self.head = nn.Linear(1280, classes)
+
+        def forward(self, images):
+            x = nn.functional.interpolate(images.float() / 127.5 - 1, (size, size), mode="bilinear")
+            return self.head(self.body.extract_features(x).mean((2, 3)))
+
+    return Network()
+
+
+def stages(net: Any) -> list:
+    """Parameters before the last stage, of the last stage with the 1 x 1 convolution behind it, and of the head."""
+    body, last = net.body, len(net.body._blocks) - 1
+    late = [*body._blocks[last].parameters(), *body._conv_head.parameters(), *body._bn1.parameters()]
+    ids = {id(parameter) for parameter in late}
+    return [[p for p in body.parameters() if id(p) not in ids], late, list(net.head.parameters())]
+
+
+def by_fastai(arrays: Path, seed: int) -> dict:
+    import torch
+    from fastai.basics import DataLoaders, Learner, accuracy, set_seed
+    from fastai.callback import progress, schedule  # noqa: F401  add no_bar and fit_one_cycle to learners
+    from torch import nn
+
+    file = np.load(arrays)
 
     class Images(torch.utils.data.Dataset):
         def __init__(self, name: str):
@@ -146,28 +173,11 @@ def by_fastai(arrays: Path, seed: int) -> dict:
         def __getitem__(self, row: int) -> tuple:
             return self.x[row].permute(2, 0, 1).expand(3, -1, -1), self.y[row]
 
-    class Network(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.body = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=checkpoint)
-            self.head = nn.Linear(1280, 10)
-
-        def forward(self, images):
-            x = nn.functional.interpolate(images.float() / 127.5 - 1, (SIZE, SIZE), mode="bilinear")
-            return self.head(self.body.extract_features(x).mean((2, 3)))
-
-    def stages(net: Network) -> list:
-        """All before the last stage, the last stage with the 1 x 1 convolution behind it, and the head."""
-        body, last = net.body, len(net.body._blocks) - 1
-        late = [*body._blocks[last].parameters(), *body._conv_head.parameters(), *body._bn1.parameters()]
-        ids = {id(parameter) for parameter in late}
-        return [[p for p in body.parameters() if id(p) not in ids], late, list(net.head.parameters())]
-
     loaders = DataLoaders.from_dsets(Images("train"), Images("validation"), bs=BATCH, num_workers=0)
 
     def fresh() -> Learner:
         set_seed(seed)
-        return Learner(loaders, Network(), loss_func=nn.CrossEntropyLoss(), metrics=accuracy, splitter=stages)
+        return Learner(loaders, network(10, SIZE), loss_func=nn.CrossEntropyLoss(), metrics=accuracy, splitter=stages)
 
     def train(learner: Learner, what: str, rate: float, first: float) -> float:
         started = time.perf_counter()

@@ -1,9 +1,9 @@
 """What a search has done and decided, in files: one that was killed continues with the same decisions."""
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,9 @@ class Journal:
         if file.exists():
             outcome = json.loads(file.read_text())
         else:
-            started = time.perf_counter()
+            started = perf_counter()
             outcome = make()
-            outcome |= {"seconds": time.perf_counter() - started, "kind": kind}
+            outcome |= {"seconds": perf_counter() - started, "kind": kind}
             with atomic.file(file) as beside:
                 json_io.write(beside, outcome)
         self.outcomes[name] = outcome

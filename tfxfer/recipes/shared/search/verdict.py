@@ -34,6 +34,9 @@ def conclude(run: Run, best: Choice, tested: Bank) -> Artifacts:
         "validation/log_loss": best.record["val_loss"],
     }
     metrics |= {f"frozen/{name}_validation_accuracy": probe["val_accuracy"] for name, probe in search.probed.items()}
+    if calibration := run.facts.get("calibration"):
+        figures = analysis.calibration.measure(logits, labels, calibration)
+        metrics |= {f"test/{name}": value for name, value in figures.items()}
     suspicious = len(run.banks["suspicious"]) if "suspicious" in run.banks else 0
     sentences = [
         advice.more_images(run.facts.get("learning_curve")),

@@ -18,6 +18,7 @@ from tfxfer.recipes import RECIPES
 RUNNER = Path(__file__).parents[1] / "execute_notebook.py"
 FOLDER = Path(__file__).parents[2] / "recipes"
 SMALL = {
+    "transfer": {"backbones": "cnn", "weights": "none", "image_size": 28, "minutes": 0.1, "limit": 520},
     "quickstart": {"backbone": "cnn", "weights": "none", "image_size": 28, "unfreeze": 3, "limit": 200, "epochs": 2},
     "mobilenet_mnist": {"backbone": "cnn", "weights": "none", "image_size": 28, "unfreeze": 3, "epochs": 1},
     "fashion_features": {"backbones": "pixels,cnn", "weights": "none", "image_size": 28, "epochs": 1}

@@ -73,12 +73,12 @@ def main(
     if "calibration" in steps:
         with run.phase("calibration"):
             model.calibrate(net, analysis.calibration.fit(*best.held_out(net), precision_at))
-    run.save_model(net, {})
+    run.save_model(net, best.history)
     with run.phase("test"):
         tested = features.extract(net, search.splits.test, ("logits",), **run.inference)
     run.note("test", {"accuracy": analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))})
     run.add(verdict.conclude(run, best, tested))
-    run.facts["sections"] = ["search", "calibration", "predictions", "saliency", "projections", "dataset"]
+    run.facts["sections"] = verdict.sections(run)
     run.finish(net, search.splits, tested, explain_size=run.options.explain_size)
 
 

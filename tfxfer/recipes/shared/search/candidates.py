@@ -22,9 +22,17 @@ SAMPLE = 1000  # training images by which backbones are ranked
 
 
 def names(wanted: str | None) -> list[str]:
-    """The backbones that were asked for, comma-separated; else those whose ImageNet weights are on this machine."""
+    """The backbones that were asked for, comma-separated; else those whose ImageNet weights are on this machine.
+
+    Raises:
+        InputError: one that was asked for has no weights to train.
+    """
     if wanted:
-        return list(dict.fromkeys(name.strip() for name in wanted.split(",")))
+        asked = list(dict.fromkeys(name.strip() for name in wanted.split(",")))
+        for name in asked:
+            if (known := backbones.known(name)) and backbones.get(known).weightless:
+                raise InputError(f"{name} has nothing to fine-tune: leave it out of backbones")
+        return asked
     here = [one.name for one in backbone_list.listed() if one.weights.startswith((ON_THIS_MACHINE, "bundled"))]
     return [name for name in here if name.startswith("hub:") or backbones.get(name).any_size]
 

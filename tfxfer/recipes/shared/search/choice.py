@@ -42,6 +42,12 @@ class Choice:
         """For people."""
         return f"{KINDS[self.record['what']]}: {self.setting.text}"
 
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """How the chosen network was trained, as `train.History` has it; empty for a head that was fitted."""
+        name = self.record.get("trial") or (self.search.refined[0]["name"] if self.search.refined else None)
+        return {} if self.record["what"] == "head" else self.search.journal.outcomes[name]["history"]
+
     def network(self) -> keras.Model:
         """The chosen network, with its weights."""
         search, setting = self.search, self.setting

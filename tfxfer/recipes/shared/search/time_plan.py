@@ -117,7 +117,9 @@ def make(
     shares = work_from(net)
     each = {name: folds * seconds * share * (BACKWARD * train + validation) for name, share in shares.items()}
     rest = limit * (1 - EXPLORE - LEARNING_CURVE - ENDING)
-    affordable = [name for name, cost in each.items() if FEWEST * cost <= rest] or [list(shares)[-1]]
+    last = model.depth(net, "last")
+    usual = [name for name in shares if model.depth(net, name) >= last]  # a 1 x 1 convolution alone is hardly worth it
+    affordable = [name for name in usual if FEWEST * each[name] <= rest] or [usual[-1]]
     depths = _spread(affordable, shares)
     images = min(train, EXPLORED)
     trials = [folds * TRACING + EPOCHS * each[name] * images / train for name in depths for _ in range(rates)]

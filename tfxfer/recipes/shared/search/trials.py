@@ -74,23 +74,27 @@ class Trials:
             average: whether averages of the weights (EMA) are kept in place of the last ones.
 
         Returns:
-            The outcome: setting, epochs, images, figures of `scores.figures`, seconds. The weights of each fold are
-            kept in the journal under the step's name and the fold's number, with the validation logits behind them.
+            The outcome: setting, epochs, images, history of the first fold, figures of `scores.figures`, seconds. The
+            weights of each fold are kept in the journal under the step's name and the fold's number, with the
+            validation logits behind them.
         """
 
         def make() -> dict[str, Any]:
-            found = []
+            found, histories = [], []
             for fold in self.folds:
                 self.start(setting.backbone, fold.number)
                 splits, given = part(fold, images, activations)
                 where = self.journal.folder / f"{name}-{fold.number}"
-                found.append(self._train(setting, splits, epochs, given, where, average))
+                logits, history = self._train(setting, splits, epochs, given, where, average)
+                found.append(logits)
+                histories.append(history)
                 values = model.values(self.candidates[setting.backbone].net)
                 self.journal.keep(f"{name}-{fold.number}", [*values, found[-1]])
             labels = np.concatenate([fold.splits.rows["validation"].labels for fold in self.folds])
             figures = scores.figures(np.concatenate(found), labels)
             size = len(part(self.folds[0], images, None)[0].rows["train"].labels)
-            return {"setting": setting.record(), "epochs": epochs, "images": size} | figures
+            about = {"setting": setting.record(), "epochs": epochs, "images": size}
+            return about | {"history": dict(histories[0])} | figures
 
         return self.journal.step(name, make, "train")
 
@@ -105,8 +109,8 @@ class Trials:
 
     def _train(
         self, setting: Setting, splits: Splits, epochs: int, given: Activations | None, where: Any, average: bool
-    ) -> np.ndarray:
-        """Trains the candidate on these splits, and returns its validation logits."""
+    ) -> tuple[np.ndarray, dict[str, list[float]]]:
+        """Trains the candidate on these splits, and returns its validation logits and its history."""
         candidate = self.candidates[setting.backbone]
         net = candidate.network(setting.augment)
         model.unfreeze_last(net, setting.depth, train_batch_norm=True)
@@ -122,11 +126,11 @@ class Trials:
             cached = "auto" if views else "off"
         quiet = io.StringIO()
         with contextlib.redirect_stdout(quiet):
-            train.fit(net, splits, epochs, setting.learning_rate, cache=cached, views=views, **options)
+            history = train.fit(net, splits, epochs, setting.learning_rate, cache=cached, views=views, **options)
         if net is not candidate.net:
             copy_weights(net, candidate.net)
         model.unfreeze_last(candidate.net, setting.depth, train_batch_norm=True)
-        return validation_logits(candidate.net, splits, given)
+        return validation_logits(candidate.net, splits, given), history
 
 
 def optimizer(setting: Setting, steps: int | None) -> Any:

@@ -49,6 +49,7 @@ def conclude(run: Run, best: Choice, tested: Bank) -> Artifacts:
         "search": {
             "choice": {name: value for name, value in best.record.items() if name not in ("seconds", "kind")},
             "chosen": best.text,
+            "trained": bool(best.history),
             "trials": search.table(),
             "seconds": seconds,
             "plan": vars(search.planned),
@@ -60,3 +61,11 @@ def conclude(run: Run, best: Choice, tested: Bank) -> Artifacts:
         "summary": {"choice": best.text, "what to do next": " ".join(sentences)},
     }
     return Artifacts(metrics=metrics, facts=facts)
+
+
+def sections(run: Run) -> list[str]:
+    """The sections of the report that the run has something for."""
+    left_out = {"calibration": "calibration" not in run.facts, "dataset": "dataset" not in run.facts}
+    left_out["training"] = not run.facts.get("search", {}).get("trained")
+    names = "search", "calibration", "projections", "training", "predictions", "saliency", "dataset"
+    return [name for name in names if not left_out.get(name)]

@@ -76,4 +76,4 @@ def deduced_subjects(run: Loaded, section: str) -> list[str]:
     """What stands before the ending that the metrics of a section's subjects have in common."""
     ending = _ENDINGS[section]
     names = [key.removesuffix(ending) for key in run.metrics if key.endswith(ending)]
-    return names if section == "permutation" else [name for name in names if "/" not in name]
+    return names if section == "permutation" else [name for name in names if "/" not in name and name != "test"]

@@ -14,17 +14,17 @@ def pairs(sure):
     return np.stack([sure, 1 - np.asarray(sure)], 1)
 
 
-@pytest.mark.parametrize(("n", "precision", "found"), [(85, 0.95, False), (86, 0.95, True), (436, 0.99, False)])
+@pytest.mark.parametrize(("n", "precision", "found"), [(71, 0.95, False), (72, 0.95, True), (367, 0.99, False)])
 def test_all_right_takes_so_many_images(n, precision, found):
-    """0.95^86 = 0.0121 is below 0.05 / 4, and 0.95^85 is not."""
-    assert (precision**n <= 0.05 / 4) == found
+    """0.95^72 = 0.0249 is below 0.05 / 2, and 0.95^71 is not."""
+    assert (precision**n <= 0.05 / 2) == found
     sure = np.linspace(0.6, 0.9, n)
     answer = analysis.abstention_threshold(pairs(sure), np.zeros(n, int), precision)
-    assert answer.needed == {0.95: 86, 0.99: 437}[precision]
+    assert answer.needed == {0.95: 72, 0.99: 368}[precision]
     if found:
         assert (answer.threshold, answer.precision, answer.answered) == (0.6, 1, 1)
         assert (answer.low, answer.high) == analysis.intervals.wilson(1, n)
-        assert "at least 0.6000 are answered: 100.0% of 86 images, with precision 1.0000 (0.9" in answer.text
+        assert "at least 0.6000 are answered: 100.0% of 72 images, with precision 1.0000 (0.9" in answer.text
     else:
         assert (answer.threshold, answer.answered) == (None, 0)
         assert np.isnan([answer.precision, answer.low, answer.high]).all()
@@ -33,12 +33,12 @@ def test_all_right_takes_so_many_images(n, precision, found):
 
 
 def test_it_ends_where_mistakes_begin():
-    """200 right ones, then one in two: the test fails once 15 or so of the latter are in."""
+    """200 right ones, then one in two: the test fails once ten or so of the latter are in."""
     sure = np.linspace(0.99, 0.6, 400)
     labels = np.where(np.arange(400) < 200, 0, np.arange(400) % 2)
     answer = analysis.abstention_threshold(pairs(sure), labels, 0.95)
     n = next(
-        n for n in range(200, 400) if stats.binomtest(int(labels[: n + 1].sum()), n + 1, 0.05, "less").pvalue > 0.0125
+        n for n in range(200, 400) if stats.binomtest(int(labels[: n + 1].sum()), n + 1, 0.05, "less").pvalue > 0.025
     )
     assert 205 < n < 240
     assert answer.answered == n / 400
@@ -52,7 +52,7 @@ def test_equal_confidences_go_together():
     sure, labels = np.repeat([0.9, 0.8], [100, 100]), np.repeat([0, 1], [150, 50])
     answer = analysis.abstention_threshold(pairs(sure), labels, 0.9)
     assert (answer.threshold, answer.answered, answer.precision) == (0.9, 0.5, 1)
-    near = np.where(sure == 0.8, 0.9 - 1e-8, sure)  # the same to six digits
+    near = np.where(sure == 0.8, 0.9, 0.9 + 1e-8)  # the same to six digits
     assert analysis.abstention_threshold(pairs(near), labels, 0.9).threshold is None
     order = np.random.default_rng(0).permutation(200)
     assert analysis.abstention_threshold(pairs(sure[order]), labels[order], 0.9) == answer
@@ -71,15 +71,15 @@ def test_the_promise_is_kept_and_not_at_any_price():
     everyone = np.sort(1 - rng.beta(0.4, 2, 100_000).clip(0, 0.5))
     above = everyone[::-1].cumsum()[::-1] / np.arange(len(everyone), 0, -1)  # precision from each confidence on
     answered, kept = [], []
-    for _ in range(400):
-        sure = rng.choice(everyone, 500)
-        answer = abstention.of_confidences(sure, rng.random(500) < sure, 0.95)
+    for _ in range(300):
+        sure = rng.choice(everyone, 1000)
+        answer = abstention.of_confidences(sure, rng.random(1000) < sure, 0.95)
         if answer.threshold is not None:
             place = np.searchsorted(everyone, answer.threshold)
             kept.append(above[place] >= 0.95)
             answered.append(1 - place / len(everyone))
     best = 1 - np.argmax(above >= 0.95) / len(everyone)
-    assert len(kept) > 390
+    assert len(kept) > 250
     assert np.mean(kept) > 0.93
     assert best - 0.25 < np.mean(answered) < best
 

@@ -22,7 +22,7 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     If every image is right, the cross-entropy has no minimum: it falls for ever as T goes to 0, and every probability
     would become 1. Then one image more than these is taken to be wrong, as a share 1 / (n + 2) of every label that goes
     to the most probable of the other classes. For two classes these are Platt's targets (1999, "Probabilistic outputs
-    for support vector machines"); the mean confidence becomes about (n + 1) / (n + 2), Laplace's rule of succession.
+    for support vector machines").
 
     Args:
         logits: float (n, C), finite, of images that were not trained on, and not all of them equal.

@@ -57,10 +57,12 @@ def test_a_search_from_the_first_step_to_the_last(tmp_path, clock):
 
 
 def test_few_images_are_judged_by_folds_and_steps_can_be_left_out(tmp_path, clock):
-    options = {"limit": 150, "skip": "look,learning_curve,calibration", "goal": "log_loss"}
-    metrics = transfer.main(**SMALL, **options, out=str(tmp_path))
+    options = SMALL | {"limit": 60, "skip": "look,learning_curve,calibration", "goal": "log_loss", "minutes": 0.2}
+    options |= {"backbones": "cnn,small_resnet"}
+    metrics = transfer.main(**options, out=str(tmp_path))
     facts = record(tmp_path)
     assert facts["search"]["folds"] == 5
+    assert {*facts["search"]["probes"]} == {"cnn", "small_resnet"}
     assert "learning_curve" not in facts
     assert "calibration" not in facts
     assert "data was not looked at" in facts["advice"][2]

@@ -83,9 +83,7 @@ def command(main: Callable[..., dict[str, float]], pictures: bool = False) -> Ca
             options = {name: value for name, value in options.items() if name in typed}
         if path is not None:
             if getattr(context.get_parameter_source("dataset"), "name", "") != "DEFAULT":
-                raise InputError(
-                    f"the data set is given twice, {path} and --dataset {options['dataset']}: leave one out"
-                )
+                raise InputError(f"{path} and --dataset {options['dataset']} are two data sets: leave one out")
             options["dataset"] = path
         main(**options)
 

@@ -152,7 +152,7 @@ def test_warnings_are_one_line(capsys, monkeypatch):
         warnings.warn("a subset", stacklevel=1)
         return {}
 
-    monkeypatch.setattr(command, "import_tensorflow", lambda: None)
+    monkeypatch.setattr(command, "import_tensorflow", lambda shown: None)
     monkeypatch.setattr(sys, "argv", ["x"])
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
     with warnings.catch_warnings(), pytest.raises(SystemExit) as end:

@@ -1,6 +1,6 @@
-"""The commands `tfxfer backbones`, `cache`, `rank`, `report`, `compare` and `make-folder`."""
+"""The commands `tfxfer backbones`, `cache`, `rank`, `runs`, `show`, `report`, `compare` and `make-folder`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,8 @@ SUMMARIES = {
     "backbones": "list and search backbones, or show the stages of one",
     "cache": "list or remove the activations and pixels kept on disk",
     "rank": "rank backbones for a data set before any of them is trained",
+    "runs": "list finished runs: recipe, data, backbone, test accuracy, date",
+    "show": "print the summary of a run again",
     "report": "rebuild a run's report and figures",
     "compare": "compare runs side by side, with the significance of their differences",
     "make-folder": "write a data set's images as a folder of PNG files, one folder per class",
@@ -104,6 +106,30 @@ def rank(
         rows, refused = rank(dataset, data_dir, names, weights, image_size, limit, seed, skip_bad, **keys)
     print(table(rows, refused))
     print("Next:", next_command(rows, dataset, data_dir, weights, seed, skip_bad, **keys), sep="\n")
+
+
+def runs(
+    sort: Annotated[
+        Literal["date", "accuracy", "recipe", "data", "backbone"],
+        typer.Option(help="What to sort by: date, the last first; accuracy, the highest first; or a column."),
+    ] = "date",
+    out: Annotated[str, typer.Option(help="Folder of the runs.")] = "saved_models",
+) -> None:
+    """List the finished runs of a folder: recipe, data, backbone, test accuracy with its 95% interval, and date."""
+    from tfxfer.cli.runs_command import listing
+
+    print(listing(out, sort))
+
+
+def show(
+    run: FinishedRun,
+    out: Annotated[str, typer.Option(help="Folder in which names of runs are looked up.")] = "saved_models",
+) -> None:
+    """Print the summary of a run again, as it was printed at its end. The last line is the run's path."""
+    from tfxfer.runs import loading, summary
+
+    finished = loading.load(run, out)
+    print(summary.text(finished), finished.dir, sep="\n")
 
 
 def report(run: FinishedRun) -> None:

@@ -88,12 +88,13 @@ def _largest_class(run: Loaded, test: Bank | None) -> dict[str, str]:
     classes = run.facts.get("classes")
     if test is None or not classes:
         return {}
-    counts = np.bincount(test.labels, minlength=len(classes))
-    return {"Largest class": f"{counts.max() / len(test):.4f} if every answer were {classes[counts.argmax()]}"}
+    counts = run.facts.get("dataset", {}).get("counts", {}).get("train")  # where it is not known, in the test
+    largest = int(np.argmax(np.bincount(test.labels, minlength=len(classes)) if counts is None else counts))
+    return {"Largest class": f"{(test.labels == largest).mean():.4f} if every answer were {classes[largest]}"}
 
 
 def _worst_class(run: Loaded, test: Bank | None) -> dict[str, str]:
-    """The class with the lowest recall, of equal ones that with the most test images; nothing where all are right."""
+    """The class with the lowest recall, and what it is taken for; nothing where all are right."""
     classes = run.facts.get("classes")
     if test is None or not classes:
         return {}
@@ -101,7 +102,7 @@ def _worst_class(run: Loaded, test: Bank | None) -> dict[str, str]:
     tested = np.bincount(test.labels, minlength=len(classes))
     right = np.bincount(test.labels[predicted == test.labels], minlength=len(classes))
     recall = np.divide(right, tested, out=np.ones(len(classes)), where=tested > 0)
-    worst = int(np.lexsort((-tested, recall))[0])
+    worst = int(recall.argmin())
     if right[worst] == tested[worst]:
         return {}
     mistaken = np.bincount(predicted[(test.labels == worst) & (predicted != worst)], minlength=len(classes))

@@ -117,7 +117,7 @@ def choose(
     pairs = list(itertools.product(layers, attribution.METHODS))
     candidates: list[dict[str, Any]] = [
         {"layer": layer, "method": method} | judge(0, method, layer)
-        for layer, method in track(pairs, "deletion test", len(pairs), "layers and methods")
+        for layer, method in track(pairs, "deletion test", len(pairs), "candidates")
     ]
     ranked = sorted(candidates, key=lambda candidate: (candidate["empty"] > 0, -candidate["gain"]))
     chosen: dict[str, str] = {}

@@ -50,14 +50,4 @@ def cells(run: Loaded) -> tuple[str, ...]:
     """A run's row, in the order of `HEAD`."""
     data = run.facts.get("data", {}).get("name") or run.facts["arguments"].get("dataset") or ""
     started = str(run.facts["started"])[:16].replace("T", " ")
-    return run.dir.name, run.facts["recipe"], data, backbone(run), summary.accuracy(run), started
-
-
-def backbone(run: Loaded) -> str:
-    """The name of a run's network, or of those that it compares; of a file the end of its path."""
-    arguments = run.facts["arguments"]
-    name = str(arguments.get("backbone") or arguments.get("backbones") or run.facts.get("model", {}).get("name", ""))
-    if os.sep not in name:
-        return name
-    *folders, file = Path(name).parts
-    return "/".join(folders[-2:]) if file == "model.keras" else file
+    return run.dir.name, run.facts["recipe"], data, summary.network(run), summary.accuracy(run), started

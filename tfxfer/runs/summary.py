@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import math
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -53,10 +54,18 @@ def rows(run: Loaded) -> dict[str, str]:
 
 def text(run: Loaded) -> str:
     """The rows of a run as a table for the terminal, under a line that says which run it is."""
-    data, arguments = run.facts.get("data", {}).get("name"), run.facts["arguments"]
-    network = arguments.get("backbone") or arguments.get("backbones")
-    title = f"{network} on {data}" if network and data else data or network or run.dir.name
-    return text_table.render(rows(run).items(), title=f"{run.facts['recipe']}: {title}")
+    title = " on ".join(filter(None, [network(run), run.facts.get("data", {}).get("name")]))
+    return text_table.render(rows(run).items(), title=f"{run.facts['recipe']}: {title or run.dir.name}")
+
+
+def network(run: Loaded) -> str:
+    """The name of a run's network, or of those that it compares, as it was asked for; of a file the end of its path."""
+    arguments = run.facts["arguments"]
+    name = str(arguments.get("backbone") or arguments.get("backbones") or run.facts.get("model", {}).get("name", ""))
+    if os.sep not in name:
+        return name
+    *folders, file = Path(name).parts
+    return "/".join(folders[-2:]) if file == "model.keras" else file
 
 
 def accuracy(run: Loaded) -> str:
@@ -140,7 +149,7 @@ def _value(metrics: Mapping[str, float], key: str) -> str:
     stem, signed = (key.removesuffix("difference"), "+") if key.endswith("/difference") else (f"{key}_", "")
     value = f"{metrics[key]:{signed}.4f}"
     if f"{key}_std" in metrics:
-        return f"{value} ± {metrics[f'{key}_std']:.4f}"
+        return f"{metrics.get(f'{key}_mean', metrics[key]):{signed}.4f} ± {metrics[f'{key}_std']:.4f}"
     ends = [metrics.get(f"{stem}{end}", math.nan) for end in ("low", "high")]
     return value + (f" ({ends[0]:{signed}.4f} to {ends[1]:{signed}.4f})" if all(map(math.isfinite, ends)) else "")
 

@@ -14,9 +14,8 @@ from tfxfer.core.errors import InputError
 @pytest.fixture
 def home(tmp_path):
     """Three runs of two recipes, the second without accuracy, and a folder that is no whole run."""
-    for number, (recipe, backbone, accuracy) in enumerate(
-        (("b", "cnn", 0.5), ("a", "pixels", None), ("b", "vgg", 0.75))
-    ):
+    made = ("b", "cnn", 0.5), ("a", "pixels", None), ("b", "vgg", 0.75)
+    for number, (recipe, backbone, accuracy) in enumerate(made):
         with runs.Run(recipe, {"backbone": backbone, "dataset": "x"}, tmp_path) as run:
             run.facts |= {"data": {"name": "data"}, "started": f"2026-01-0{number + 1}T10:30:00+00:00"}
             run.metrics |= {} if accuracy is None else {"test/accuracy": accuracy}

@@ -36,6 +36,19 @@ def test_on_a_terminal_the_line_stays_only_as_long_as_the_phase(capsys, monkeypa
     assert "..." not in capsys.readouterr().out
 
 
+def test_how_long_it_took_the_last_time_with_the_same_arguments(tmp_path):
+    for seconds, arguments in ((3.0, {"epochs": 1, "seed": 0}), (5.0, {"epochs": 2, "seed": 0})):
+        with runs.Run("trial", arguments, tmp_path) as run:
+            run.metrics["seconds/training"] = seconds
+            run.save({})
+    home = tmp_path / "trial"
+    assert phases.last_time("training", home, {"epochs": 1, "seed": 7}) == 3.0
+    assert phases.last_time("training", home, {"epochs": 2, "seed": 0}) == 5.0
+    assert phases.last_time("training", home, {"epochs": 3, "seed": 0}) is None
+    assert phases.last_time("export", home, {"epochs": 1, "seed": 0}) is None
+    assert phases.last_time("training", tmp_path / "none", {}) is None
+
+
 def test_what_is_timed_is_a_metric(tmp_path):
     with runs.Run("trial", {}, tmp_path) as run:
         with run.phase("work"):

@@ -58,9 +58,7 @@ def test_a_run_without_a_network_has_what_it_has(record):
 
 def test_main_figures_have_their_intervals_and_deviations(record):
     metrics = {"before/probe_accuracy": 0.5, "scratch/accuracy": 0.25, "frozen/accuracy": float("nan")}
-    metrics |= {
-        f"tuned_less_scratch/{name}": value for name, value in (("difference", 0.5), ("low", 0.25), ("high", 1))
-    }
+    metrics |= {"tuned_less_scratch/difference": 0.5, "tuned_less_scratch/low": 0.25, "tuned_less_scratch/high": 1.0}
     metrics |= {"tuned_less_frozen/difference": -0.125}
     rows = summary.rows(record(metrics))
     assert rows["Frozen features"] == "0.5000 by logistic regression before fine-tuning"
@@ -75,11 +73,16 @@ def test_subjects_of_a_comparison_have_a_row_each(record):
     metrics = {"svm/test_accuracy": 0.5, "pixels/lda/test_accuracy": 0.25, "pixels/random_forest/test_accuracy": 0.75}
     metrics |= {"plain/accuracy": 0.5, "permuted/accuracy": 0.25}
     subjects = {"models": ["svm", "absent"], "feature_sets": ["pixels"], "permutation": ["", "groups/cnn/"]}
-    rows = summary.rows(record(metrics, subjects=subjects))
+    run = record(metrics, subjects=subjects, model={"name": "cnn"})
+    rows = summary.rows(run)
     assert rows["svm"] == "0.5000"
     assert rows["pixels"] == "0.2500 lda, 0.7500 random forest"
     assert rows["all images"] == "0.5000 with pixels in place, 0.2500 permuted"
     assert not rows.keys() & {"absent", "groups cnn"}
+    run.metrics.update({f"groups/cnn/{key}": run.metrics[key] for key in ("plain/accuracy", "permuted/accuracy")})
+    assert "all images" not in summary.rows(run)  # the same as of the sample, which is all of them
+    del run.facts["arguments"]["backbone"]
+    assert summary.rows(run)["Test accuracy"].endswith("on 12 test images, by cnn")
 
 
 def test_what_the_run_wrote_is_named_with_the_command_that_uses_it(record):

@@ -65,9 +65,11 @@ class Line:
 
 
 @contextlib.contextmanager
-def line(title: str) -> Iterator[None]:
+def line(title: str, text: str = "") -> Iterator[None]:
     """Within the block, a line shows the title and the time that has passed, if standard output is a terminal."""
     shown = Line(title) if possible() else None
+    if shown:
+        shown.update(0, text)
     try:
         yield
     finally:

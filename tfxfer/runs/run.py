@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from tfxfer.core import json_io
+from tfxfer.core import json_io, live_lines
 from tfxfer.core.errors import InputError, met_by_tensorflow
 from tfxfer.runs import environment, loading, phases, summary
 from tfxfer.runs.run_folder import RunFolder
@@ -100,7 +100,8 @@ class Run:
             timed: whether the time becomes the metric `seconds/<name>`.
         """
         started = time.perf_counter()
-        with phases.announced(name, self.phases):
+        last = phases.last_time(name, self.final.parent, self.arguments) if live_lines.possible() else None
+        with phases.announced(name, self.phases, last):
             yield
         if timed:
             self.metrics[f"seconds/{name}"] = time.perf_counter() - started

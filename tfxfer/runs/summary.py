@@ -90,7 +90,9 @@ def _accuracy(run: Loaded, test: Bank | None) -> dict[str, str]:
     if not value:
         return {}
     value = value.replace("(", "(95% interval ", 1)
-    return {"Test accuracy": f"{value} on {len(test):,} {corruption_facts.tested(run.facts)}" if test else value}
+    value += f" on {len(test):,} {corruption_facts.tested(run.facts)}" if test else ""
+    several = "backbone" not in run.facts["arguments"] and "model" in run.facts
+    return {"Test accuracy": f"{value}, by {run.facts['model']['name']}" if several else value}
 
 
 def _largest_class(run: Loaded, test: Bank | None) -> dict[str, str]:
@@ -130,6 +132,8 @@ def _of_each(run: Loaded) -> dict[str, str]:
     for section, pattern in _OF_EACH.items():
         for name in subjects.get(section, ()):
             found[name.strip("/").replace("/", " ") or "all images"] = _filled(pattern, run.metrics, name)
+    if list(found.values()).count(found.get("all images", "")) > 1:  # the sample is all of them
+        del found["all images"]
     for name in subjects.get("feature_sets", ()):
         keys = [key for key in run.metrics if re.fullmatch(rf"{re.escape(name)}/\w+/test_accuracy", key)]
         found[name] = ", ".join(f"{run.metrics[key]:.4f} {key.split('/')[-2].replace('_', ' ')}" for key in keys)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tfxfer.core import offline
+from tfxfer.core import live_lines, offline
 from tfxfer.core.console import import_tensorflow
 from tfxfer.runs.command import annotated
 from tfxfer.runs.option import parts
@@ -18,7 +18,7 @@ SUMMARIES = {
     "runs": "list finished runs: recipe, data, backbone, test accuracy, date",
     "show": "print the summary of a run again",
     "report": "rebuild a run's report and figures",
-    "compare": "compare runs side by side, with the significance of their differences",
+    "compare": "say which of several runs is better, how they differ and where they disagree",
     "make-folder": "write a data set's images as a folder of PNG files, one folder per class",
 }
 
@@ -137,7 +137,9 @@ def report(run: FinishedRun) -> None:
     import_tensorflow()
     from tfxfer.report import write
 
-    print(write(run))
+    with live_lines.line("writing the report"):
+        path = write(run)
+    print(path)
 
 
 def compare(
@@ -146,15 +148,17 @@ def compare(
         str, typer.Option(help="Folder of the runs; the report is written to `comparisons` in it.")
     ] = "saved_models",
 ) -> None:
-    """Print runs side by side, and write a report with their curves.
+    """Print which of several runs is better, how they differ and where they disagree, and write a report of it.
 
     Accuracies on the same test images are compared by McNemar's exact test or, where several test images are versions
-    of the same one, by a sign-flip test over the original images. The last line is the path of the report.
+    of the same one, by a sign-flip test over the original images; p is adjusted for the number of pairs (Holm). The
+    last line is the path of the report.
     """
     import_tensorflow()
     from tfxfer.report.run_comparison import compare
 
-    path, text = compare(runs, out)
+    with live_lines.line("comparing"):
+        path, text = compare(runs, out)
     print(text, path, sep="\n")
 
 

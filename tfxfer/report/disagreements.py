@@ -13,7 +13,7 @@ from tfxfer.report import page, same_images
 from tfxfer.report.sections import examples
 from tfxfer.runs.loading import Loaded
 
-SHOWN = 40  # on the page
+SHOWN = 24  # on the page
 LISTED = 10  # as text
 _NOTE = (
     "Test images for which not all of these runs give the same class, those first on whose class they agree least "

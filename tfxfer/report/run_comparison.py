@@ -50,8 +50,8 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
     tables: dict[str, Table] = {
         "Arguments that differ": [("", *runs), *_arguments(runs)],
         "Differences on the same test images": [run_decisions.HEAD, *run_decisions.rows(results)],
-        "Metrics": [("", *runs), *_metrics(runs)],
     }
+    metrics: Table = [("", *runs), *_metrics(runs)]
     clustered = any(len(np.unique(bank.bases)) < len(bank) for run in runs.values() if (bank := run.banks.get("test")))
     remark = f"{_REMARK} {_CLUSTERED}" if clustered else _REMARK
     final = _free(Path(out).expanduser() / "comparisons" / datetime.datetime.now().strftime("%Y%m%d-%H%M%S"))
@@ -61,16 +61,17 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
         sections += [f'<p class="lead">{html.escape(sentence)}</p>' for sentence in decisions]
         for title, (head, *rows) in tables.items():
             sections += [page.heading(title), page.table(head, rows)] if rows else []
-            if title.startswith("Differences") and other:
-                sections += disagreements.sections(other, folder)
-        sections += [page.note(remark), *_folded([("", *runs), *_metrics(runs, aside=True)])]
+        sections += disagreements.sections(other, folder) if other else []
+        sections += [page.heading("Metrics"), page.table(metrics[0], metrics[1:]), page.note(remark)]
+        sections += _folded([("", *runs), *_metrics(runs, aside=True)])
         if panels := _curves(runs):
             chart = page.chart(folder / "figures", "curves", "Validation accuracy", panels)
             sections += [page.heading("Training"), chart]
         sections += layer_similarity.of_runs(runs, folder / "figures")
         (folder / "report.html").write_text(page.page(f"{len(runs)} runs compared", sections), encoding="utf-8")
     parts = [text_table.render(_facts(runs), _RUNS), "\n".join(decisions)]
-    shown = tables if other is None else {**tables, other.title: other.table()}
+    listed = {other.title: other.table()} if other else {}
+    shown = tables | listed | {"Metrics": metrics}
     parts += [f"{title}\n{plain(rows)}" for title, rows in shown.items() if len(rows) > 1]
     return final / "report.html", "\n\n".join([*parts, remark])
 

@@ -168,7 +168,9 @@ def test_the_last_line_is_the_runs_directory(tmp_path):
     words = ["--dataset", "digits", "--backbone", "cnn", "--image-size", "28", "--epochs", "1", "--limit", "60"]
     done = run("tfxfer", "pretrain", *words, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    folder = done.stdout.splitlines()[-1]
+    first, *_, folder = done.stdout.splitlines()
+    assert first == "1 of 6, data and model ..."
+    assert "\nTest accuracy  " in done.stdout
     metrics = json.loads(Path(folder, "metrics.json").read_text())
     assert all(isinstance(value, float) for value in metrics.values())
     assert {"test/accuracy", "seconds/training", "seconds/test"} <= set(metrics)

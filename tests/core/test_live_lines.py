@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from rich.errors import LiveError
 
 from tfxfer.core import live_lines
 
@@ -60,6 +61,19 @@ def test_lines_share_the_terminal_with_what_is_printed():
 def test_in_a_pipe_there_are_none():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True)
     assert done.stdout.splitlines() == [*(f"printed {n}" for n in range(4)), "a bar of its own", "last"]
+
+
+def test_where_another_display_has_the_terminal_there_are_none(monkeypatch):
+    def refuse(_):
+        raise LiveError("Only one live display may be active at once")
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(live_lines.Progress, "start", refuse)
+    with live_lines.line("work"):
+        shown = live_lines.Line("part", 3)
+        shown.update(1)
+        assert shown.task is None
+        shown.close()
 
 
 def test_an_error_removes_the_line(monkeypatch):

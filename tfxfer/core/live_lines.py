@@ -5,7 +5,9 @@ import datetime
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
+from rich.errors import LiveError
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
@@ -33,15 +35,19 @@ class Line:
         if _shown is None:
             title_column = TextColumn("{task.description}", markup=False)
             columns = (title_column, _Bar(bar_width=20), TextColumn("{task.fields[text]}", markup=False), _Time())
-            _shown = Progress(*columns, transient=True, refresh_per_second=_REFRESH)
-            _shown.start()
+            # what goes to a file does so meanwhile
+            options: dict[str, Any] = {"redirect_stderr": sys.stderr.isatty(), "refresh_per_second": _REFRESH}
+            display = Progress(*columns, transient=True, **options)
+            with contextlib.suppress(LiveError):  # the program that uses tfxfer has a display of its own
+                display.start()
+                _shown = display
         self._display = _shown
-        self._task = _shown.add_task(title, total=total, text="", end=None)
+        self._task = None if _shown is None else _shown.add_task(title, total=total, text="", end=None)
 
     @property
-    def task(self) -> Task:
-        """What rich shows."""
-        return next(task for task in self._display.tasks if task.id == self._task)
+    def task(self) -> Task | None:
+        """What rich shows; None where another display has the terminal."""
+        return next((task for task in self._display.tasks if task.id == self._task), None) if self._display else None
 
     def update(self, done: float, text: str = "", left: float | None = None) -> None:
         """Shows how much is done now.
@@ -51,12 +57,15 @@ class Line:
             text: what stands behind the bar.
             left: seconds that the rest will take, counted down until the next update; None where that is not known.
         """
-        end = None if left is None else time.monotonic() + left
-        self._display.update(self._task, completed=done, text=text, end=end)
+        if self._display is not None and self._task is not None:
+            end = None if left is None else time.monotonic() + left
+            self._display.update(self._task, completed=done, text=text, end=end)
 
     def close(self) -> None:
         """Removes the line, and with the last one the display."""
         global _shown
+        if self._display is None or self._task is None:
+            return
         self._display.remove_task(self._task)
         if not self._display.tasks:
             self._display.stop()

@@ -58,6 +58,24 @@ def test_lines_share_the_terminal_with_what_is_printed():
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")  # the cursor is hidden, and is there again
 
 
+def test_a_line_may_wait_until_it_is_there(monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+
+    def titles():
+        return [str(cell) for table in live_lines._shown.get_renderables() for cell in table.columns[0].cells]
+
+    @live_lines.line("late", after=60)
+    def work():
+        """Works."""
+        return titles()
+
+    with live_lines.line("at once"):
+        assert work() == ["at once"]
+        with live_lines.line("late", after=0):
+            assert titles() == ["at once", "late"]
+    assert work.__doc__ == "Works."
+
+
 def test_in_a_pipe_there_are_none():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True)
     assert done.stdout.splitlines() == [*(f"printed {n}" for n in range(4)), "a bar of its own", "last"]

@@ -5,8 +5,8 @@ import time
 from types import TracebackType
 
 from tfxfer.core import live_lines
+from tfxfer.core.live_lines import PATIENCE
 
-PATIENCE = 2.0  # seconds that may pass in silence
 INTERVAL = 30.0  # seconds between lines where there is no terminal
 
 

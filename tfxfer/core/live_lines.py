@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from rich.console import RenderableType
 from rich.errors import LiveError
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+PATIENCE = 2.0  # seconds that may pass in silence
 _REFRESH = 5  # times a second
-_shown: Progress | None = None  # while there are lines
 
 
 def possible() -> bool:
@@ -28,21 +29,22 @@ class Line:
     Args:
         title: what is waited for.
         total: how much there is to do; None where that is not known.
+        after: seconds before it is there.
     """
 
-    def __init__(self, title: str, total: float | None = None):
+    def __init__(self, title: str, total: float | None = None, after: float = 0.0):
         global _shown
         if _shown is None:
             title_column = TextColumn("{task.description}", markup=False)
             columns = (title_column, _Bar(bar_width=20), TextColumn("{task.fields[text]}", markup=False), _Time())
             # what goes to a file does so meanwhile
             options: dict[str, Any] = {"redirect_stderr": sys.stderr.isatty(), "refresh_per_second": _REFRESH}
-            display = Progress(*columns, transient=True, **options)
+            display = _Display(*columns, transient=True, **options)
             with contextlib.suppress(LiveError):  # the program that uses tfxfer has a display of its own
                 display.start()
                 _shown = display
         self._display = _shown
-        self._task = None if _shown is None else _shown.add_task(title, total=total, text="", end=None)
+        self._task = None if _shown is None else _shown.add_task(title, total=total, text="", end=None, after=after)
 
     @property
     def task(self) -> Task | None:
@@ -74,9 +76,15 @@ class Line:
 
 
 @contextlib.contextmanager
-def line(title: str, text: str = "") -> Iterator[None]:
-    """Within the block, a line shows the title and the time that has passed, if standard output is a terminal."""
-    shown = Line(title) if possible() else None
+def line(title: str, text: str = "", after: float = 0.0) -> Iterator[None]:
+    """Within the block, or in a function that it decorates, a line shows what is waited for and the time that has
+    passed, if standard output is a terminal.
+
+    Args:
+        title, after: as `Line` takes them.
+        text: stands behind the title.
+    """
+    shown = Line(title, after=after) if possible() else None
     if shown:
         shown.update(0, text)
     try:
@@ -98,6 +106,14 @@ def hidden() -> Iterator[None]:
         yield
     finally:
         display.start()
+
+
+class _Display(Progress):
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table([task for task in self.tasks if (task.elapsed or 0) >= task.fields["after"]])
+
+
+_shown: _Display | None = None  # while there are lines
 
 
 class _Bar(BarColumn):

@@ -84,7 +84,7 @@ def find(runs: Mapping[str, Loaded]) -> Disagreements | None:
 def sections(found: Disagreements, folder: Path) -> list[str]:
     """The first images, with their pictures where a run kept them; all go into disagreements.csv of a folder."""
     head, *rows = found.table(len(found.ids))
-    with (folder / "disagreements.csv").open("w", newline="", encoding="utf-8") as file:
+    with (folder / "disagreements.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         csv.writer(file).writerows([head, *rows])
     more = f" Of {len(rows):,}, the first {SHOWN} are shown." if len(rows) > SHOWN else ""
     note = page.note(f"{_NOTE}{more} All of them stand in disagreements.csv.")

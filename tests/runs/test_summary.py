@@ -1,5 +1,7 @@
 """The summary of a run: its rows, in which order, and where they come from."""
 
+import sys
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -48,6 +50,21 @@ def test_rows_of_the_recipe_come_first_and_stand_for_those_of_the_same_name(reco
     text = summary.text(run).splitlines()
     assert text[0] == "trial: cnn on pets"
     assert text[1].split(maxsplit=1) == ["Choice", "cnn, all layers"]
+
+
+def test_long_texts_are_wrapped_for_a_terminal_but_paths_are_not(record, monkeypatch):
+    run = record(summary={"advice": "Collect more pictures. " * 5 + "\nLook at dogs."})
+    (run.dir / "report.html").touch()
+    piped = summary.text(run).splitlines()
+    assert len(piped[1]) > 110
+    assert (piped[2].split(), piped[3].split()[0]) == (["Look", "at", "dogs."], "Test")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "dumb")
+    *texts, report = summary.text(run).splitlines()
+    assert max(map(len, texts)) <= 60
+    assert [line.split()[0] for line in texts[1:4]] == ["Advice", "Collect", "Collect"]
+    assert report.endswith(str(run.dir / "report.html"))
 
 
 def test_a_run_without_a_network_has_what_it_has(record):

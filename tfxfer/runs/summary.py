@@ -6,6 +6,9 @@ import math
 import os
 import re
 import shlex
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -45,7 +48,8 @@ def rows(run: Loaded) -> dict[str, str]:
         run: from `loading.load`. Its results on test images are read from banks/test.npz.
     """
     own, test = run.facts.get("summary"), _test_bank(run)
-    shown = {str(label): str(value) for label, value in own.items()} if isinstance(own, dict) else {}
+    own = own if isinstance(own, dict) else {}
+    shown = {str(label)[:1].upper() + str(label)[1:]: str(value) for label, value in own.items()}
     figures = [_accuracy(run, test), _largest_class(run, test), _figures(run), _of_each(run), _worst_class(run, test)]
     for more in (*figures, _time(run), _places(run.dir)):
         shown |= {label: value for label, value in more.items() if label not in shown}
@@ -55,7 +59,26 @@ def rows(run: Loaded) -> dict[str, str]:
 def text(run: Loaded) -> str:
     """The rows of a run as a table for the terminal, under a line that says which run it is."""
     title = " on ".join(filter(None, [network(run), run.facts.get("data", {}).get("name")]))
-    return text_table.render(rows(run).items(), title=f"{run.facts['recipe']}: {title or run.dir.name}")
+    shown, whole = rows(run), _places(run.dir)  # paths and the command stay on one line, to be copied
+    width = max(map(len, shown), default=0)
+    lines = []
+    for label, value in shown.items():
+        first, *more = [value] if label in whole else _wrapped(value, width)
+        lines += [(label, first), *(("", line) for line in more)]
+    return text_table.render(lines, title=f"{run.facts['recipe']}: {title or run.dir.name}")
+
+
+def _wrapped(value: str, taken: int) -> list[str]:
+    """The lines of a text, which a terminal gets no wider than it is.
+
+    Args:
+        taken: the width of what stands before.
+    """
+    lines = value.split("\n")
+    if not sys.stdout.isatty():
+        return lines
+    room = max(40, shutil.get_terminal_size().columns - taken - 2)
+    return [part for line in lines for part in textwrap.wrap(line, room, break_on_hyphens=False) or [""]]
 
 
 def network(run: Loaded) -> str:

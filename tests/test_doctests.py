@@ -6,6 +6,8 @@ import importlib
 import pytest
 
 EXAMPLES = [
+    "tfxfer.analysis.abstention:abstention_threshold",
+    "tfxfer.analysis.calibration:temperature",
     "tfxfer.analysis.collapse:neural_collapse",
     "tfxfer.analysis.metrics:silhouette",
     "tfxfer.analysis.multilayer_probe:head2toe",
@@ -20,6 +22,8 @@ EXAMPLES = [
     "tfxfer.model.freezing:unfreeze_last",
     "tfxfer.model.graph:build",
     "tfxfer.model.stage_table:of",
+    "tfxfer.model.temperature_scaling:calibrate",
+    "tfxfer.model.temperature_scaling:scale_logits",
     "tfxfer.report.run_report:write",
     "tfxfer.runs.metric_names:meaning",
     "tfxfer.train.fitting:fit",

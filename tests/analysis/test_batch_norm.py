@@ -108,7 +108,7 @@ def test_the_network_stays_as_it_is_and_the_copy_is_one(net):
     for weight, other in zip(net.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, other)
     np.testing.assert_array_equal(net(IMAGES), outputs)  # nor do its layers compute anything else
-    assert adapted.classes == net.classes
+    assert (adapted.classes, adapted.aspect) == (net.classes, net.aspect)
     assert [layer.trainable for layer in adapted.layers] == [layer.trainable for layer in net.layers]
     others = [[w for w in n.weights if "moving" not in w.name] for n in (net, adapted)]
     for weight, other in zip(*others, strict=True):

@@ -151,6 +151,8 @@ def test_the_next_command_works_as_it_stands(tmp_path, monkeypatch, capsys):
     assert "--backbone cnn" in tuned
     keys = {"image_key": "left", "label_key": "kind"}
     assert ranking.next_command(rows, "tfds:pets", **keys).endswith("--image-key left --label-key kind")
+    assert ranking.next_command(rows, "folder:x", aspect="crop").endswith(" --aspect crop")
+    assert "aspect" not in ranking.next_command(rows, "folder:x", aspect="squash")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # cli replaces it
     for command in (tuned, looked):

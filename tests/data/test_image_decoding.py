@@ -11,7 +11,7 @@ from sklearn.datasets import load_sample_image
 
 from tfxfer.core import memory
 from tfxfer.core.errors import InputError
-from tfxfer.data import image_decoding
+from tfxfer.data import aspect_ratio, image_decoding
 from tfxfer.data.image_decoding import decode
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 9, 3)).astype(np.uint8)
@@ -291,6 +291,15 @@ def test_large_jpegs_are_reduced_as_tensorflow_reduces_them(tmp_path, monkeypatc
 )
 def test_a_jpeg_stays_at_least_as_large_as_it_is_wanted(height, width, least, factor):
     assert image_decoding.reduction(height, width, least) == factor
+    assert image_decoding.reduction(height, width, least, "crop") == factor
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "least", "factor"),
+    [(375, 500, 224, 2), (500, 375, 251, 1), (1500, 2000, 224, 8), (300, 5000, 224, 8), (447, 448, 224, 2)],
+)
+def test_of_a_jpeg_that_is_padded_the_longer_side_counts(height, width, least, factor):
+    assert image_decoding.reduction(height, width, least, "pad") == factor
 
 
 @pytest.mark.parametrize(("least", "factor"), [(49, 1), (48, 2), (25, 2), (24, 4), (12, 8), (1, 8)])
@@ -374,3 +383,23 @@ def test_pixels_are_resized_to_a_shape(tmp_path):
     grey = image_decoding.pixels(str(tmp_path / "a.png"), (6, 9, 1))[..., 0]
     np.testing.assert_allclose(grey, PIXELS @ [0.299, 0.587, 0.114], atol=0.51)
     assert image_decoding.pixels(str(tmp_path / "a.png"), (4, 5, 3)).shape == (4, 5, 3)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(("aspect", "factor"), [("squash", 2), ("crop", 2), ("pad", 4)])
+def test_the_aspect_is_that_of_the_upright_picture(tmp_path, monkeypatch, aspect, factor, orientation):
+    """A JPEG of 96 x 128 for 30 x 30: decoded at 1/2, or at 1/4 where its longer side is what has to remain."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Image.fromarray(PIXELS[:3, :4]).resize((128, 96), Image.Resampling.BICUBIC)
+    picture.save(tmp_path / "a.jpg", quality=90, exif=exif)
+    whole, decoded = decode(str(tmp_path / "a.jpg")), []
+    monkeypatch.setattr(
+        image_decoding, "decode", lambda *args, decode=decode: decoded.append(decode(*args)) or decoded[-1]
+    )
+    found = image_decoding.pixels(str(tmp_path / "a.jpg"), (30, 30, 3), aspect=aspect)
+    assert max(decoded[0].size) == 128 // factor
+    expected = np.asarray(aspect_ratio.fit(whole, (30, 30), aspect)).astype(int)
+    assert np.abs(found - expected).mean() < 4  # the whole picture's, not reduced
+    black = (found == 0).all((1, 2)) if orientation == 1 else (found == 0).all((0, 2))
+    assert np.flatnonzero(black).tolist() == ([0, 1, 2, 3, 26, 27, 28, 29] if aspect == "pad" else [])

@@ -1,5 +1,6 @@
 """Unreadable files and duplicates are found before anything trains, once; what is read then is what is learned from."""
 
+import hashlib
 import warnings
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 from tfxfer import data, features, model, train
 from tfxfer.core.cache import Store
 from tfxfer.core.errors import InputError
-from tfxfer.data import image_decoding, image_validation, kept_pixels
+from tfxfer.data import image_decoding, image_validation, kept_pixels, lazy_images
 
 SPLITS = ("train", "validation", "test")
 
@@ -35,9 +36,9 @@ def watched(monkeypatch) -> list[str]:
     """The files that are decoded from now on."""
     decoded = []
 
-    def counted(path, shape, pixels=image_decoding.pixels):
+    def counted(path, *args, pixels=image_decoding.pixels, **options):
         decoded.append(path)
-        return pixels(path, shape)
+        return pixels(path, *args, **options)
 
     monkeypatch.setattr(image_decoding, "pixels", counted)
     return decoded
@@ -48,7 +49,8 @@ def check_pixels(splits):
     for split in SPLITS:
         images = splits.rows[split].images
         for image, path in zip(images[:], images.paths):
-            np.testing.assert_array_equal(image, image_decoding.pixels(path, splits.image_shape))
+            expected = image_decoding.pixels(path, splits.image_shape, aspect=splits.aspect)
+            np.testing.assert_array_equal(image, expected)
 
 
 def without_room(folder, tmp_path):
@@ -148,6 +150,50 @@ def test_another_size_is_kept_beside(folder):
     check_pixels(load(folder))
     check_pixels(data.load(folder, image_size=12))
     assert sorted(entry.about["layer"] for entry in Store().entries()) == ["12 x 12", "16 x 16"]
+
+
+def test_another_aspect_is_kept_beside(folder, tmp_path, monkeypatch):
+    """With and without room for the pixels: what is known of one is never taken for another, and stays known."""
+    for path in (folder / "a").iterdir():
+        Image.open(path).crop((0, 0, 30, 20)).save(path)
+    decoded = watched(monkeypatch)
+    prints = {}
+    for aspect in ("squash", "crop", "pad"):
+        splits = load(folder, aspect=aspect)
+        assert len(decoded) == 24
+        prints[aspect] = splits.fingerprint
+        check_pixels(splits)
+        assert load(folder, aspect=aspect).fingerprint == splits.fingerprint
+        assert len(decoded) == 48  # those of `check_pixels`
+        decoded.clear()
+    assert len(set(prints.values())) == 3
+    names = sorted(entry.about["layer"] for entry in Store().entries())
+    assert names == ["16 x 16", "16 x 16, crop", "16 x 16, pad"]
+    Store().clear()
+    monkeypatch.setenv("TFXFER_CACHE_GB", "1e-6")
+    for aspect in ("squash", "crop"):
+        with pytest.warns(UserWarning, match="so files are decoded in every pass"):
+            splits = load(folder, aspect=aspect)
+        assert len(decoded) == 24
+        assert splits.fingerprint == prints[aspect]
+        for split in SPLITS:
+            images = splits.rows[split].images
+            digests = [kept_pixels.digest(image) for image in images[:]]
+            assert digests == [known.tobytes() for known in images.kept.digests]
+        decoded.clear()
+
+
+def test_squashed_pixels_are_known_as_before_there_was_another_aspect(folder):
+    """What earlier versions have kept is found."""
+    splits = load(folder, limit=8, aspect="squash")
+    marks = np.concatenate([splits.rows[split].images.kept.marks for split in SPLITS])
+    (entry,) = Store().entries()
+    known = repr(("pixels of files", image_decoding.REVISION, 16)).encode() + marks.tobytes()
+    assert entry.key == hashlib.sha256(known).hexdigest()
+    assert "aspect" not in entry.about
+    rows = splits.rows["test"]
+    expected = hashlib.sha256(b"decoder %d" % image_decoding.REVISION + rows.images.kept.marks.tobytes()).digest()
+    assert lazy_images.fingerprint(rows.images) == expected
 
 
 def test_many_changes_become_one_entry(folder, monkeypatch):

@@ -9,7 +9,7 @@ from PIL import Image
 from tfxfer import data
 from tfxfer.core import memory
 from tfxfer.core.errors import InputError
-from tfxfer.data import image_decoding, kept_pixels, tfds_prepared
+from tfxfer.data import aspect_ratio, image_decoding, kept_pixels, tfds_prepared
 from tfxfer.data.splits import SPLITS
 
 features = tensorflow_datasets.features
@@ -42,7 +42,8 @@ def by_id(splits):
 # --- images of many sizes ---
 
 
-def test_the_pixels_are_those_of_a_folder_with_the_same_files(tmp_path):
+@pytest.mark.parametrize("aspect", ["squash", "crop", "pad"])
+def test_the_pixels_are_those_of_a_folder_with_the_same_files(tmp_path, aspect):
     kinds = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 
     def make(number):
@@ -56,8 +57,8 @@ def test_the_pixels_are_those_of_a_folder_with_the_same_files(tmp_path):
         (files / f"{number}.img").write_bytes(make(number)["image"].read())
         rows.append(f"{number}.img,{tfds_sets.CLASSES[number % 3]}")
     (files / "all.csv").write_text("\n".join(rows))
-    found = data.load("tfds:pets", tmp_path / "tfds", image_size=16)
-    expected = data.load(f"csv:{files / 'all.csv'}", image_size=16)
+    found = data.load("tfds:pets", tmp_path / "tfds", image_size=16, aspect=aspect)
+    expected = data.load(f"csv:{files / 'all.csv'}", image_size=16, aspect=aspect)
     assert found.classes == expected.classes == tfds_sets.CLASSES
     assert found.image_shape == (16, 16, 3)
     for split in SPLITS:
@@ -69,7 +70,7 @@ def test_the_pixels_are_those_of_a_folder_with_the_same_files(tmp_path):
     assert int(example["label"]) == number % 3
     picture = Image.open(make(number)["image"]).convert("RGB")
     if kinds[number % 5] != "JPEG":
-        resized = picture.resize((16, 16), Image.Resampling.BILINEAR)
+        resized = aspect_ratio.fit(picture, (16, 16), aspect)
         np.testing.assert_array_equal(example["image"], resized)
 
 

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from tfxfer.data import image_decoding
+from tfxfer.data import aspect_ratio, image_decoding
+from tfxfer.data.aspect_ratio import ASPECTS
 from tfxfer.data.lazy_images import Files
 from tfxfer.export import image_ops
 
@@ -22,8 +23,8 @@ def content(image: Image.Image | np.ndarray, kind: str = "PNG", **options) -> by
     return file.getvalue()
 
 
-def decoded(picture: bytes, shape=(6, 9, 3)) -> np.ndarray:
-    return image_ops.decode(tf.constant(picture), shape).numpy()
+def decoded(picture: bytes, shape=(6, 9, 3), aspect="squash") -> np.ndarray:
+    return image_ops.decode(tf.constant(picture), shape, aspect).numpy()
 
 
 def turned(orientation: int, order: str = "<", kind: str = "JPEG") -> bytes:
@@ -126,8 +127,9 @@ def test_resizing_is_pillows(size):
     np.testing.assert_allclose(decoded(content(PIXELS), (*size, 3)).astype(int), expected, atol=1)
 
 
+@pytest.mark.parametrize("aspect", ASPECTS)
 @pytest.mark.parametrize("size", [6, 4, 17])
-def test_what_is_served_is_what_was_learned_from(tmp_path, size):
+def test_what_is_served_is_what_was_learned_from(tmp_path, size, aspect):
     """A file given to the SavedModel and the same file in a folder that is trained on, to one level."""
     palette = Image.fromarray(GREY % 4)
     palette.putpalette(PIXELS[0, :4].ravel().tolist())
@@ -144,8 +146,27 @@ def test_what_is_served_is_what_was_learned_from(tmp_path, size):
     for name, picture in kinds.items():
         (tmp_path / name).write_bytes(picture)
     paths = np.array([str(tmp_path / name) for name in kinds])
-    for served, learned in zip(kinds.values(), Files(paths, size)[:]):
-        np.testing.assert_allclose(decoded(served, (size, size, 3)).astype(int), learned, atol=1)
+    for served, learned in zip(kinds.values(), Files(paths, size, aspect=aspect)[:]):
+        np.testing.assert_allclose(decoded(served, (size, size, 3), aspect).astype(int), learned, atol=1)
+
+
+@pytest.mark.parametrize("aspect", ["crop", "pad"])
+@pytest.mark.parametrize("side", [(7, 400), (400, 7), (1, 90), (50, 50), (51, 50), (201, 200), (300, 397)])
+def test_pictures_of_any_aspect_are_placed_as_in_training(tmp_path, side, aspect):
+    """In a graph that does not know their size, as a server has it; black is black to the pixel."""
+    picture = content(RNG.integers(0, 256, (*side, 3)).astype(np.uint8))
+    (tmp_path / "a").write_bytes(picture)
+    given = [tf.TensorSpec((), tf.string)]
+    read = tf.function(lambda content: image_ops.decode(content, (24, 24, 3), aspect), input_signature=given)
+    learned = image_decoding.pixels(str(tmp_path / "a"), (24, 24, 3), aspect=aspect)
+    served = read(tf.constant(picture)).numpy()
+    np.testing.assert_allclose(served.astype(int), learned, atol=1)
+    where = aspect_ratio.place(side, (24, 24), aspect)
+    outside = np.ones((24, 24), bool)
+    outside[max(0, where.top) : where.top + where.height, max(0, where.left) : where.left + where.width] = False
+    assert outside.any() == (aspect == "pad" and where[:2] != (24, 24))
+    assert (served[outside] == 0).all()
+    assert (learned[outside] == 0).all()
 
 
 @pytest.mark.parametrize("picture", [b"", b"no picture", content(PIXELS)[:60], turned(1)[:400]])
@@ -163,15 +184,16 @@ def test_other_kinds_are_refused(kind):
 
 @pytest.mark.parametrize("shape", [(97, 97, 3), (48, 30, 3), (24, 24, 3), (12, 12, 3), (5, 7, 3), (24, 24, 1)])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_jpegs_are_reduced_as_in_training(tmp_path, shape, orientation):
+@pytest.mark.parametrize("aspect", ASPECTS)
+def test_jpegs_are_reduced_as_in_training(tmp_path, shape, orientation, aspect):
     """To a level: Pillow rounds after each of two passes and is off by 1/2 + 1/2 at most, TensorFlow rounds once and is
     off by 1/2; whole numbers that differ by 3/2 at most differ by 1. Grey is rounded once more: by 2."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     picture = Image.fromarray(PIXELS).resize((131, 97), Image.Resampling.BICUBIC)
     (tmp_path / "a").write_bytes(content(picture, "JPEG", quality=90, exif=exif))
-    learned = image_decoding.pixels(str(tmp_path / "a"), shape)
-    served = decoded((tmp_path / "a").read_bytes(), shape)
+    learned = image_decoding.pixels(str(tmp_path / "a"), shape, aspect=aspect)
+    served = decoded((tmp_path / "a").read_bytes(), shape, aspect)
     np.testing.assert_allclose(served.astype(int), learned, atol=1 if shape[2] == 3 else 2)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +20,9 @@ from PIL import Image
 from tfxfer import data, export, model
 from tfxfer.cli import main as cli
 from tfxfer.core.errors import InputError
-from tfxfer.data import image_decoding
+from tfxfer.data import aspect_ratio, image_decoding
 from tfxfer.data.image_folder import SUFFIXES
-from tfxfer.export import prediction
+from tfxfer.export import image_ops, prediction, savedmodel
 
 
 @pytest.fixture(scope="module")
@@ -249,10 +250,11 @@ def photographs(tmp_path_factory):
     return home
 
 
-def test_prediction_reads_every_kind_as_training_does(photographs, tmp_path, monkeypatch, capsys):
-    """Training's own batches through the network, and `tfxfer predict` of the same files."""
+@pytest.mark.parametrize("aspect", ["squash", "crop"])
+def test_prediction_reads_every_kind_as_training_does(photographs, tmp_path, monkeypatch, capsys, aspect):
+    """Training's own batches through the network, and `tfxfer predict` of the same files, without a word of how."""
     monkeypatch.setattr(image_decoding, "LARGE", 100_000)
-    splits = data.load(f"folder:{photographs}", image_size=20, validation=0.25)
+    splits = data.load(f"folder:{photographs}", image_size=20, validation=0.25, aspect=aspect)
     net = model.build("cnn", splits, 28, "none")
     export.saved_model(net, tmp_path)
     expected = {}
@@ -272,6 +274,20 @@ def test_prediction_reads_every_kind_as_training_does(photographs, tmp_path, mon
     for row in rows:
         assert list(row["probabilities"]) == ["Äpfel", "苹果 🍎"]
         np.testing.assert_allclose(list(row["probabilities"].values()), expected[row["file"]], atol=1e-6)
+    served = tf.saved_model.load(str(tmp_path / "saved_model")).signatures["serving_bytes"]
+    files = [file for file in sorted(expected) if file.endswith((".jpg", ".png"))]
+    found = served(image_bytes=tf.constant([Path(file).read_bytes() for file in files]))["probabilities"]
+    np.testing.assert_allclose(found, [expected[file] for file in files], atol=0.01)  # their pixels differ by a level
+
+
+def test_a_saved_model_with_an_aspect_that_is_none(run_dir, tmp_path, small_cnn, monkeypatch):
+    monkeypatch.setattr(aspect_ratio, "check", lambda aspect: None)
+    small_cnn.aspect = "stretch"
+    monkeypatch.setattr(image_ops, "decode", lambda content, shape, aspect: tf.zeros(shape, tf.uint8))
+    savedmodel.write(small_cnn, tmp_path / "saved_model")
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r"cannot be loaded \(aspect 'stretch': expected one of squash, crop, pad"):
+        next(prediction.predict(tmp_path, ["x.png"]))
 
 
 def test_lines_are_utf8_whatever_the_terminals_encoding_is(run_dir, folder, tmp_path):

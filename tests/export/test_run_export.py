@@ -119,16 +119,17 @@ def test_the_card_says_what_it_is(run, exported):
     low, high = stats.binomtest(round(450 * accuracy), 450).proportion_ci(method="wilson")
     assert f"Accuracy {accuracy:.4f} (95% interval {low:.4f} to {high:.4f}, Wilson) on 450 test images." in text
     assert "| model_int8.tflite | " in text
+    assert "(bilinear, antialiased): height and width are resized by a factor each.\n" in text
     assert run.facts["data"]["sha256"] in text
     assert str(run.dir.parent.parent) not in text  # no folders of the machine where it was made
 
 
 def test_the_card_shows_how_to_run_what_is_there(run):
     """Its lines are run, as whoever got the files would."""
-    text = model_card._card(run.facts, list("0123456789"), None, {"images": 1, "formats": {}})
+    text = model_card._card(run.facts, list("0123456789"), None, {"images": 1, "formats": {}}, {})
     assert "```" not in text.split("## Test scores")[0]
     rows = {name: {"file": file, "bytes": 1, "max_difference": 0, "agreement": 1} for name, file in FILES.items()}
-    text = model_card._card(run.facts, list("0123456789"), None, {"images": 1, "formats": rows})
+    text = model_card._card(run.facts, list("0123456789"), None, {"images": 1, "formats": rows}, {})
     assert "saved_model" not in text.split("## Test scores")[0]
     assert text.count('tf.lite.Interpreter("model_dynamic.tflite")') == 1
     assert 'tf.lite.Interpreter("model_int8.tflite")' not in text

@@ -111,6 +111,32 @@ def test_saving_replaces_and_is_whole_or_absent(saved, tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["net.keras"]
 
 
+def test_how_pictures_are_read_for_it(saved, tmp_path):
+    """As the data that it was built for was; a file that does not say it means squashed, as those before it did."""
+    net, path, _ = saved
+    assert (net.aspect, model.load(path).aspect) == ("squash", "squash")
+    with zipfile.ZipFile(path) as archive:
+        assert "aspect.json" not in archive.namelist()
+    splits = data.load("digits", limit=40, aspect="pad")
+    other = model.build("cnn", splits, weights="none")
+    model.save(other, tmp_path / "net.keras")
+    assert other.aspect == model.load(tmp_path / "net.keras").aspect == "pad"
+    assert keras.models.load_model(tmp_path / "net.keras").output_shape == (None, 10)
+    export.saved_model(model.load(tmp_path / "net.keras"), tmp_path)
+    assert savedmodel.aspect_of(tf.saved_model.load(str(tmp_path / "saved_model"))) == "pad"
+    assert savedmodel.aspect_of(tf.Module()) == "squash"
+
+
+@pytest.mark.parametrize("content", ["", "{}", '"stretch"', "null", "[" * 100_000])
+def test_an_aspect_that_is_none(saved, tmp_path, content):
+    net, _, _ = saved
+    net.save(tmp_path / "net.keras")
+    with zipfile.ZipFile(tmp_path / "net.keras", "a") as archive:
+        archive.writestr("aspect.json", content)
+    with pytest.raises(InputError, match=r"net\.keras cannot be loaded"):
+        model.load(tmp_path / "net.keras")
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[1, 2]", '"names"', "[" * 100_000])
 def test_names_that_are_none(saved, tmp_path, content):
     net, _, _ = saved

@@ -197,6 +197,8 @@ BAD = [
     ("quickstart", ["--seed", "-1"], "greater than or equal to 0"),
     ("quickstart", ["--limit", "0"], "greater than or equal to 1"),
     ("mobilenet_mnist", ["--image-size", "0"], "greater than or equal to 1"),
+    ("pretrain", ["--aspect", "stretch"], "aspect 'stretch': expected one of squash, crop, pad"),
+    ("rank", ["--aspect", "stretch"], "aspect 'stretch': expected one of squash, crop, pad"),
     ("fashion_features", ["--tune-epochs", "0"], "greater than or equal to 1"),
     ("fashion_features", ["--learning-rate", "0"], "learning_rate 0.0: expected"),
     ("fashion_models", ["--learning-rate", "0"], "learning_rate 0.0: expected"),

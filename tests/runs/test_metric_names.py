@@ -9,7 +9,8 @@ import pytest
 from tfxfer.runs import metric_names
 
 TEXT = """
-seconds/training seconds/as_few/before test/accuracy test/accuracy_low before/probe_accuracy after/silhouette
+seconds/training seconds/as_few/before test/ece_uncalibrated test/answered test/answered_accuracy_low test/ece
+test/answered_accuracy test/accuracy test/accuracy_low before/probe_accuracy after/silhouette
 after/knn_purity layers/before/stem/nc1 layers/after/stage1/cdnv data/mean data/median data/std data/duplicate_groups
 data/leaking_groups scale/mean scale/std deletion/gradcam++/probability deletion/layercam/top deletion/middle/lowest
 deletion/gradcam/random deletion/gradcam/gain deletion/gradcam/high deletion/gradcam/empty deletion/gradcam/images

@@ -83,8 +83,10 @@ def test_options_of_every_recipe_reach_the_data(tmp_path, monkeypatch, recipe):
 
     monkeypatch.setattr(data, "load", load)
     with pytest.raises(InputError, match=r"^seen$"):
-        importlib.import_module(f"tfxfer.recipes.{recipe}").main(validation=0.2, test=0.4, out=str(tmp_path))
-    assert (seen["validation"], seen["test"]) == (0.2, 0.4)
+        importlib.import_module(f"tfxfer.recipes.{recipe}").main(
+            validation=0.2, test=0.4, aspect="crop", out=str(tmp_path)
+        )
+    assert (seen["validation"], seen["test"], seen["aspect"]) == (0.2, 0.4, "crop")
 
 
 def test_two_runs_in_one_second_have_two_names(tmp_path, pictures, small_cnn):

@@ -22,5 +22,9 @@ __getattr__, __dir__, __all__ = lazy_face(
         "cka",
         "layer_similarity",
         "corruption_error",
+        "abstention",
+        "abstention_threshold",
+        "calibration",
+        "temperature",
     ),
 )

@@ -1,5 +1,7 @@
+from . import abstention as abstention
 from . import attribution as attribution
 from . import batch_norm as batch_norm
+from . import calibration as calibration
 from . import classifiers as classifiers
 from . import collapse as collapse
 from . import corruption_error as corruption_error
@@ -18,7 +20,9 @@ from . import projection as projection
 from . import ranking as ranking
 from . import separability as separability
 from . import transferability as transferability
+from .abstention import abstention_threshold as abstention_threshold
 from .batch_norm import adapt_batch_norm as adapt_batch_norm
+from .calibration import temperature as temperature
 from .collapse import neural_collapse as neural_collapse
 from .kernel_alignment import cka as cka
 from .metrics import knn_purity as knn_purity

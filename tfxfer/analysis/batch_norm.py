@@ -38,7 +38,7 @@ def adapt_batch_norm(net: keras.Model, images: np.ndarray | tf.data.Dataset, pri
             hundreds.
 
     Returns:
-        The copy, with the attribute `classes` of the network.
+        The copy, with the attributes `classes` and `aspect` of the network.
 
     Raises:
         InputError: no batch norm (that of exported or folded networks is multiplied into other layers), images of
@@ -57,8 +57,9 @@ def adapt_batch_norm(net: keras.Model, images: np.ndarray | tf.data.Dataset, pri
     statistics = Adapter(net)(images, prior)
     copy = keras.models.clone_model(net)
     copy.set_weights(net.get_weights())
-    if hasattr(net, "classes"):
-        copy.classes = net.classes
+    for name in ("classes", "aspect"):
+        if hasattr(net, name):
+            setattr(copy, name, getattr(net, name))
     batch_statistics.assign(_batch_norms(copy), statistics)
     return copy
 

@@ -70,6 +70,7 @@ def rank(
     skip_bad: bool = False,
     image_key: str | None = None,
     label_key: str | None = None,
+    aspect: str = "squash",
 ) -> tuple[list[Row], dict[str, str]]:
     """Ranks backbones by a cross-validated probe on the embeddings that they give a data set's training images.
 
@@ -83,7 +84,7 @@ def rank(
         limit: the number of training images to use at most, stratified.
         seed: random seed of splits, folds and random weights.
         skip_bad: leaves out files of a folder that cannot be read.
-        image_key, label_key: as `data.load` takes them.
+        image_key, label_key, aspect: as `data.load` takes them.
 
     Returns:
         Rows, the highest cross-validated accuracy first, of equal ones the highest LogME; and for each backbone that is
@@ -94,7 +95,7 @@ def rank(
     """
     names = _default() if backbones is None else list(dict.fromkeys(backbones))
     known = {name: get(name) for name in names}
-    chosen: dict[str, Any] = {"skip_bad": skip_bad, "image_key": image_key, "label_key": label_key}
+    chosen: dict[str, Any] = {"skip_bad": skip_bad, "image_key": image_key, "label_key": label_key, "aspect": aspect}
     splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **chosen)
     rows: list[Row] = []
     refused: dict[str, str] = {}
@@ -160,6 +161,7 @@ def next_command(
     skip_bad: bool = False,
     image_key: str | None = None,
     label_key: str | None = None,
+    aspect: str = "squash",
 ) -> str:
     """The command to run next: it fine-tunes the best backbone that can be fine-tuned.
 
@@ -167,7 +169,7 @@ def next_command(
 
     Args:
         rows: from `rank`, the best first.
-        dataset, data_dir, weights, seed, skip_bad, image_key, label_key: as `rank` takes them.
+        dataset, data_dir, weights, seed, skip_bad, image_key, label_key, aspect: as `rank` takes them.
     """
     tunable = [row for row in rows if row.tunable]
     row, words = (tunable or rows)[0], ["tfxfer"]
@@ -179,6 +181,7 @@ def next_command(
     words += ["--data-dir", str(data_dir)] if data_dir else []
     words += ["--image-key", image_key] if image_key else []
     words += ["--label-key", label_key] if label_key else []
+    words += ["--aspect", aspect] if aspect != "squash" else []
     words += ["--weights", weights] if weights != "imagenet" else []
     words += ["--seed", str(seed)] if seed else []
     return shlex.join([*words, "--skip-bad"] if skip_bad else words)

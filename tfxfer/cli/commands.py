@@ -1,6 +1,6 @@
 """The commands `tfxfer backbones`, `cache`, `rank`, `runs`, `show`, `report`, `compare` and `make-folder`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -8,7 +8,7 @@ from tfxfer.core import live_lines, offline
 from tfxfer.core.console import import_tensorflow
 from tfxfer.runs.command import annotated
 from tfxfer.runs.option import parts
-from tfxfer.runs.options import DataDir, Dataset, FinishedRun, ImageKey, LabelKey, Seed, SkipBad, Weights
+from tfxfer.runs.options import Aspect, DataDir, Dataset, FinishedRun, ImageKey, LabelKey, Seed, SkipBad, Weights
 
 RUN_HELP = parts(FinishedRun)[1].help
 SUMMARIES = {
@@ -85,6 +85,7 @@ def rank(
             min=1, help="Height and width, in pixels, for networks that take RGB images; others see the native size."
         ),
     ] = 96,
+    aspect: Aspect = "squash",
     limit: Annotated[int, typer.Option(min=1, help="Use at most this many training images.")] = 2000,
     skip_bad: SkipBad = False,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed for splits and random weights.")] = 0,
@@ -99,7 +100,8 @@ def rank(
     from tfxfer.recipes.shared import offline_commands
 
     names = None if backbones is None else [name.strip() for name in backbones.split(",")]
-    keys = {"image_key": image_key, "label_key": label_key}
+    keys: dict[str, Any] = {"image_key": image_key, "label_key": label_key}
+    keys |= {} if aspect == "squash" else {"aspect": aspect}
     own = {"dataset": dataset, "data_dir": data_dir, **keys, "skip_bad": skip_bad}
     there = {"backbones": "efficientnet_lite0,pixels,scattering"}
     with offline.commands(data="tfxfer rank", weights=offline_commands.command("rank", own | there)):

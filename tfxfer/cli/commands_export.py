@@ -62,10 +62,19 @@ def predict(
         Literal["jsonl", "table"], typer.Option(help="One JSON object or one table row per line.")
     ] = "jsonl",
     batch_size: Annotated[int, typer.Option(min=1, help="Number of images that the network classifies at once.")] = 32,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Abstain below this probability; by default below the network's own threshold."
+        ),
+    ] = None,
 ) -> None:
     """Classify JPEG, PNG, WebP, BMP, GIF and TIFF files; each line is printed as soon as it is ready.
 
     Images are read as in training. Other files in a folder are left out, with a warning that names some of them.
+
+    A network that was calibrated for a wanted precision abstains from images whose probability is too low: their lines
+    say "abstained", beside the class that is most likely.
 
     For a file that is not an image, the line gives the reason, and the other files are still classified. Exit code 0:
     all images were classified; 1: some were not; 2: the command itself was wrong.
@@ -76,12 +85,17 @@ def predict(
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # which JSON is, whatever the terminal's is
     names = prediction.expand(files, sys.stdin.buffer)
-    failed, width = False, min(60, max(map(len, names)))
+    failed, abstained, width = False, 0, min(60, max(map(len, names)))
     try:
-        for row in prediction.predict(model, names, batch_size):
+        for row in prediction.predict(model, names, batch_size, threshold):
             failed |= "error" in row
+            abstained += row.get("abstained", False)
             print(prediction.text(row, format, width), flush=True)
     except BrokenPipeError:  # as of `| head`: no one reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         failed = True
+    if abstained:
+        least = prediction.threshold(model) if threshold is None else threshold
+        images = f"{len(names):,} image{'s' if len(names) > 1 else ''}"
+        print(f"abstained from {abstained:,} of {images}: probability below {least:.4f}", file=sys.stderr)
     raise typer.Exit(int(failed))

@@ -31,6 +31,7 @@ from PIL import (
 
 from tfxfer.core import memory
 from tfxfer.core.errors import InputError
+from tfxfer.data import aspect_ratio
 
 REVISION = 3  # raise it when pixels change: cached features are known by it
 KINDS = {  # with their readers, which Pillow knows once they are imported
@@ -51,7 +52,7 @@ _TURNED = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}  # where
 _large_picture = threading.Lock()
 
 
-def pixels(path: str, shape: tuple[int, int, int], content: bytes | None = None) -> np.ndarray:
+def pixels(path: str, shape: tuple[int, int, int], content: bytes | None = None, aspect: str = "squash") -> np.ndarray:
     """Reads an image as a network sees it: decoded, resized (bilinear, antialiased), and grey if it has one channel.
 
     This defines the pixels, for training, evaluation and prediction. A JPEG is decoded at the scale that `reduction`
@@ -63,16 +64,17 @@ def pixels(path: str, shape: tuple[int, int, int], content: bytes | None = None)
         path: a file, as `decode` takes it.
         shape: (height, width, channels), 1 or 3 channels.
         content: as `decode` takes it.
+        aspect: how a picture of another aspect ratio fills the shape, one of `aspect_ratio.ASPECTS`.
 
     Returns:
         uint8 (height, width, channels).
     """
     height, width, channels = shape
-    picture = decode(path, max(height, width), content).resize((width, height), Image.Resampling.BILINEAR)
+    picture = aspect_ratio.fit(decode(path, max(height, width), content, aspect), (height, width), aspect)
     return np.asarray(picture) if channels == 3 else np.asarray(picture.convert("L"))[..., None]
 
 
-def decode(path: str, least: int | None = None, content: bytes | None = None) -> Image.Image:
+def decode(path: str, least: int | None = None, content: bytes | None = None, aspect: str = "squash") -> Image.Image:
     """Reads an image file, or the first image of several in it. Its kind is recognised by its content, not its name.
 
     Args:
@@ -80,6 +82,7 @@ def decode(path: str, least: int | None = None, content: bytes | None = None) ->
         least: if given, a JPEG is reduced by its own transform while its height and width stay at least so many pixels;
             see `reduction`.
         content: what is read in place of a file; `path` then only names it in errors.
+        aspect: as `reduction` takes it.
 
     Returns:
         An image of mode RGB, turned as its EXIF orientation says. Grey becomes three equal channels; palettes are
@@ -93,7 +96,7 @@ def decode(path: str, least: int | None = None, content: bytes | None = None) ->
     try:
         with _file(path) if content is None else io.BytesIO(content) as file:
             picture = _opened(file, path if content is None else "")  # Pillow maps files of that name
-            factor = _factor(picture, least)
+            factor = _factor(picture, least, aspect)
             with _alone() if picture.width * picture.height > LARGE else contextlib.nullcontext():
                 return _rgb(_upright(_loaded(picture, factor)))
     except Exception as error:  # whatever a decoder makes of damage: OSError, SyntaxError, ValueError, struct.error
@@ -131,22 +134,24 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def reduction(height: int, width: int, least: int) -> int:
+def reduction(height: int, width: int, least: int, aspect: str = "squash") -> int:
     """By what factor a JPEG is reduced while it is decoded: the largest of 1, 2, 4 and 8 that leaves `least` pixels.
 
     The transform of a JPEG's blocks of 8 x 8 pixels gives blocks of 4 x 4, 2 x 2 or 1 pixel at a fraction of the cost,
     without the frequencies that these cannot hold. The image remains at least as large as it will be resized to, on
     both sides and whichever way up it is: for 224 x 224, an image of 500 x 375 is decoded whole (at 1/2 it would have
-    250 x 188) and one of 2,000 x 1,500 at 1/4, which gives 500 x 375.
+    250 x 188) and one of 2,000 x 1,500 at 1/4, which gives 500 x 375. If it will be padded, only its longer side has to
+    remain as large: the first is decoded at 1/2, the second at 1/8, which gives 250 x 188.
     """
-    return next(factor for factor in SCALES if min(height, width) >= factor * least or factor == 1)
+    side = max(height, width) if aspect == "pad" else min(height, width)
+    return next(factor for factor in SCALES if side >= factor * least or factor == 1)
 
 
-def _factor(picture: Image.Image, least: int | None) -> int:
+def _factor(picture: Image.Image, least: int | None, aspect: str) -> int:
     """By what factor to reduce an image whose header has been read."""
     width, height = picture.size
     whole = width * height
-    wanted = reduction(height, width, least) if least and _is_jpeg(picture) else 1
+    wanted = reduction(height, width, least, aspect) if least and _is_jpeg(picture) else 1
     if whole <= LARGE:
         return wanted
     factor = 2 if whole <= 4 * LARGE else 4

@@ -78,12 +78,14 @@ def check(files: Files, origin: str, name: str) -> tuple[Files, dict[str, str]]:
             faults[path] = fault(path, error)
     there, store, kept = marks.any(1), Store(), Kept.nothing(marks)
     try:
-        kept = kept_pixels.find(store, marks, files.size)
+        kept = kept_pixels.find(store, marks, files.size, files.aspect)
         if (there & ~kept.found).any():
             full = kept.pixels is not None and len(kept.pixels.parts) >= kept_pixels.MOST
             new, known = np.flatnonzero(there if full else there & ~kept.found), files.of(files.paths, kept)
-            kept_pixels.write(store, marks[new], files.size, name, lambda place: known.read(new, faults, place))
-            kept = kept_pixels.find(store, marks, files.size)
+            kept_pixels.write(
+                store, marks[new], files.size, name, lambda place: known.read(new, faults, place), files.aspect
+            )
+            kept = kept_pixels.find(store, marks, files.size, files.aspect)
             kept.verified[kept.rows[new[kept.found[new]]]] = True  # just written
     except UnreadableError:
         raise
@@ -99,7 +101,8 @@ def check(files: Files, origin: str, name: str) -> tuple[Files, dict[str, str]]:
         warnings.warn(f"{line}so files are decoded in every pass: {advice}", stacklevel=4)
     files = files.of(files.paths, kept)
     if (there & ~kept.found).any():
-        _digest(files, kept, np.flatnonzero(there & ~kept.found), f"{origin}, {files.size}, decoder {REVISION}", faults)
+        form = str(files.size) if files.aspect == "squash" else f"{files.size}, {files.aspect}"
+        _digest(files, kept, np.flatnonzero(there & ~kept.found), f"{origin}, {form}, decoder {REVISION}", faults)
     return files, faults
 
 

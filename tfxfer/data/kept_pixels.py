@@ -1,9 +1,10 @@
 """The resized pixels of image files, kept in the cache: a file is decoded once, for all passes, epochs and runs.
 
-An entry of the cache holds the pixels of the files that were new in one pass, uint8 (n, size, size, 3), and for each
-file its mark (a digest of path, size and time of change) and a digest of its pixels, uint8 (n, 16). A file that has
-changed has another mark, so its former pixels are not found. Rows are compared with their digests when a process reads
-them for the first time, and a few of them when the entry is found, which takes no longer than reading the marks.
+An entry of the cache holds the pixels of the files that were new in one pass, uint8 (n, size, size, 3), all made square
+in one way (`aspect_ratio.ASPECTS`), and for each file its mark (a digest of path, size and time of change) and a digest
+of its pixels, uint8 (n, 16). A file that has changed has another mark, so its former pixels are not found. Rows are
+compared with their digests when a process reads them for the first time, and a few of them when the entry is found,
+which takes no longer than reading the marks.
 """
 
 import contextlib
@@ -92,13 +93,14 @@ class Kept:
         return images, good
 
 
-def find(store: Store, marks: np.ndarray, size: int) -> Kept:
+def find(store: Store, marks: np.ndarray, size: int, aspect: str = "squash") -> Kept:
     """Looks for the pixels of files.
 
     Args:
         store: the cache.
         marks: uint8 (n, 16), one for each file; zeros for a file that is not there.
         size: pixels per side.
+        aspect: one of `aspect_ratio.ASPECTS`.
 
     Raises:
         InputError: the cache cannot be read.
@@ -107,7 +109,8 @@ def find(store: Store, marks: np.ndarray, size: int) -> Kept:
     parts: list[np.ndarray] = []
     total = 0
     for entry in store.entries():  # the most recently used comes first
-        if tuple(map(entry.about.get, ("model", "size", "decoder"))) != (_MODEL, size, REVISION) or kept.found.all():
+        known = tuple(map(entry.about.get, ("model", "size", "decoder")))
+        if (*known, entry.about.get("aspect", "squash")) != (_MODEL, size, REVISION, aspect) or kept.found.all():
             continue
         try:
             arrays = cache_entry.read(entry.path)
@@ -133,7 +136,14 @@ def nbytes(n: int, size: int) -> int:
     return n * (size * size * 3 + 32)
 
 
-def write(store: Store, marks: np.ndarray, size: int, name: str, fill: Callable[[np.ndarray], Sequence[bytes]]) -> None:
+def write(
+    store: Store,
+    marks: np.ndarray,
+    size: int,
+    name: str,
+    fill: Callable[[np.ndarray], Sequence[bytes]],
+    aspect: str = "squash",
+) -> None:
     """Writes the pixels of files as one entry.
 
     Args:
@@ -143,14 +153,19 @@ def write(store: Store, marks: np.ndarray, size: int, name: str, fill: Callable[
         name: of the data set, for `tfxfer cache`.
         fill: is given an array of zeros, uint8 (n, size, size, 3), writes the files' pixels into it, and returns a
             digest of each, empty for a file that cannot be read.
+        aspect: how the pixels fill the square, one of `aspect_ratio.ASPECTS`.
 
     Raises:
         InputError: there is no room, or the cache cannot be written.
     """
     shapes = {"pixels": (len(marks), size, size, 3), "marks": (len(marks), 16), "digests": (len(marks), 16)}
     spec = {array: (shape, np.dtype(np.uint8)) for array, shape in shapes.items()}
-    key = hashlib.sha256(repr((_MODEL, REVISION, size)).encode() + marks.tobytes()).hexdigest()
+    kind: tuple[object, ...] = (_MODEL, REVISION, size)
     about = {"model": _MODEL, "layer": f"{size} x {size}", "data": name, "size": size, "decoder": REVISION}
+    if aspect != "squash":  # which entries that do not say it are
+        kind = (*kind, aspect)
+        about |= {"layer": f"{size} x {size}, {aspect}", "aspect": aspect}
+    key = hashlib.sha256(repr(kind).encode() + marks.tobytes()).hexdigest()
     with contextlib.suppress(_NothingError), store.write(key, spec, about, unhashed=("pixels",)) as arrays:
         for row, known in enumerate(fill(arrays["pixels"])):
             if known:

@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
-from tfxfer.core.concatenated import Concatenated
 from tfxfer.core.count_progress import CountProgress
 from tfxfer.core.errors import InputError
 from tfxfer.data import image_decoding, kept_pixels
@@ -18,18 +18,27 @@ from tfxfer.data.kept_pixels import Kept
 BLOCK = 16  # files that a thread reads in turn
 
 
+class Indexed(Protocol):
+    """Images that can be indexed by rows."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: Any, /) -> np.ndarray: ...
+
+
 class Picked:
     """A selection from a large array, such as memory-mapped files: reads like uint8 (n, height, width, channels).
 
     Args:
-        images: (m, height, width, channels), anything that can be indexed by rows.
+        images: (m, height, width, channels).
         rows: (n,), the selected rows.
         known_as: identifies the array in place of its pixels, such as by names, sizes and times of files.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, images: "Images | Concatenated", rows: np.ndarray, known_as: str | None = None):
+    def __init__(self, images: Indexed, rows: np.ndarray, known_as: str | None = None):
         self.images, self.rows, self.known_as = images, rows, known_as
         self.shape: tuple[int, ...] = (len(rows), *images.shape[1:])
         self.ndim, self.nbytes = len(self.shape), math.prod(self.shape)
@@ -53,14 +62,15 @@ class Files:
         paths: str (n,).
         size: pixels per side of the resized images, as `image_decoding.pixels` makes them.
         kept: what is known of the files, if they have been checked. They are then read in that state only.
+        aspect: how pictures that are not square become so, one of `aspect_ratio.ASPECTS`.
     """
 
     dtype = np.dtype(np.uint8)
     noun = "files"  # in messages
     alone = True  # whether one can be read without those before it
 
-    def __init__(self, paths: np.ndarray, size: int, kept: Kept | None = None):
-        self.paths, self.size, self.kept = paths, size, kept
+    def __init__(self, paths: np.ndarray, size: int, kept: Kept | None = None, aspect: str = "squash"):
+        self.paths, self.size, self.kept, self.aspect = paths, size, kept, aspect
         self.shape: tuple[int, ...] = (len(paths), size, size, 3)
         self.ndim, self.nbytes = 4, math.prod(self.shape)
 
@@ -82,7 +92,7 @@ class Files:
     def decode(self, row: int) -> np.ndarray:
         """Decodes a file, whether its pixels are kept or not; raises InputError as indexing does."""
         path = str(self.paths[row])
-        image = image_decoding.pixels(path, (self.size, self.size, 3))
+        image = image_decoding.pixels(path, (self.size, self.size, 3), aspect=self.aspect)
         if self.kept and self.mark_of(path) != self.kept.marks[row].tobytes():
             raise InputError(f"{path}: has changed since the data set was loaded: start again, and leave files alone")
         return image
@@ -92,8 +102,8 @@ class Files:
         return self.of(self.paths[rows], self.kept and self.kept.pick(rows))
 
     def of(self, paths: np.ndarray, kept: Kept | None = None) -> "Files":
-        """Images of the same kind and size with other paths, still unread."""
-        return Files(paths, self.size, kept)
+        """Images of the same kind, size and aspect with other paths, still unread."""
+        return Files(paths, self.size, kept, self.aspect)
 
     def read(self, rows: np.ndarray, faults: dict[str, str], place: np.ndarray | None = None) -> Sequence[bytes]:
         """Reads some of the images in parallel.
@@ -203,15 +213,16 @@ def mark(path: str) -> bytes:
     return hashlib.blake2b(known.encode(), digest_size=16).digest()
 
 
-def fingerprint(images: "Images | Concatenated") -> bytes:
-    """sha256 of the pixels; for files, of paths, sizes and times of change."""
+def fingerprint(images: Indexed) -> bytes:
+    """sha256 of the pixels; for files, of paths, sizes and times of change, and of how they are read."""
     digest = hashlib.sha256()
     if isinstance(images, Picked):
         digest.update(images.known_as.encode() if images.known_as else fingerprint(images.images))
         content = images.rows
     elif isinstance(images, Files):
         marks = images.kept.marks.tobytes() if images.kept else b"".join(map(images.mark_of, images.paths))
-        content = np.frombuffer(b"decoder %d" % image_decoding.REVISION + marks, np.uint8)
+        aspect = b"" if images.aspect == "squash" else images.aspect.encode()
+        content = np.frombuffer(b"decoder %d" % image_decoding.REVISION + aspect + marks, np.uint8)
     else:
         content = np.asarray(images)
     digest.update(np.ascontiguousarray(content).view(np.uint8).data)

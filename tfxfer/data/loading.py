@@ -1,13 +1,24 @@
 """Named data sets as tf.data: stratified, seeded splits of uint8 images, labels and ids."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from tfxfer.core.errors import InputError
 from tfxfer.core.numbers import check_count
-from tfxfer.data import catalog, cifar10c, duplicates, image_validation, partition, sources
+from tfxfer.data import (
+    aspect_ratio,
+    catalog,
+    cifar10c,
+    duplicates,
+    image_validation,
+    partition,
+    sources,
+    square_images,
+)
 from tfxfer.data.corrupted import CorruptedCopy
 from tfxfer.data.lazy_images import Rows
 from tfxfer.data.partition import Partition
@@ -27,6 +38,7 @@ def load(
     strict: bool = False,
     image_key: str | None = None,
     label_key: str | None = None,
+    aspect: str = "squash",
 ) -> Splits:
     """Loads a data set and splits it.
 
@@ -61,6 +73,12 @@ def load(
         strict: refuse images that are in two of training, validation and test, instead of warning about them.
         image_key, label_key: for `tfds:NAME`: which features are the image and the label, where there are several;
             `a/b` is the feature b in the dict a.
+        aspect: how pictures that are not square become so: "squash" resizes height and width to `image_size`; "crop"
+            resizes the shorter side to it and keeps the centre; "pad" resizes the longer side to it and fills the rest
+            with black (Keras's `crop_to_aspect_ratio` and `pad_to_aspect_ratio`). Images that all have one size keep
+            it and are cropped to their shorter or padded to their longer side; "squash" leaves them to the network,
+            which resizes them. Networks remember it: what `tfxfer predict` and the exported `serving_bytes` are given
+            is read in the same way, whatever the training images were.
 
     Returns:
         The splits: `train`, `validation` and `test` are tf.data.Datasets of dicts with image (uint8, height x width x
@@ -80,32 +98,31 @@ def load(
         ((8, 8, 1), ('0', '1', '2'))
     """
     check_count("image_size", image_size)
+    aspect_ratio.check(aspect)
     part = Partition(limit, validation, test, seed)
     name = sources.full_name(name)
     if (image_key, label_key) != (None, None) and not name.startswith("tfds:"):
         raise InputError(f"image_key and label_key were given for {name}: they are for tfds:NAME, leave them out")
     if name.partition("/")[0] == "cifar10_corrupted":
-        return duplicates.check(_corrupted(name, data_dir, part), strict)
+        return duplicates.check(replace(_corrupted(name, data_dir, part), aspect=aspect), strict)
     source = sources.find(name, data_dir, image_key, label_key)
     if source.train.images.dtype == np.uint8:
-        return duplicates.check(part.split(name, source), strict)
+        source = _mapped(source, lambda rows: square_images.square(rows, aspect))
+        return duplicates.check(replace(part.split(name, source), aspect=aspect), strict)
     if image_size is None or image_size < 1:
         raise InputError(
             f"{name}: images of different sizes need a common one: image_size is {image_size}, expected pixels per side"
         )
-    source = replace(
-        source,
-        train=_resized(source, source.train, image_size),
-        test=source.test and _resized(source, source.test, image_size),
-        validation=source.validation and _resized(source, source.validation, image_size),
-    )
-    splits = image_validation.readable(part.split(name, source), skip_bad)
+    sized = partial(source.sized, size=image_size, aspect=aspect)
+    source = _mapped(source, lambda rows: replace(rows, images=sized(np.asarray(rows.images))))
+    splits = image_validation.readable(replace(part.split(name, source), aspect=aspect), skip_bad)
     return duplicates.check(partition.complete(splits), strict)
 
 
-def _resized(source: sources.Source, rows: Rows, image_size: int) -> Rows:
-    """Rows of file paths as rows of images of one size."""
-    return replace(rows, images=source.sized(np.asarray(rows.images), image_size))
+def _mapped(source: sources.Source, change: Callable[[Rows], Rows]) -> sources.Source:
+    """A source with all of its rows changed."""
+    validation, test = source.validation and change(source.validation), source.test and change(source.test)
+    return replace(source, train=change(source.train), validation=validation, test=test)
 
 
 def _corrupted(name: str, data_dir: str | Path | None, part: Partition) -> Splits:

@@ -27,7 +27,7 @@ class Source:
         classes: names in the order of the labels.
         origin: where they were found.
         validation: the validation images, or None.
-        sized: makes images of paths and a size, where the rows have paths in place of images.
+        sized: makes images of paths, a size and an `aspect`, where the rows have paths in place of images.
     """
 
     train: Rows
@@ -35,7 +35,7 @@ class Source:
     classes: tuple[str, ...]
     origin: str
     validation: Rows | None = None
-    sized: Callable[[np.ndarray, int], Files] = Files
+    sized: Callable[..., Files] = Files
 
 
 def full_name(name: str | Path) -> str:

@@ -39,6 +39,8 @@ class Splits:
         transforms: functions of batches of examples, applied when examples are read. Their `repr` says all they do.
         leaky: whether examples of two splits may be made of one image.
         notes: what loading found out, for a run's record.
+        aspect: how pictures of another aspect ratio fill `image_shape`, one of `aspect_ratio.ASPECTS`: image files were
+            read so, and a network for these images will be given others so.
 
     Raises:
         InputError: examples of two splits were made of one image, and `leaky` is not set.
@@ -54,6 +56,7 @@ class Splits:
     transforms: tuple[Callable[[Batch], Batch], ...] = ()
     leaky: bool = False
     notes: dict[str, object] = field(default_factory=dict, repr=False)
+    aspect: str = "squash"
 
     def __post_init__(self):
         if not self.leaky:
@@ -98,9 +101,10 @@ class Splits:
         return len(self.ids[split])
 
     def describe(self) -> dict:
-        """What a run records of its data: name, origin, sizes, image shape, split seed, fingerprint and notes."""
+        """What a run records of its data: name, origin, sizes, image shape, aspect, split seed, fingerprint, notes."""
         sizes = {split: self.size(split) for split in SPLITS}
         return {"name": self.name, "origin": self.origin, "sizes": sizes, "image_shape": list(self.image_shape)} | {
+            "aspect": self.aspect,
             "split_seed": self.seed,
             "sha256": self.fingerprint,
             **self.notes,

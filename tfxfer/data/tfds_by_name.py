@@ -18,12 +18,12 @@ from tfxfer.data.tfds_records import Records, paths
 
 class Found(NamedTuple):
     """A data set: rows for "train" and, if they exist, "validation" and "test"; the classes; where it is; and, where
-    images differ in size, the function from their paths and a size to images."""
+    images differ in size, the function from their paths, a size and an `aspect` to images."""
 
     rows: dict[str, Rows]
     classes: tuple[str, ...]
     origin: str
-    sized: Callable[[np.ndarray, int], Files]
+    sized: Callable[..., Files]
 
 
 def read(name: str, data_dir: Path | None, image_key: str | None = None, label_key: str | None = None) -> Found:

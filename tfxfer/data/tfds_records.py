@@ -25,19 +25,21 @@ class Records(Files):
     Args:
         source: where they are.
         paths: str (n,).
-        size, kept: as `Files` takes them.
+        size, kept, aspect: as `Files` takes them.
     """
 
     noun = "examples"
     alone = False
 
-    def __init__(self, source: Prepared, paths: np.ndarray, size: int, kept: Kept | None = None):
-        super().__init__(paths, size, kept)
+    def __init__(
+        self, source: Prepared, paths: np.ndarray, size: int, kept: Kept | None = None, aspect: str = "squash"
+    ):
+        super().__init__(paths, size, kept, aspect)
         self.source = source
 
     def of(self, paths: np.ndarray, kept: Kept | None = None) -> "Records":
-        """Images of the same data set and size with other paths, still unread."""
-        return Records(self.source, paths, self.size, kept)
+        """Images of the same data set, size and aspect with other paths, still unread."""
+        return Records(self.source, paths, self.size, kept, self.aspect)
 
     def mark_of(self, path: str) -> bytes:
         """16 bytes that identify an image: a digest of its path, its key and of what the data set is known as."""
@@ -48,7 +50,7 @@ class Records(Files):
         path = str(self.paths[row])
         with self.source.reading():
             (content,) = self.source.encoded(path).as_numpy_iterator()
-        return image_decoding.pixels(path, (self.size, self.size, 3), content)
+        return image_decoding.pixels(path, (self.size, self.size, 3), content, self.aspect)
 
     def read(self, rows: np.ndarray, faults: dict[str, str], place: np.ndarray | None = None) -> Sequence[bytes]:
         """Reads some of the images as `Files.read` does, split after split from front to back.
@@ -60,7 +62,7 @@ class Records(Files):
 
         def note(number: int, content: bytes | None) -> None:
             def decode(row: int) -> np.ndarray:
-                return image_decoding.pixels(str(self.paths[row]), shape, content)
+                return image_decoding.pixels(str(self.paths[row]), shape, content, self.aspect)
 
             pixels_of = self.__getitem__ if content is None else decode
             digests[number] = self._digest(number, rows[number], pixels_of, faults, place)

@@ -1,12 +1,13 @@
 """Data sets that a program has at hand, as NumPy arrays or as tf.data pipelines, split as those that are loaded."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
 
 from tfxfer.core.errors import InputError, shown
-from tfxfer.data import array_pairs, dataset_reader, duplicates, partition, sources
+from tfxfer.data import array_pairs, aspect_ratio, dataset_reader, duplicates, partition, sources, square_images
 from tfxfer.data.lazy_images import Rows
 from tfxfer.data.partition import Partition
 from tfxfer.data.splits import Splits
@@ -21,6 +22,7 @@ def from_arrays(
     validation: float = partition.VALIDATION,
     seed: int = 0,
     strict: bool = False,
+    aspect: str = "squash",
 ) -> Splits:
     """Splits NumPy arrays as `load` splits a data set.
 
@@ -32,6 +34,7 @@ def from_arrays(
         validation: the share of the training images to set aside, between 0 and 1.
         seed: the random seed of the splits, 0 or more.
         strict: refuse images that are in two of training, validation and test, instead of warning about them.
+        aspect: as `load` takes it, for images that all have one size.
 
     Returns:
         The splits, as `load` returns them.
@@ -51,9 +54,10 @@ def from_arrays(
         >>> splits.image_shape
         (28, 28, 1)
     """
+    aspect_ratio.check(aspect)
     part = Partition(limit, validation, None, seed)
     rows = {"train": _rows("train", train), "test": _rows("test", test)}
-    return _divided("arrays", "arrays", rows, classes, part, strict)
+    return _divided("arrays", "arrays", rows, classes, part, strict, aspect)
 
 
 def from_dataset(
@@ -68,6 +72,7 @@ def from_dataset(
     limit: int | None = None,
     seed: int = 0,
     strict: bool = False,
+    aspect: str = "squash",
 ) -> Splits:
     """Splits tf.data pipelines as `load` splits a data set.
 
@@ -86,6 +91,8 @@ def from_dataset(
         pixel_range: the lowest and the highest value of pixels that are not uint8, such as (0, 1) or (-1, 1). They
             become 0 to 255, rounded.
         limit, seed, strict: as `load` takes them.
+        aspect: as `load` takes it, for images that all have one size: "crop" says that pictures were cropped, as with
+            `image_dataset_from_directory(..., crop_to_aspect_ratio=True)`, and have to be for the exported network.
 
     Returns:
         The splits, as `load` returns them.
@@ -103,6 +110,7 @@ def from_dataset(
         >>> {split: splits.size(split) for split in ("train", "validation", "test")}
         {'train': 40, 'validation': 5, 'test': 15}
     """
+    aspect_ratio.check(aspect)
     part, given = Partition(limit, None, None, seed), {"train": train, "validation": validation, "test": test}
     given = {name: dataset for name, dataset in given.items() if dataset is not None or name == "train"}
     for name, dataset in given.items():
@@ -114,11 +122,17 @@ def from_dataset(
     named = {tuple(names) for of in given.values() if (names := getattr(of, "class_names", None))}
     if classes is None and len(named) > 1:
         raise InputError(f"the pipelines have different classes, {' and '.join(map(str, sorted(named)))}: give classes")
-    return _divided("dataset", "a tf.data pipeline", rows, classes or next(iter(named), None), part, strict)
+    return _divided("dataset", "a tf.data pipeline", rows, classes or next(iter(named), None), part, strict, aspect)
 
 
 def _divided(
-    name: str, origin: str, rows: dict[str, Rows], classes: Sequence[str] | None, part: Partition, strict: bool
+    name: str,
+    origin: str,
+    rows: dict[str, Rows],
+    classes: Sequence[str] | None,
+    part: Partition,
+    strict: bool,
+    aspect: str,
 ) -> Splits:
     """The splits of what was given as training and, if at all, as validation and test."""
     if classes is not None and (isinstance(classes, str) or not isinstance(classes, Sequence)):
@@ -131,8 +145,9 @@ def _divided(
     names = tuple(classes or map(str, range(labels.max() + 1)))
     if not 0 <= labels.min() <= labels.max() < len(names):
         raise InputError(f"labels outside 0 to {len(names) - 1}, the range of the {len(names)} classes")
+    rows = {given: square_images.square(found, aspect) for given, found in rows.items()}
     source = sources.Source(rows["train"], rows.get("test"), names, origin, rows.get("validation"))
-    return duplicates.check(part.split(name, source), strict)
+    return duplicates.check(replace(part.split(name, source), aspect=aspect), strict)
 
 
 def _rows(part: str, pair: tuple[np.ndarray, np.ndarray]) -> Rows:

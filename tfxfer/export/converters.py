@@ -11,7 +11,9 @@ from tfxfer.core import console
 from tfxfer.core.errors import InputError
 
 
-def litert(net: keras.Model, path: Path, quantized: str = "", representative: np.ndarray | None = None) -> None:
+def litert(
+    net: keras.Model, path: Path, quantized: str = "", representative: np.ndarray | None = None, logits: bool = False
+) -> None:
     """Writes a LiteRT file with the signature `serving_default`, which refuses pixels of another size.
 
     Args:
@@ -19,11 +21,12 @@ def litert(net: keras.Model, path: Path, quantized: str = "", representative: np
         quantized: "" for float32 throughout; "dynamic" stores weights as 8-bit integers; "int8" also computes with
             8-bit integers.
         representative: uint8 (n, height, width, channels), from which "int8" takes the ranges of activations.
+        logits: whether the file gives `logits` in place of `probabilities`, to fit a temperature to.
 
     Raises:
         InputError: the network has operations that LiteRT does not have, or "int8" has no representative images.
     """
-    module = _module(net, _refusing)
+    module = _module(net, _refusing, logits)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([module.serve.get_concrete_function()], module)
     if quantized:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -63,14 +66,19 @@ def onnx(net: keras.Model, path: Path) -> None:
         raise _refused(net, "ONNX", "onnx", error) from None
 
 
-def _module(net: keras.Model, checked: Callable[[tf.Tensor], tf.Tensor] = tf.identity) -> tf.Module:
+def _module(
+    net: keras.Model, checked: Callable[[tf.Tensor], tf.Tensor] = tf.identity, logits: bool = False
+) -> tf.Module:
     """The network as TensorFlow's converters take it: one function and the variables it needs."""
     module = tf.Module()
     module.variables_of_the_network = [variable.value for variable in net.variables]
     pixels = tf.TensorSpec((None, *net.input_shape[1:]), tf.uint8, name="image")
-    module.serve = tf.function(
-        lambda image: {"probabilities": tf.nn.softmax(net(checked(image), training=False))}, input_signature=[pixels]
-    )
+
+    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = net(checked(image), training=False)
+        return {"logits": outputs} if logits else {"probabilities": tf.nn.softmax(outputs)}
+
+    module.serve = tf.function(serve, input_signature=[pixels])
     return module
 
 

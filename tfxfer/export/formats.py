@@ -3,6 +3,7 @@
 A file is written under a temporary name and gets its own once it agrees with the network.
 """
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from tfxfer import model
 from tfxfer.core import atomic
 from tfxfer.core.errors import InputError
 from tfxfer.export import converters, parity, savedmodel
+from tfxfer.model import temperature_scaling
 
 Figures = dict[str, float]
 ELSEWHERE = "export into another folder"
@@ -155,12 +157,19 @@ def put(
     representative: np.ndarray | None = None,
     fresh: bool = True,
     labels: np.ndarray | None = None,
+    temperature: float | None = None,
 ) -> Figures:
-    """Writes one file, compares it and gives it its name; the other arguments are those of `parity.compare`."""
+    """Writes one file, compares it and gives it its name; the other arguments are those of `parity.compare`.
+
+    Args:
+        temperature: by which the file's logits are divided, besides what the network's own were divided by.
+    """
     row = FORMATS[format]
     images = _noise(net) if images is None else images
+    own = contextlib.nullcontext() if temperature is None else temperature_scaling.scaled(net, temperature)
     with atomic.new(target, ELSEWHERE) as path:
-        row.write(net, path, **({"representative": representative} if row.represented else {}))
+        with own:
+            row.write(net, path, **({"representative": representative} if row.represented else {}))
         figures = parity.compare(net, format, path, images, fresh, labels)
         if row.exact:
             parity.exact(format, figures)

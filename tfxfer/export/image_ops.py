@@ -17,7 +17,7 @@ _TAG = 0x0112
 _PLACES = (1 << 24, 1 << 16, 1 << 8, 1)
 
 
-def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
+def decode(content: tf.Tensor, shape: tuple[int, int, int], aspect: str = "squash") -> tf.Tensor:
     """Decodes one JPEG or PNG, turns it upright as its Exif says, and resizes it (bilinear, antialiased).
 
     Grey becomes RGB and RGB becomes grey as `shape` requires, transparency is laid on white, 16 bits become 8. A JPEG
@@ -27,6 +27,7 @@ def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
     Args:
         content: string (), the file's bytes.
         shape: (height, width, channels) of the result, 1 or 3 channels.
+        aspect: how a picture of another aspect ratio fills the shape, one of `aspect_ratio.ASPECTS`.
 
     Returns:
         uint8 (height, width, channels).
@@ -38,22 +39,40 @@ def decode(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
     known = tf.io.is_jpeg(content) | (tf.strings.substr(content, 0, len(_PNG)) == _PNG)
     with tf.control_dependencies([tf.debugging.Assert(known, ["image_bytes: expected a JPEG or PNG file"])]):
         content = tf.identity(content)
-    image = tf.cond(tf.io.is_jpeg(content), lambda: _jpeg(content, max(shape[:2])), lambda: _png(content))
+    image = tf.cond(tf.io.is_jpeg(content), lambda: _jpeg(content, max(shape[:2]), aspect), lambda: _png(content))
     image = tf.ensure_shape(image, (None, None, 3))
     if shape[2] == 1:
         image = tf.tensordot(image, [[0.299], [0.587], [0.114]], 1)  # ITU-R BT.601
-    image = tf.image.resize(_upright(image, orientation(content)), shape[:2], antialias=True)
+    image = _fitted(_upright(image, orientation(content)), shape[:2], aspect)
     return tf.ensure_shape(tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8), shape)
 
 
-def _jpeg(content: tf.Tensor, least: int) -> tf.Tensor:
+def _fitted(image: tf.Tensor, shape: tuple[int, ...], aspect: str) -> tf.Tensor:
+    """What `aspect_ratio.fit` makes of a picture (height, width, channels), not rounded."""
+    if aspect == "squash":
+        return tf.image.resize(image, shape, antialias=True)
+    size = tf.cast(tf.shape(image)[:2], tf.float64)
+    factors = tf.constant(shape, tf.float64) / size
+    factor = tf.reduce_max(factors) if aspect == "crop" else tf.reduce_min(factors)
+    whole = tf.maximum(tf.round(size * factor), 1)
+    corner = tf.cast(tf.cast((shape - whole) / 2, tf.int32), tf.float32)  # towards zero
+    # what tf.image.resize calls, which places no image: outside of it pixels are 0, and what is cut off is not computed
+    factors = tf.cast(whole / size, tf.float32)
+    resized = tf.raw_ops.ScaleAndTranslate(
+        images=image[None], size=shape, scale=factors, translation=corner, kernel_type="triangle", antialias=True
+    )
+    return resized[0]
+
+
+def _jpeg(content: tf.Tensor, least: int, aspect: str) -> tf.Tensor:
     def at(ratio: int) -> Callable[[], tf.Tensor]:
         # the transform that Pillow uses; TensorFlow's default is faster, but off by some levels
         return lambda: tf.io.decode_jpeg(content, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
 
     size = tf.cast(tf.io.extract_jpeg_shape(content)[:2], tf.int64)
+    side = tf.reduce_max(size) if aspect == "pad" else tf.reduce_min(size)
     halvings = [
-        tf.reduce_sum(tf.cast(tf.reduce_min(size) >= [least * factor for factor in SCALES[:-1]], tf.int32)),
+        tf.reduce_sum(tf.cast(side >= [least * factor for factor in SCALES[:-1]], tf.int32)),
         tf.reduce_sum(tf.cast(tf.reduce_prod(size) > [LARGE, 4 * LARGE], tf.int32)),
     ]
     return tf.cast(tf.switch_case(tf.reduce_max(halvings), [at(ratio) for ratio in reversed(SCALES)]), tf.float32)

@@ -8,15 +8,17 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Real
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import tensorflow as tf
 
-from tfxfer.core.errors import InputError
+from tfxfer.core.errors import InputError, shown
 from tfxfer.data import image_decoding
 from tfxfer.data.image_folder import SUFFIXES, left_out
+from tfxfer.export import savedmodel
 from tfxfer.runs import loading
 
 OUTPUTS = {"probabilities", "class_index", "class_name"}
@@ -52,6 +54,19 @@ def saved_model(path: str | Path) -> Path:
     raise InputError(f"{folder} contains no saved_model: give a finished run, or a SavedModel that tfxfer exported")
 
 
+def threshold(path: str | Path) -> float | None:
+    """The probability below which a network abstains, in [0, 1]; None if it always answers.
+
+    Args:
+        path: as `saved_model` takes it.
+
+    Raises:
+        InputError: there is no SavedModel, or the file in it that says how it was calibrated is damaged.
+    """
+    calibration = savedmodel.calibration(saved_model(path))
+    return calibration["threshold"] if calibration else None
+
+
 def expand(words: Iterable[str], stdin: BinaryIO) -> list[str]:
     """Names of the files to classify.
 
@@ -74,32 +89,39 @@ def expand(words: Iterable[str], stdin: BinaryIO) -> list[str]:
     return files
 
 
-def predict(path: str | Path, files: Iterable[str], batch_size: int = 32) -> Iterator[Row]:
-    """Classifies image files, which are read as in training, by `image_decoding.pixels`.
+def predict(
+    path: str | Path, files: Iterable[str], batch_size: int = 32, abstain_below: float | None = None
+) -> Iterator[Row]:
+    """Classifies image files, which are read as in training, by `image_decoding.pixels`: squashed, cropped or padded.
 
     Args:
         path: as `saved_model` takes it. A SavedModel is a program: run only those of people you trust.
         files: paths.
         batch_size: images that go through the network at once.
+        abstain_below: the probability below which it abstains, in [0, 1]; by default its own `threshold`.
 
     Yields:
         For each file, in order, a dict with `file`, `class_name`, `class_index`, `probability` of that class and
-        `probabilities`, float by class name in the network's order; or with `file` and `error`, the reason why it
-        cannot be read.
+        `probabilities`, float by class name in the network's order; where there is a threshold also `abstained`,
+        whether the probability is below it. Or a dict with `file` and `error`, the reason why it cannot be read.
 
     Raises:
-        InputError: there is no SavedModel, it has other signatures, or the batch size is below 1.
+        InputError: there is no SavedModel, it has other signatures, or a number is out of range.
     """
     if batch_size < 1:
         raise InputError(f"batch_size {batch_size}: expected at least 1")
-    serve, shape, names = _signature(saved_model(path))
+    if abstain_below is not None and not (isinstance(abstain_below, Real) and 0 <= abstain_below <= 1):
+        raise InputError(f"abstain_below {shown(abstain_below)}: expected a probability from 0 to 1")
+    folder = saved_model(path)
+    least = threshold(folder) if abstain_below is None else abstain_below
+    serve, shape, names, aspect = _signature(folder)
     files = list(files)
     with ThreadPoolExecutor(WORKERS) as threads:
         for first in range(0, len(files), batch_size):
             batch = files[first : first + batch_size]
-            images = list(threads.map(lambda file: _read(file, shape), batch))
+            images = list(threads.map(lambda file: _read(file, shape, aspect), batch))
             readable = [image for image in images if not isinstance(image, str)]
-            rows = iter(_classified(serve, names, np.stack(readable)) if readable else ())
+            rows = iter(_classified(serve, names, np.stack(readable), least) if readable else ())
             for file, image in zip(batch, images):
                 yield {"file": file} | ({"error": image} if isinstance(image, str) else next(rows))
 
@@ -112,7 +134,8 @@ def text(row: Row, format: str, width: int = 0) -> str:
     name = _printable(row["file"]).ljust(width)
     if "error" in row:
         return f"{'-':6}  {name}  error: {_printable(row['error'])}"
-    return f"{row['probability']:.4f}  {name}  {_printable(row['class_name'])}"
+    abstains = "abstained, most likely " if row.get("abstained") else ""
+    return f"{row['probability']:.4f}  {name}  {abstains}{_printable(row['class_name'])}"
 
 
 def _inside(name: str) -> list[str]:
@@ -138,8 +161,9 @@ def _inside(name: str) -> list[str]:
     return sorted(images, key=lambda path: path.split(os.sep)) or [name]
 
 
-def _signature(folder: Path) -> tuple[Callable, Shape, list[str]]:
-    """The signature that classifies pixels, their shape, and the names of the classes, constants of its graph."""
+def _signature(folder: Path) -> tuple[Callable, Shape, list[str], str]:
+    """The signature that classifies pixels, their shape, the names of the classes, constants of its graph, and how
+    pictures are read for it."""
     try:
         loaded = tf.saved_model.load(str(folder))
         serve = loaded.signatures["serving_default"]
@@ -147,7 +171,8 @@ def _signature(folder: Path) -> tuple[Callable, Shape, list[str]]:
         fits = pixels.dtype == tf.uint8 and pixels.shape.rank == 4 and set(outputs) >= OUTPUTS
         names = [tensor for tensor in serve.captured_inputs if tensor.dtype == tf.string][:1]
         fits = fits and bool(names) and names[0].shape == outputs["probabilities"].shape[1:]
-    except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError) as error:
+        aspect = savedmodel.aspect_of(loaded)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder} cannot be loaded ({reason}): export the run again") from None
     if not fits:
@@ -156,10 +181,10 @@ def _signature(folder: Path) -> tuple[Callable, Shape, list[str]]:
             f"images to {', '.join(sorted(OUTPUTS))}: export it with tfxfer"
         )
     serve.keep = loaded  # without the SavedModel its variables are gone
-    return serve, tuple(pixels.shape[1:]), [name.decode(errors="replace") for name in names[0].numpy()]
+    return serve, tuple(pixels.shape[1:]), [name.decode(errors="replace") for name in names[0].numpy()], aspect
 
 
-def _read(file: str, shape: Shape) -> np.ndarray | str:
+def _read(file: str, shape: Shape, aspect: str) -> np.ndarray | str:
     """Pixels, or the reason why there are none."""
     if not file:
         return "has no name"
@@ -167,15 +192,15 @@ def _read(file: str, shape: Shape) -> np.ndarray | str:
         listed = os.access(file, os.R_OK | os.X_OK)
         return f"is a folder without {', '.join(SUFFIXES)} files" if listed else os.strerror(errno.EACCES)
     try:
-        return image_decoding.pixels(file, shape)
+        return image_decoding.pixels(file, shape, aspect=aspect)
     except InputError as error:
         return str(error).removeprefix(f"{file}: ")
 
 
-def _classified(serve: Callable, names: list[str], images: np.ndarray) -> list[Row]:
+def _classified(serve: Callable, names: list[str], images: np.ndarray, least: float | None) -> list[Row]:
     """A row without `file` for each image."""
     outputs = {name: value.numpy() for name, value in serve(image=tf.constant(images)).items()}
-    return [
+    rows = [
         {
             "class_name": name.decode(errors="replace"),
             "class_index": int(index),
@@ -184,6 +209,10 @@ def _classified(serve: Callable, names: list[str], images: np.ndarray) -> list[R
         }
         for name, index, row in zip(outputs["class_name"], outputs["class_index"], outputs["probabilities"])
     ]
+    # in float32, as the SavedModel itself compares
+    return (
+        rows if least is None else [row | {"abstained": bool(row["probability"] < np.float32(least))} for row in rows]
+    )
 
 
 def _printable(name: str) -> str:

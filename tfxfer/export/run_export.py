@@ -10,6 +10,7 @@ import numpy as np
 from tfxfer.core import atomic, json_io
 from tfxfer.core.count_progress import track
 from tfxfer.core.errors import InputError
+from tfxfer.export import format_calibration, savedmodel
 from tfxfer.export import formats as files
 from tfxfer.features.bank import Bank
 from tfxfer.runs import corruption_facts, loading, model_card, tested_scores
@@ -31,6 +32,10 @@ def bundle(
     quantized ones differ. The images from which full int8 takes its ranges are test images too, used without their
     labels and not among those compared.
 
+    If the run's network is calibrated (`model.calibrate`), so are the files: `calibration.json` has the temperature and
+    the threshold of each. A quantized file has its own, fitted to the run's bank "calibration"; without this bank it
+    has the network's.
+
     Args:
         run_dir: a finished run as `tfxfer.load` takes it, with model.keras and the banks test and pictures.
         formats: keys of `formats.FORMATS`.
@@ -40,7 +45,8 @@ def bundle(
         serving: a folder to which the SavedModel is added as its next version, as TensorFlow Serving expects it.
 
     Returns:
-        The folder `out` with the files, `parity.json`, `model_card.md` and `labels.txt`.
+        The folder `out` with the files, `parity.json`, `model_card.md`, `labels.txt` and, of a calibrated network,
+        `calibration.json`.
 
     Raises:
         InputError: there is no such run or format, `out` exists, or an accuracy is below `min_accuracy`. Nothing is
@@ -63,21 +69,30 @@ def bundle(
     title = f"the network, on {images}," if "corrupted" in run.facts else "the network"
     _check_accuracy(title, accuracy, min_accuracy, run.dir)
     net, (compared, representative) = run.model, _parts(pictures)
-    figures = {}
+    known, bank = getattr(net, "calibration", None), format_calibration.images(run)
+    figures, calibrations = {}, {}
     with atomic.workspace(version, files.ELSEWHERE) if version else contextlib.nullcontext() as home:
         with atomic.new(target, files.ELSEWHERE) as folder:
             folder.mkdir()
             for name in track(formats, "export", len(formats), "formats"):
                 print(f"{name} ...", flush=True)
-                file = folder / files.FORMATS[name].file
-                parity = files.put(net, name, file, compared["image"], representative, labels=compared.labels)
+                file, divisor = folder / files.FORMATS[name].file, None
+                if known and bank is not None and not files.FORMATS[name].exact:
+                    divisor = format_calibration.temperature(net, name, bank, representative)
+                parity = files.put(
+                    net, name, file, compared["image"], representative, labels=compared.labels, temperature=divisor
+                )
                 file_accuracy = accuracy + parity["accuracy"] - parity["network_accuracy"]
                 _check_accuracy(name, file_accuracy, min_accuracy, run.dir)
                 figures[name] = {"file": file.name, **parity}
                 print(f"{name}: {file.name}, {_described(parity)}", flush=True)
+                if known:
+                    calibrations[name] = format_calibration.of_file(name, file, bank, known, divisor)
             facts = {"test_accuracy": accuracy, "test_images": len(test), "images": len(compared), "formats": figures}
             json_io.write(folder / "parity.json", facts)
-            model_card.write(folder, run.facts, test, facts)
+            if calibrations:
+                json_io.write(folder / savedmodel.CALIBRATION, calibrations)
+            model_card.write(folder, run.facts, test, facts, calibrations)
             if home:
                 _copy(folder, home / "next")
         if home and versions:  # all files agree and are in their place
@@ -88,9 +103,9 @@ def bundle(
 def _copy(folder: Path, served: Path) -> None:
     """A version for TensorFlow Serving, with card and labels where a SavedModel keeps files that are not its own."""
     shutil.copytree(folder / "saved_model", served)
-    (served / "assets.extra").mkdir(exist_ok=True)
+    (served / savedmodel.EXTRA).mkdir(exist_ok=True)
     for name in ("model_card.md", "labels.txt"):
-        shutil.copy(folder / name, served / "assets.extra")
+        shutil.copy(folder / name, served / savedmodel.EXTRA)
 
 
 def _tested(run: loading.Loaded) -> tuple[Bank, Bank, float]:

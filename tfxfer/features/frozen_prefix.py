@@ -93,12 +93,13 @@ def tail(net: keras.Model, cut: Frontier) -> keras.Model:
     return keras.Model(tensors if len(tensors) > 1 else tensors[0], net.output, name=f"{net.name}_tail")
 
 
-def parts(net: keras.Model) -> tuple[keras.Model | None, keras.Model]:
+def parts(net: keras.Model, always: bool = False) -> tuple[keras.Model | None, keras.Model]:
     """A whole network as two models that share its layers: what is frozen before all that trains, augmentation
-    included, and what comes behind it. Without frozen layers, or for a tail, None and the model itself."""
+    included, and what comes behind it. For a tail, None and the model itself; without frozen layers too, unless
+    `always` is set: then the first part ends with `scaled` at the earliest."""
     names = {layer.name for layer in net.layers}
     cut = frontier(net, views=1) if {"scaled", "embedding"} <= names else None
-    if cut is None or not cut.frozen:
+    if cut is None or not (cut.frozen or (always and cut.tensors)):
         return None, net
     tensors = list(cut.tensors.values())
     return keras.Model(net.input, tensors if len(tensors) > 1 else tensors[0]), tail(net, cut)

@@ -2,6 +2,7 @@ from . import adapters as adapters
 from . import architectures as architectures
 from . import backbones as backbones
 from . import folding as folding
+from . import temperature_scaling as temperature_scaling
 from .freezing import backbone_layers as backbone_layers
 from .freezing import depth as depth
 from .freezing import stages as stages
@@ -17,3 +18,5 @@ from .state import load as load
 from .state import save as save
 from .state import save_backbone as save_backbone
 from .state import values as values
+from .temperature_scaling import calibrate as calibrate
+from .temperature_scaling import scale_logits as scale_logits

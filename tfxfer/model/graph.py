@@ -53,8 +53,9 @@ def build(
 
     Returns:
         A functional model, uint8 (batch, *splits.image_shape) -> float32 logits (batch, classes), with the layers
-        named in this module's docstring and the attributes `classes`, a list of names, which `model.save` keeps, and
-        `weights_file`, the name of the file that Keras's ImageNet weights were read from, or None.
+        named in this module's docstring and the attributes `classes`, a list of names, and `aspect`, how pictures that
+        are not square are read for it (`data.load` explains it), which `model.save` keeps, and `weights_file`, the name
+        of the file that Keras's ImageNet weights were read from, or None.
 
     Raises:
         InputError: a name is unknown, the weights are not available or do not fit, the images are too small, or an
@@ -103,7 +104,7 @@ def build(
     x = layers.Dropout(source.dropout, name="head_dropout")(x) if source.dropout else x
     logits = (source.head or layers.Dense(len(splits.classes), dtype="float32", name="logits"))(x)
     net = keras.Model(image, logits, name=name)
-    net.classes = list(splits.classes)
+    net.classes, net.aspect = list(splits.classes), splits.aspect
     net.weights_file = getattr(body, "weights_file", None)
     for layer in net.layers[: net.layers.index(net.get_layer("scaled"))]:
         layer.trainable = layer.trainable or bool(random_states(layer))  # augmentation within a model that was frozen

@@ -1,36 +1,51 @@
-"""What a network holds: its weights and class names, saved, loaded, copied, described and compared."""
+"""What a network holds: its weights, class names and aspect, saved, loaded, copied, described and compared."""
 
 import hashlib
 import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from tfxfer.core import atomic
 from tfxfer.core.errors import InputError
+from tfxfer.data import aspect_ratio
+from tfxfer.model import temperature_scaling
 from tfxfer.model.freezing import backbone_layers
 
-CLASSES = "classes.json"
-"""The member of a `.keras` archive that holds the class names; Keras, which has none, leaves it unread."""
+CLASSES, CALIBRATION = "classes.json", "calibration.json"
+"""Members of a `.keras` archive that hold the class names and the calibration; Keras, which has neither, leaves them
+unread."""
 
-_LONGEST = 1 << 26  # bytes of class names that are read
+ASPECT = "aspect.json"
+"""The member that holds how pictures are read for the network, if not squashed: one of `aspect_ratio.ASPECTS`."""
+
+_LONGEST = 1 << 26  # bytes of a member that are read
 
 
 def save(net: keras.Model, path: str | Path) -> None:
-    """Saves a network as a `.keras` archive, with its class names; `keras.models.load_model` reads it too.
+    """Saves a network as a `.keras` archive, with its class names, its calibration and its aspect.
+
+    `keras.models.load_model` reads it too.
 
     Args:
-        net: a network from `build`, or any Keras model; without the attribute `classes` no names are saved.
+        net: a network from `build`, or any Keras model; its attributes `classes` and `calibration` (of
+            `model.calibrate`) are saved where it has them, and without `aspect` it will be "squash".
         path: the file; its name ends with `.keras`. It is complete or absent, and replaces another.
     """
     with atomic.file(Path(path)) as partial:
         net.save(partial)
-        if getattr(net, "classes", None) is not None:
-            with zipfile.ZipFile(partial, "a") as archive:
-                archive.writestr(zipfile.ZipInfo(CLASSES, (1980, 1, 1, 0, 0, 0)), json.dumps(list(net.classes)))
+        classes, calibration = (getattr(net, name, None) for name in ("classes", "calibration"))
+        aspect = getattr(net, "aspect", "squash")
+        members = {CLASSES: classes and list(classes), CALIBRATION: calibration and dict(calibration)}
+        members[ASPECT] = None if aspect == "squash" else aspect
+        with zipfile.ZipFile(partial, "a") as archive:
+            for name, value in members.items():
+                if value is not None:
+                    archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), json.dumps(value))
 
 
 def load(path: str | Path) -> keras.Model:
@@ -38,7 +53,8 @@ def load(path: str | Path) -> keras.Model:
 
     Returns:
         The network; its attribute `classes` is a list of names, or None if the file holds none: `Model.save` of Keras
-        writes none.
+        writes none. `calibration` is what `model.calibrate` set, or None. `aspect` is one of `aspect_ratio.ASPECTS`,
+        "squash" if the file holds none.
 
     Raises:
         InputError: the file is not such a network, or it holds code (a Lambda layer), which is never run.
@@ -47,7 +63,7 @@ def load(path: str | Path) -> keras.Model:
 
     try:
         net = keras.models.load_model(path, safe_mode=True)
-        net.classes = _classes(Path(path))
+        net.classes, net.calibration, net.aspect = _classes(Path(path)), _calibration(Path(path)), _aspect(Path(path))
     except Exception as error:  # of zipfile, h5py, json and Keras, which has no exception of its own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path} cannot be loaded ({reason[:300]}): train or export the network again") from None
@@ -55,16 +71,32 @@ def load(path: str | Path) -> keras.Model:
 
 
 def _classes(path: Path) -> list[str] | None:
-    if not zipfile.is_zipfile(path):  # HDF5, of Keras 2
-        return None
-    with zipfile.ZipFile(path) as archive:
-        if CLASSES not in archive.namelist():
-            return None
-        with archive.open(CLASSES) as file:
-            names = json.loads(file.read(_LONGEST))
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    names = _member(path, CLASSES)
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise ValueError(f"{CLASSES} is not a list of names")
     return names
+
+
+def _calibration(path: Path) -> dict[str, Any] | None:
+    calibration = _member(path, CALIBRATION)
+    return None if calibration is None else temperature_scaling.check(calibration)
+
+
+def _aspect(path: Path) -> str:
+    aspect = _member(path, ASPECT, "squash")
+    aspect_ratio.check(aspect)
+    return aspect
+
+
+def _member(path: Path, name: str, default: Any = None) -> Any:
+    """What a member of the archive holds, as JSON."""
+    if not zipfile.is_zipfile(path):  # HDF5, of Keras 2
+        return default
+    with zipfile.ZipFile(path) as archive:
+        if name not in archive.namelist():
+            return default
+        with archive.open(name) as file:
+            return json.loads(file.read(_LONGEST))
 
 
 def save_backbone(net: keras.Model, path: str | Path) -> None:

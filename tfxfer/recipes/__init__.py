@@ -1,6 +1,7 @@
 """Experiments of one page each: run `python -m tfxfer.recipes.<name>`, or import one and call its `main`."""
 
 RECIPES = {
+    "transfer": "the best classifier for your pictures in the time you have: searches, tests, and says what to do next",
     "quickstart": "handwritten digits with bundled ImageNet weights: works offline, takes two minutes",
     "mobilenet_mnist": "MobileNetV2 on MNIST: features before and after fine-tuning the last 10 layers",
     "fashion_features": "Fashion-MNIST: pixels, scattering and ImageNet features; classifiers, fine-tuning, collapse",

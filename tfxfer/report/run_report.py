@@ -79,6 +79,9 @@ def _lead(run: loading.Loaded) -> str:
     data, net = facts["data"], facts.get("model")
     sizes = ", ".join(f"{n:,} {split}" for split, n in data["sizes"].items())
     sentences = [f"{data['name']} from {data['origin']} ({sizes})."]
+    if data.get("aspect", "squash") != "squash":
+        done = "cropped to their centre" if data["aspect"] == "crop" else "padded with black"
+        sentences.append(f"Pictures that are not square are {done}.")
     if "duplicates" in data:
         sentences.append(model_card.copies(data))
     if run.history and net:

@@ -16,17 +16,24 @@ if TYPE_CHECKING:
 _PRIVATE = ("out", "data_dir", "resume")  # arguments that name places on the machine where it was made
 
 
-def write(folder: Path, facts: dict[str, Any], test: "Bank | None", parity: dict[str, Any] | None = None) -> None:
+def write(
+    folder: Path,
+    facts: dict[str, Any],
+    test: "Bank | None",
+    parity: dict[str, Any] | None = None,
+    calibrations: dict[str, Any] | None = None,
+) -> None:
     """Writes both files.
 
     Args:
         facts: of the run, as in run.json.
         test: bank of test images with `logits` or `probabilities`, float (n, classes); None if none were kept.
         parity: as `export.bundle` writes it to parity.json; None for a run, whose only file is its SavedModel.
+        calibrations: of the files, by format, as `export.bundle` writes them to calibration.json.
     """
     names = [" ".join(name.split()) for name in facts["classes"]]
     (folder / "labels.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    (folder / "model_card.md").write_text(_card(facts, names, test, parity), encoding="utf-8")
+    (folder / "model_card.md").write_text(_card(facts, names, test, parity, calibrations or {}), encoding="utf-8")
 
 
 def arguments(facts: dict[str, Any]) -> dict[str, Any]:
@@ -69,8 +76,14 @@ def copies(data: dict[str, Any]) -> str:
     )
 
 
-def _card(facts: dict[str, Any], names: list[str], test: "Bank | None", parity: dict[str, Any] | None) -> str:
-    data, net = facts["data"], facts.get("model", {})
+def _card(
+    facts: dict[str, Any],
+    names: list[str],
+    test: "Bank | None",
+    parity: dict[str, Any] | None,
+    calibrations: dict[str, Any],
+) -> str:
+    data, net, calibration = facts["data"], facts.get("model", {}), facts.get("calibration")
     title = facts.get("best") or net.get("name") or "network"
     shape = ", ".join(map(str, data["image_shape"]))
     files = {"saved_model": "saved_model"}
@@ -81,17 +94,18 @@ def _card(facts: dict[str, Any], names: list[str], test: "Bank | None", parity: 
         f"An image classifier with {len(names)} classes, trained by tfxfer's recipe `{facts['recipe']}` on "
         f"{facts['started'][:10]}.",
         "## Use",
-        card_text.use(shape, files),
+        card_text.use(shape, files, data.get("aspect", "squash")),
         "## Test scores",
         *_scores(names, test, corruption_facts.tested(facts)),
+        *(["## Probabilities", card_text.probabilities(calibration)] if calibration else []),
         "## Limits",
-        card_text.LIMITS,
+        card_text.limits(calibration),
         "## Data",
         *_data(facts, shape),
         "## Training",
         _table(("argument", "value"), list(arguments(facts).items())),
         *_training(facts),
-        *(_files(parity) if parity else []),
+        *(_files(parity, calibrations) if parity else []),
         "## Versions",
         ", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
     ]
@@ -137,16 +151,31 @@ def _training(facts: dict[str, Any]) -> list[str]:
     return [*blocks, weights] if weights else blocks
 
 
-def _files(parity: dict[str, Any]) -> list[str]:
-    rows = [
+def _files(parity: dict[str, Any], calibrations: dict[str, Any]) -> list[str]:
+    head: tuple[str, ...] = ("file", "bytes", "largest difference in probability", "same class")
+    rows: list[tuple[str, ...]] = [
         (row["file"], f"{row['bytes']:,}", f"{row['max_difference']:.2g}", f"{row['agreement']:.4f}")
         for row in parity["formats"].values()
     ]
+    remark = ""
+    if calibrations:
+        head = (*head, "temperature", "abstains below")
+        rows = [(*row, *_calibrated(calibrations.get(name))) for row, name in zip(rows, parity["formats"])]
+        remark = " `calibration.json` has temperatures and thresholds in full."
     return [
         "## Files",
-        _table(("file", "bytes", "largest difference in probability", "same class"), rows),
-        f"Each was reloaded in a fresh process and compared with the network on {parity['images']} of the test images.",
+        _table(head, rows),
+        f"Each was reloaded in a fresh process and compared with the network on {parity['images']} of the test images."
+        + remark,
     ]
+
+
+def _calibrated(calibration: dict[str, Any] | None) -> tuple[str, str]:
+    """The temperature and the threshold of a file, as the card's table shows them."""
+    if not calibration:
+        return "", ""
+    least = calibration["threshold"]
+    return f"{calibration['temperature']:.4g}", "never" if least is None else f"{least:.4f}"
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple]) -> str:

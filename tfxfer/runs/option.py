@@ -99,6 +99,16 @@ def one_of(*choices: str) -> Callable[[str, str], None]:
     return check_choice
 
 
+def words(*choices: str) -> Callable[[str, str], None]:
+    """A check that a text is made of some of these, comma-separated; it may be empty."""
+
+    def check_words(name: str, value: str) -> None:
+        if unknown := [word for word in value.split(",") if word and word not in choices]:
+            raise InputError(f"{name} {unknown[0]!r}: expected some of {', '.join(choices)}, comma-separated")
+
+    return check_words
+
+
 def _whole(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 

@@ -31,6 +31,12 @@ def _folder(name: str, value: object) -> None:
         raise InputError(f"{name} '': expected a folder, such as saved_models; is a shell variable empty?")
 
 
+def _aspect(name: str, value: str) -> None:
+    from tfxfer.data import aspect_ratio
+
+    aspect_ratio.check(value)
+
+
 def _cache(name: str, value: str) -> None:
     from tfxfer.features import activation_cache
 
@@ -78,6 +84,12 @@ Weights = Annotated[
     str, Option("imagenet, none (random initial weights), or the path of a weights file.", portable=_weights)
 ]
 ImageSize = Annotated[int | None, Option("Height and width, in pixels, of the images that the backbone sees.", least=1)]
+Aspect = Annotated[
+    str,
+    Option(
+        "How pictures that are not square become so: squash, crop (to the centre), or pad (with black).", check=_aspect
+    ),
+]
 Unfreeze = Annotated[
     int | str,
     Option(
@@ -181,6 +193,7 @@ class Options:
     backbone: Backbone = _NOT_OFFERED
     weights: Weights = _NOT_OFFERED
     image_size: ImageSize = _NOT_OFFERED
+    aspect: Aspect = "squash"
     epochs: Epochs = _NOT_OFFERED
     keep: Keep = None
     early_stopping: EarlyStopping = None

@@ -156,12 +156,14 @@ class Run:
         """Writes the trained model and its history at once: from here on a failure keeps the partial directory.
 
         The fact `model` then describes this network and what trained in it; its sha256, if any, remains that of the
-        weights at the start.
+        weights at the start. The fact `calibration` is what `model.calibrate` was given, if it was.
         """
         from tfxfer import model
 
         about = self.facts.get("model", {}) | model.extent(net)
         self.facts |= {"model": about, "training": getattr(history, "facts", {})}
+        if calibration := getattr(net, "calibration", None):
+            self.facts["calibration"] = dict(calibration)
         model.save(net, self.dir / "model.keras")
         self.save_history(history)
 

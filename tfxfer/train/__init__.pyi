@@ -9,6 +9,7 @@ from .history import History as History
 from .interpolation import Curve as Curve
 from .interpolation import interpolate as interpolate
 from .interpolation import interpolation_curve as interpolation_curve
+from .l2_sp import AdamSP as AdamSP
 from .lr_range_test import find_learning_rate as find_learning_rate
 from .model_soups import Soup as Soup
 from .model_soups import soup as soup

@@ -30,6 +30,7 @@ _KINDS = {
     "backbone_learning_rate": (Real | Mapping | None, "a number, or numbers by stage or layer"),
     "stage_decay": (Real | None, "a number"),
     "label_smoothing": (Real, "a number"),
+    "mixup": (Real, "a number"),
     "loss": (str | Callable | None, "the name of a Keras loss, a Keras loss, or a function of labels and logits"),
     "metrics": (list | tuple | None, "a list of Keras metrics, their names, or functions"),
     "optimizer": (str | Callable | keras.optimizers.Optimizer, "a name, a Keras optimizer, its class or a function"),

@@ -17,6 +17,7 @@ from tfxfer.data.splits import TRAINING_SPLITS
 from tfxfer.features.activation_cache import Activations
 from tfxfer.train import best_epoch, checks, compilation, losses, optimizers, resumable
 from tfxfer.train import class_weights as weighting
+from tfxfer.train import mixup as mixing
 from tfxfer.train import precision as precisions
 from tfxfer.train.checkpoints import Saver
 from tfxfer.train.epoch_metrics import EpochMetrics, Metric
@@ -41,6 +42,7 @@ def fit(
     loss: losses.Loss | None = None,
     metrics: Sequence[Metric] | None = None,
     label_smoothing: float = 0.0,
+    mixup: float = 0.0,
     class_weights: str | Sequence[float] | None = None,
     seed: int = 0,
     early_stopping: int | None = None,
@@ -88,6 +90,8 @@ def fit(
             top-k and categorical accuracy get logits. Copies are used. As in Keras, `class_weights` do not count.
         label_smoothing: share of the target that is spread evenly over all classes, in [0, 1) (Szegedy et al. 2016,
             arXiv:1512.00567), in the training loss and the validation loss.
+        mixup: above 0, the activations where the trained layers begin, and the losses, are mixed with those of another
+            example of the batch, with a share drawn for each batch from Beta(mixup, mixup), see `mixup.MixUp`.
         class_weights: a factor for each class in the training loss, in the order of the classes, as in Keras;
             "balanced" makes all classes count the same, however many images they have.
         seed: random seed of the order of the images.
@@ -136,6 +140,7 @@ def fit(
     rate, course = optimizers.course(optimizer, learning_rate, schedule)
     own_schedule = isinstance(rate, optimizers.Schedule)
     checks.ranges(epochs, batch_size, None if own_schedule else rate, label_smoothing, early_stopping)
+    mixture = mixing.create(mixup, seed)
     if not net.trainable_variables:
         raise InputError(f"nothing trains in {net.name}: unfreeze some layers, or the head")
     started = time.perf_counter()
@@ -178,7 +183,7 @@ def fit(
         stateful = [*best_epoch.create(keep, early_stopping), *callbacks]
         order = {"seed": seed, "epochs": epochs, "views": max(1, views)}
         loop = Loop(
-            steps=Steps(trained, applied, strategy, label_smoothing, weights, compiled, other_loss, columns),
+            steps=Steps(trained, applied, strategy, label_smoothing, weights, compiled, other_loss, columns, mixture),
             stream=lambda start: iter(tail.batches("train", batch_size, strategy, start=start, **order)),
             validation=iter(tail.batches("validation", batch_size, strategy, epochs=epochs)),
             sizes=(train_steps, validation_steps),
@@ -192,7 +197,7 @@ def fit(
         rates = None if own_schedule else rate, backbone_learning_rate, stage_decay, course
         identity += map(str, (*rates, *optimizers.identity(optimizer)))
         identity += [chosen, cache_dtype, early_stopping, keep, None if weights is None else weights.tolist()]
-        identity += [*([other_loss.identity] if other_loss else []), *columns.identity]
+        identity += [*([other_loss.identity] if other_loss else []), *columns.identity, *([mixup] if mixup else [])]
         saver = Saver(
             checkpoint_dir,
             identity=identity,
@@ -212,7 +217,8 @@ def fit(
     history = History(position.history)
     trained_epochs = len(history["loss"])
     history.facts = {"schedule": course, "precision": chosen, "precision_seconds": times, "jit": compiled} | tail.facts
-    history.facts |= ({"loss": str(other_loss)} if other_loss else {}) | columns.facts
+    history.facts |= ({"loss": str(other_loss)} if other_loss else {}) | ({"mixup": mixup} if mixup else {})
+    history.facts |= columns.facts
     if chosen == "float16":
         history.facts["loss_scale"] = float(applied.dynamic_scale.numpy())
     history.facts |= {"keep": keep, "weights_of_epoch": position.weights_of, "epochs": trained_epochs}

@@ -15,6 +15,7 @@ from tfxfer.model import folding, freezing
 from tfxfer.train import compilation, fast_convolution
 from tfxfer.train.epoch_metrics import EpochMetrics
 from tfxfer.train.losses import TrainingLoss
+from tfxfer.train.mixup import MixUp
 
 
 class Steps:
@@ -33,6 +34,7 @@ class Steps:
         compiled: whether XLA compiles the steps, see `compilation.choose`.
         loss: what trains in place of the cross-entropy.
         metrics: updated by each step; whoever calls the steps reads them and sets them back.
+        mixup: mixes the examples of a batch in training, where the trained part of the network begins.
     """
 
     def __init__(
@@ -45,9 +47,11 @@ class Steps:
         compiled: bool = False,
         loss: TrainingLoss | None = None,
         metrics: EpochMetrics | None = None,
+        mixup: MixUp | None = None,
     ):
         self.net, self.optimizer, self.label_smoothing = net, optimizer, label_smoothing
-        self.prefix, self.tail = frozen_prefix.parts(net)
+        self.prefix, self.tail = frozen_prefix.parts(net, always=mixup is not None)
+        self.mixup = mixup
         self.class_weights, self.compiled = class_weights, compiled
         self.loss, self.metrics = loss, metrics or EpochMetrics(strategy=strategy)
         self.scales_loss = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
@@ -88,10 +92,13 @@ class Steps:
     def _train_step(self, element: tuple) -> tf.Tensor:
         (inputs, labels), weights = element
         inputs = self.prefix(inputs, training=True) if self.prefix else inputs
+        mixture = self.mixup.draw(self.optimizer.iterations, weights) if self.mixup else None
+        inputs = mixture.inputs(inputs) if mixture else inputs
         with tf.GradientTape() as tape:
             logits = self.tail(inputs, training=True)
-            losses = self._losses(labels, logits, weights)
-            losses *= 1.0 if self.class_weights is None else tf.gather(self.class_weights, labels)
+            losses = self._weighted_losses(labels, logits, weights)
+            if mixture:
+                losses = mixture.mean(losses, self._weighted_losses(mixture.others(labels), logits, weights))
             penalty = self._penalty()
             loss = tf.reduce_sum(weights * losses) + penalty / self.strategy.num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss)
@@ -109,6 +116,10 @@ class Steps:
         logits = self.tail(inputs, training=False)
         self.metrics.update(labels, logits, weights)
         return _sums(self._losses(labels, logits, weights) + self._penalty(), labels, logits, weights)
+
+    def _weighted_losses(self, labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        factors = 1.0 if self.class_weights is None else tf.gather(self.class_weights, labels)
+        return self._losses(labels, logits, weights) * factors
 
     def _penalty(self) -> tf.Tensor:
         return tf.add_n(self.net.losses) if self.net.losses else tf.constant(0.0)

@@ -50,8 +50,8 @@ def test_each_recipe_has_a_command_whose_options_exist(title):
 def test_without_weights_the_data_stay():
     _, weights = ends("mobilenet_mnist", dataset="folder:my cats", data_dir="/data", skip_bad=True, epochs=9)
     options = f"--dataset 'folder:my cats' --data-dir /data --skip-bad {LITE0}"
-    _, keyed = ends("mobilenet_mnist", dataset="tfds:cifar100", label_key="coarse_label")
-    assert f"--dataset tfds:cifar100 --label-key coarse_label {LITE0}" in keyed
+    _, keyed = ends("mobilenet_mnist", dataset="tfds:cifar100", label_key="coarse_label", aspect="pad")
+    assert f"--dataset tfds:cifar100 --label-key coarse_label --aspect pad {LITE0}" in keyed
     assert weights == f"; this works offline: tfxfer mobilenet_mnist {options}"
     assert ends("emotion_resnet18")[1] == f"; this works offline: tfxfer emotion_resnet18 {LITE0}"
     assert ends("fashion_groups", backbones="resnet50")[1] == "; this works offline: tfxfer fashion_groups"

@@ -29,6 +29,17 @@ def test_no_mistakes_are_none(pictures):
     assert len(run_artifacts.pictures(pictures, perfect)) == 100
 
 
+def test_images_to_calibrate_on_are_a_choice_of_the_validation(pictures, monkeypatch):
+    """All of a small validation; no more than the number, or the bytes, allow of a large one."""
+    for limits, n in ((run_artifacts.CALIBRATED, pictures.size("validation")), ((7, 10**6), 7), ((50, 5 * 784), 5)):
+        monkeypatch.setattr(run_artifacts, "CALIBRATED", limits)
+        bank = run_artifacts.calibration_images(pictures).banks["calibration"]
+        assert len(bank) == n
+        rows = np.searchsorted(pictures.ids["validation"], bank.ids)
+        np.testing.assert_array_equal(bank["image"], pictures.rows["validation"].images[rows])
+        np.testing.assert_array_equal(bank.labels, pictures.rows["validation"].labels[rows])
+
+
 @pytest.fixture(scope="module")
 def small_resnet(pictures):
     """Untrained: it is right about some images and wrong about most."""

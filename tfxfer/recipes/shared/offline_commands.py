@@ -9,7 +9,7 @@ from tfxfer.core import offline
 from tfxfer.data.catalog import BUNDLED as DATASET
 from tfxfer.model.backbones import BUNDLED, TABLE
 
-DATA = ("dataset", "data_dir", "image_key", "label_key", "skip_bad")  # options that say what is loaded
+DATA = ("dataset", "data_dir", "image_key", "label_key", "aspect", "skip_bad")  # options that say what is loaded
 _ELSEWHERE = {"fashion_groups": "tfxfer quickstart"}  # its groups are of Fashion-MNIST's classes, which are not bundled
 
 

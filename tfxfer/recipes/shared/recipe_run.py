@@ -49,6 +49,7 @@ class Run(RecordedRun):
             strict=chosen.strict,
             image_key=chosen.image_key,
             label_key=chosen.label_key,
+            aspect=chosen.aspect,
         )
 
     def training(self, part: str = "") -> dict[str, Any]:

@@ -21,6 +21,7 @@ JUDGED = 60, 200  # validation images in the deletion test: for large pictures, 
 PANELS = 6  # right predictions that are explained, and as many wrong ones
 LAYER_IMAGES = 2000  # training images on which collapse is measured by depth
 SAMPLES = 8  # of each class
+CALIBRATED = 1000, 100_000_000  # validation images on which quantized files are calibrated: number, and bytes
 LISTED = 50  # groups of equal images
 SUSPECTS = 24
 
@@ -43,6 +44,17 @@ def pictures(splits: Splits, scores: np.ndarray) -> Bank:
     sure = tf.nn.softmax(scores[wrong]).numpy().max(1) if len(wrong) else np.zeros(0)
     rows = np.union1d(np.arange(min(SHOWN, len(scores))), wrong[np.argsort(-sure, kind="stable")[:MISTAKES]])
     return images(splits, "test", rows)
+
+
+def calibration_images(splits: Splits, seed: int = 0) -> Artifacts:
+    """The bank "calibration": validation images, for the export to calibrate quantized files on.
+
+    A random choice of at most 1,000 images and 100 MB. Only for networks that were not trained on them.
+    """
+    number, size = CALIBRATED
+    wanted = max(1, min(number, size // int(np.prod(splits.image_shape)), splits.size("validation")))
+    rows = np.random.default_rng(seed).choice(splits.size("validation"), wanted, replace=False)
+    return Artifacts({"calibration": images(splits, "validation", np.sort(rows))})
 
 
 def embedding(net: keras.Model, shown: Bank, project: bool = False) -> Artifacts:

@@ -33,7 +33,7 @@ def sections(run: Loaded) -> list[str]:
             folder,
             "reliability",
             "Does confidence match accuracy? Below the line a model is overconfident; area is the number of images",
-            [_reliability(name, values, labels) for name, values in probabilities.items()],
+            [reliability(name, values, labels) for name, values in probabilities.items()],
         ),
         *_unfamiliar(run, names),
         *left_out(run),
@@ -71,7 +71,7 @@ def _recalls(run: Loaded, probabilities: dict[str, np.ndarray]) -> list[str]:
     ]
 
 
-def _reliability(name: str, probabilities: np.ndarray, labels: np.ndarray) -> Panel:
+def reliability(name: str, probabilities: np.ndarray, labels: np.ndarray) -> Panel:
     """Accuracy by confidence; on the diagonal the two are equal."""
     bins = metrics.reliability(probabilities, labels)
     error = metrics.expected_calibration_error(probabilities, labels)

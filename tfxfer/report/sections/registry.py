@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from tfxfer.core.errors import InputError
 from tfxfer.report.sections import (
+    calibration,
     contents,
     dataset,
     feature_sets,
@@ -31,6 +32,7 @@ SECTIONS: dict[str, Callable[[Loaded], list[str]]] = {
     "layer_similarity": layer_similarity.sections,
     "training": training.sections,
     "predictions": predictions.sections,
+    "calibration": calibration.sections,
     "saliency": saliency.sections,
     "dataset": dataset.sections,
 }

@@ -1,0 +1,86 @@
+"""The best classifier for your pictures in the time you have, and whether to trust it.
+
+Give it a folder with one folder of pictures for each class. It looks at the data, fits classifiers to the frozen
+features of the pretrained networks on this machine, tries how deep to fine-tune them and how fast, trains the best
+setting for longer, and calibrates its probabilities. Everything is chosen by validation; the test images are looked at
+once, at the end. What to see: the search as a picture, what twice as many pictures would bring, and three sentences on
+what to do next. Testing, explaining and exporting take about a minute more than --minutes.
+
+python -m tfxfer.recipes.transfer --dataset PICTURES --minutes 10
+python -m tfxfer.recipes.transfer --dataset digits --minutes 1
+"""
+
+from typing import Annotated
+
+from tfxfer.recipes.shared import Run, recipe
+from tfxfer.runs import command
+from tfxfer.runs.option import Option, one_of, positive, words
+
+STEPS = ("look", "candidates", "explore", "refine", "learning_curve", "calibration")
+
+Minutes = Annotated[float, Option("Minutes for the search.", check=positive)]
+Goal = Annotated[
+    str,
+    Option(
+        "What to choose by: accuracy, balanced_accuracy (each class counts the same), or log_loss.",
+        check=one_of("accuracy", "balanced_accuracy", "log_loss"),
+    ),
+]
+Candidates = Annotated[
+    str | None,
+    Option("Backbones to choose among, comma-separated; by default those whose ImageNet weights are on this machine."),
+]
+PrecisionAt = Annotated[
+    float, Option("Share of right answers wanted of the pictures that the network does not abstain from, 0 to 1.")
+]
+Skip = Annotated[str, Option(f"Steps to leave out, comma-separated: {', '.join(STEPS)}.", check=words(*STEPS))]
+
+
+@recipe(dataset="digits", weights="imagenet", image_size=None, skip_bad=True, explain_size=None)
+def main(
+    run: Run,
+    minutes: Minutes = 10.0,
+    goal: Goal = "accuracy",
+    backbones: Candidates = None,
+    precision_at: PrecisionAt = 0.95,
+    skip: Skip = "",
+) -> None:
+    """Runs the search and returns its metrics; the run's directory is the last line printed."""
+    from tfxfer import analysis, features
+    from tfxfer.recipes.shared import run_artifacts
+    from tfxfer.recipes.shared.search import opening, verdict
+
+    steps = [step for step in STEPS if step not in skip.split(",")]
+    run.plan("data_and_plan", "probes", *(step for step in steps if step != "candidates"), "test")
+    with run.phase("data_and_plan"):
+        search = opening.open_search(run, 60 * minutes, goal, backbones, rank="candidates" in steps)
+    run.describe(next(iter(search.candidates.values())).net, search.splits, explain_size=run.options.explain_size)
+    with run.phase("probes"):
+        search.probe()
+    if "look" in steps:
+        with run.phase("look"):
+            run.add(run_artifacts.study(search.splits, search.known_features(), run.options.seed))
+    if "explore" in steps:
+        with run.phase("explore"):
+            search.explore()
+    if "refine" in steps:
+        with run.phase("refine"):
+            search.refine()
+    net = search.choose()
+    run.save_model(net, {})
+    if "learning_curve" in steps:
+        with run.phase("learning_curve"):
+            run.facts["learning_curve"] = search.learning_curve()
+    if "calibration" in steps:
+        with run.phase("calibration"):
+            run.add(verdict.calibrate(net, *search.held_out(net), precision_at))
+    with run.phase("test"):
+        tested = features.extract(net, search.splits.test, ("logits",), **run.inference)
+    run.note("test", {"accuracy": analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))})
+    run.add(verdict.conclude(run, search, tested))
+    run.facts["sections"] = ["search", "calibration", "predictions", "saliency", "projections", "dataset"]
+    run.finish(net, search.splits, tested, explain_size=run.options.explain_size)
+
+
+if __name__ == "__main__":
+    command.run(main)

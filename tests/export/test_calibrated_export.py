@@ -145,7 +145,10 @@ def test_the_card_says_it(run, exported):
     known = run[0].facts["calibration"]
     for folder in (run[0].dir, exported):
         text = (folder / "model_card.md").read_text()
-        assert f"divided by the temperature {known['temperature']:.4g}, which was fitted to {known['images']} images" in text
+        assert (
+            f"divided by the temperature {known['temperature']:.4g}, which was fitted to {known['images']} images"
+            in text
+        )
         assert f"abstains where the highest probability is below {known['threshold']:.4f}" in text
         assert f"it answered {known['answered']:.1%}, and {known['reached']:.1%} of these answers were right" in text
         assert "not calibrated" not in text

@@ -92,5 +92,5 @@ def test_a_whole_network_is_mixed_behind_its_pixels(pictures):
 
 @pytest.mark.parametrize("alpha", [-0.1, float("inf"), float("nan")])
 def test_refuses_other_numbers(pictures, small_cnn, alpha):
-    with pytest.raises(InputError, match="mixup .*: expected a finite number"):
+    with pytest.raises(InputError, match=r"mixup .*: expected a finite number"):
         train.fit(small_cnn, pictures, 1, mixup=alpha)

@@ -10,6 +10,8 @@ from tfxfer.cli import commands, commands_export
 from tfxfer.recipes import RECIPES
 from tfxfer.runs.command import command, description, new_app, run_app
 
+ALIASES = {"transfer": ("train",)}  # other words for recipes that take people's own pictures
+
 
 def main() -> None:
     """The command `tfxfer`. Without arguments it lists recipes, commands, backbones and data sets."""
@@ -30,7 +32,9 @@ def main() -> None:
 
     for name, summary in RECIPES.items():
         recipe = importlib.import_module(f"tfxfer.recipes.{name}").main
-        app.command(name, help=description(recipe), short_help=summary)(command(recipe))
+        for typed in (name, *ALIASES.get(name, ())):
+            page = app.command(typed, help=description(recipe), short_help=summary)
+            page(command(recipe, pictures=name in ALIASES))
 
     commands.add(app)
     commands_export.add(app)

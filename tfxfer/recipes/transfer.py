@@ -6,7 +6,7 @@ setting for longer, and calibrates its probabilities. Everything is chosen by va
 once, at the end. What to see: the search as a picture, what twice as many pictures would bring, and three sentences on
 what to do next. Testing, explaining and exporting take about a minute more than --minutes.
 
-python -m tfxfer.recipes.transfer --dataset PICTURES --minutes 10
+python -m tfxfer.recipes.transfer PICTURES --minutes 10
 python -m tfxfer.recipes.transfer --dataset digits --minutes 1
 """
 
@@ -36,7 +36,7 @@ PrecisionAt = Annotated[
 Skip = Annotated[str, Option(f"Steps to leave out, comma-separated: {', '.join(STEPS)}.", check=words(*STEPS))]
 
 
-@recipe(dataset="digits", weights="imagenet", image_size=None, skip_bad=True, explain_size=None)
+@recipe(dataset="digits", weights="imagenet", image_size=None, skip_bad=True, aspect="crop", explain_size=None)
 def main(
     run: Run,
     minutes: Minutes = 10.0,
@@ -46,9 +46,9 @@ def main(
     skip: Skip = "",
 ) -> None:
     """Runs the search and returns its metrics; the run's directory is the last line printed."""
-    from tfxfer import analysis, features
+    from tfxfer import analysis, features, model
     from tfxfer.recipes.shared import run_artifacts
-    from tfxfer.recipes.shared.search import opening, verdict
+    from tfxfer.recipes.shared.search import choice, opening, verdict
 
     steps = [step for step in STEPS if step not in skip.split(",")]
     run.plan("data_and_plan", "probes", *(step for step in steps if step != "candidates"), "test")
@@ -66,21 +66,22 @@ def main(
     if "refine" in steps:
         with run.phase("refine"):
             search.refine()
-    net = search.choose()
-    run.save_model(net, {})
+    best = choice.choose(search)
     if "learning_curve" in steps:
         with run.phase("learning_curve"):
-            run.facts["learning_curve"] = search.learning_curve()
+            run.facts["learning_curve"] = best.learning_curve()
+    net = best.network()
     if "calibration" in steps:
         with run.phase("calibration"):
-            run.add(verdict.calibrate(net, *search.held_out(net), precision_at))
+            model.calibrate(net, analysis.calibration.fit(*best.held_out(net), precision_at))
+    run.save_model(net, {})
     with run.phase("test"):
         tested = features.extract(net, search.splits.test, ("logits",), **run.inference)
     run.note("test", {"accuracy": analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))})
-    run.add(verdict.conclude(run, search, tested))
+    run.add(verdict.conclude(run, best, tested))
     run.facts["sections"] = ["search", "calibration", "predictions", "saliency", "projections", "dataset"]
     run.finish(net, search.splits, tested, explain_size=run.options.explain_size)
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(main, pictures=True)

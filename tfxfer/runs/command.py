@@ -16,6 +16,11 @@ from tfxfer.core.console import import_tensorflow
 from tfxfer.core.errors import InputError, met_by_machine
 from tfxfer.runs.option import parts
 
+PICTURES = Annotated[
+    str | None,
+    typer.Argument(metavar="PICTURES", help="A folder with a folder of pictures for each class; or --dataset."),
+]
+
 
 def layer_count(text: str | int) -> int | str:
     """Parses --unfreeze: a whole number, `all`, or any other word, which the model takes for a stage's name."""
@@ -58,10 +63,16 @@ def annotated(function: Callable[..., Any], annotations: Mapping[str, Any] | Non
     return run
 
 
-def command(main: Callable[..., dict[str, float]]) -> Callable[..., None]:
-    """The command of a recipe's `main`, as typer takes it: its options, and what --resume leaves out."""
+def command(main: Callable[..., dict[str, float]], pictures: bool = False) -> Callable[..., None]:
+    """The command of a recipe's `main`, as typer takes it: its options, and what --resume leaves out.
+
+    Args:
+        main: of the recipe.
+        pictures: whether the data set may also stand alone, without `--dataset`.
+    """
 
     def run(context: typer.Context, **options: Any) -> None:
+        path = options.pop("pictures", None)
         alone = "tensorflow" not in sys.modules  # the process is for this run
         import_tensorflow(shown=not options.get("quiet"))
         if alone:  # graphs are many objects that stay: looking through them as often as usual takes 4% of a run
@@ -70,22 +81,30 @@ def command(main: Callable[..., dict[str, float]]) -> Callable[..., None]:
         if options.get("resume"):  # what was not typed comes from the run that is resumed
             typed = {name for name in options if getattr(context.get_parameter_source(name), "name", "") != "DEFAULT"}
             options = {name: value for name, value in options.items() if name in typed}
+        if path is not None:
+            if getattr(context.get_parameter_source("dataset"), "name", "") != "DEFAULT":
+                raise InputError(
+                    f"the data set is given twice, {path} and --dataset {options['dataset']}: leave one out"
+                )
+            options["dataset"] = path
         main(**options)
 
     hints = getattr(main, "annotations", {})
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     signature = inspect.signature(main)
     options = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in signature.parameters.values()]
+    own = {"context": typer.Context, "pictures": PICTURES}
+    path = inspect.Parameter("pictures", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=PICTURES)
     run.__signature__ = signature.replace(  # type: ignore[attr-defined]  # read by `annotated`
-        parameters=[context, *options], return_annotation=None
+        parameters=[context, *([path] if pictures else []), *options], return_annotation=None
     )
-    return annotated(run, {**hints, "context": typer.Context})
+    return annotated(run, {**hints, **own})
 
 
-def run(main: Callable[..., dict[str, float]]) -> None:
-    """The command line of one recipe: `python -m tfxfer.recipes.<name>`."""
+def run(main: Callable[..., dict[str, float]], pictures: bool = False) -> None:
+    """The command line of one recipe: `python -m tfxfer.recipes.<name>`; arguments as of `command`."""
     app = new_app()
-    app.command(help=description(main))(command(main))
+    app.command(help=description(main))(command(main, pictures))
     run_app(app)
 
 

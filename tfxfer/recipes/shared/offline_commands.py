@@ -40,7 +40,7 @@ def command(title: str, options: Mapping[str, Any]) -> str:
 def _backbones(defaults: Mapping[str, Any]) -> dict[str, str]:
     """The option that leaves out what a recipe would download by default, if it would."""
     option = next((name for name in ("backbone", "backbones") if name in defaults), None)
-    if option is None or defaults.get("weights") != "imagenet":
+    if option is None or defaults[option] is None or defaults.get("weights") != "imagenet":
         return {}
     names = defaults[option].split(",")
     there = [name for name in names if name == BUNDLED or (name in TABLE and not TABLE[name].imagenet)] or [BUNDLED]

@@ -15,12 +15,14 @@ from tfxfer.report.sections import (
     pretraining,
     projections,
     saliency,
+    search,
     shift,
     training,
 )
 from tfxfer.runs.loading import Loaded
 
 SECTIONS: dict[str, Callable[[Loaded], list[str]]] = {
+    "search": search.sections,
     "feature_sets": feature_sets.sections,
     "models": models.sections,
     "shift": shift.sections,

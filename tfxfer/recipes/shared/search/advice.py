@@ -6,7 +6,7 @@ from typing import Any
 WORTH = 0.005  # accuracy that makes more images worth the effort
 
 
-def more_images(curve: Mapping[str, Any] | None, accuracy: float) -> str:
+def more_images(curve: Mapping[str, Any] | None) -> str:
     """Whether more pictures would help."""
     if not curve or not curve["twice"]:
         return "There are too few pictures to say what more of them would bring: more of every class come first."

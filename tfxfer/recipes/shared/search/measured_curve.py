@@ -1,15 +1,14 @@
-"""The learning curve of a chosen setting: validation accuracy for an eighth, a quarter, half and all training images."""
+"""The learning curve of a chosen setting: validation accuracy for an eighth, a quarter, half and all of the images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from tfxfer.analysis import learning_curve
-from tfxfer.core.errors import InputError
 from tfxfer.features.activation_cache import Activations
-from tfxfer.recipes.shared.search import linear_probes, scores
+from tfxfer.recipes.shared.search import linear_probes, scores, time_plan
 from tfxfer.recipes.shared.search.settings import Setting
 from tfxfer.recipes.shared.search.trials import Trials
 
@@ -20,7 +19,7 @@ TWICE = 2
 def measure(
     trials: Trials,
     setting: Setting,
-    embeddings: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
+    embeddings: Sequence[linear_probes.Embedded],
     c: float,
     *,
     epochs: int,
@@ -48,7 +47,7 @@ def measure(
     for size in sizes:
         if any(len(np.unique(y[:size])) < classes for _, y, _, _ in embeddings):
             continue  # a class would have no image
-        heads = [linear_probes.head(x[:size], y[:size], classes, c, seed) for x, y, _, _ in embeddings]
+        heads = [linear_probes.head(x[:size], y[:size], classes, c) for x, y, _, _ in embeddings]
         if epochs:
             part = replace(trials, heads={**trials.heads, setting.backbone: heads})
             figures = part.run(f"curve{size}", setting, epochs, images=size, activations=activations)
@@ -60,14 +59,15 @@ def measure(
     how = f"{setting.text}, {epochs} epochs" if epochs else "logistic regression on frozen features"
     found: dict[str, Any] = {"points": points, "tested": tested, "method": how, "twice": None}
     if len(points) >= 3:
-        numbers, right = ([point[name] for point in points] for name in ("images", "accuracy"))
+        numbers, right = (np.array([point[name] for point in points]) for name in ("images", "accuracy"))
         found["twice"] = asdict(learning_curve.extrapolate(numbers, right, tested, TWICE * sizes[-1], seed))
     return found
 
 
-def epochs_that_fit(setting: Setting, seconds_per_epoch: float, limit: float, most: int) -> int:
+def epochs_that_fit(setting: Setting, seconds_per_epoch: float, limit: float, most: int, folds: int) -> int:
     """How many epochs each of the trainings can have; 0 if that is fewer than two, or nothing but the head trains."""
     if setting.depth == 0:
         return 0
+    limit -= time_plan.TRACING * len(SHARES) * folds
     epochs = int(limit / (sum(SHARES) * max(seconds_per_epoch, 1e-3)))
     return 0 if epochs < 2 else min(epochs, most)

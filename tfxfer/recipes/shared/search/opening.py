@@ -37,14 +37,14 @@ def open_search(run: Run, limit: float, goal: str, backbones: str | None, rank: 
     names = names if rank else names[:1]
     size = chosen.image_size or journal.step("image_size", lambda: _image_size(run, names[0], limit))["size"]
     splits = run.load_data(image_size=size)
-    training = {name: run.training()[name] for name in ("strategy", "seed", "precision", "engine", "jit")}
+    training = {name: getattr(chosen, name) for name in ("seed", "precision", "engine", "jit")}
     search = Search(
         journal,
         splits,
         limit,
         goal,
         build={"image_size": size, "weights": chosen.weights},
-        training=training,
+        training=training | {"strategy": run.strategy},
         inference=run.inference,
         seed=chosen.seed,
         say=run.say,

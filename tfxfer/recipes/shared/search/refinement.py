@@ -93,8 +93,9 @@ def interpolate(
             curve = train.interpolation_curve(net, splits, before, after, cache=cache, **options)
             totals.append((splits.size("validation"), curve.rows))
         n = sum(size for size, _ in totals)
+        shares = [size / n for size, _ in totals]
         rows = [
-            {figure: sum(size * row[figure] for size, row in zip([s for s, _ in totals], same)) / n for figure in same[0]}
+            {figure: sum(share * row[figure] for share, row in zip(shares, same)) for figure in same[0]}
             for same in zip(*(rows for _, rows in totals))
         ]
         best = max(rows, key=lambda row: (scores.merit(row, trials.goal), row["weight"]))
@@ -109,16 +110,14 @@ def interpolate(
     return trials.journal.step("interpolated", make, "train")
 
 
-def mix(
-    trials: Trials, outcomes: Sequence[dict[str, Any]], activations: Activations | None, options: dict[str, Any]
-) -> dict[str, Any]:
+def mix(trials: Trials, outcomes: Sequence[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
     """A greedy soup of the refined networks of the best one's backbone (Wortsman et al. 2022, arXiv:2203.05482)."""
     first = Setting(**outcomes[0]["setting"])
     same = [outcome for outcome in outcomes if outcome["setting"]["backbone"] == first.backbone]
 
     def make() -> dict[str, Any]:
         net = trials.candidates[first.backbone].net
-        splits, given = part(trials.folds[0], None, activations)
+        splits = trials.folds[0].splits
         metric, lists = scores.GOALS[trials.goal], [trials.values(outcome["name"]) for outcome in same]
         model.unfreeze_last(net, first.depth, train_batch_norm=True)
         soup = train.soup(net, lists, splits, method="greedy", metric=metric, **options)

@@ -1,6 +1,7 @@
 """By what a search chooses: figures of validation logits, and which of two is better."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax
@@ -18,7 +19,12 @@ def figures(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     counts = np.bincount(labels)
     recalls = np.bincount(labels, right)[counts > 0] / counts[counts > 0]
     loss = -log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels].mean()
-    return {"val_accuracy": float(right.mean()), "val_balanced_accuracy": float(recalls.mean()), "val_loss": float(loss)}
+    return {name: float(value.mean()) for name, value in zip(GOALS.values(), (right, recalls, loss), strict=True)}
+
+
+def of(outcome: Mapping[str, Any]) -> dict[str, float]:
+    """The figures among what a step has left."""
+    return {name: float(outcome[name]) for name in GOALS.values()}
 
 
 def merit(row: Mapping[str, float], goal: str) -> tuple[float, float]:

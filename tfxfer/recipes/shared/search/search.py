@@ -1,7 +1,8 @@
 """The whole search, step by step: plan, probes, exploring, refining, the choice."""
 
+import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -16,7 +17,6 @@ from tfxfer.recipes.shared.search import (
     exploration,
     folds,
     linear_probes,
-    measured_curve,
     refinement,
     scores,
     time_plan,
@@ -25,15 +25,10 @@ from tfxfer.recipes.shared.search.candidates import Candidate
 from tfxfer.recipes.shared.search.journal import Journal
 from tfxfer.recipes.shared.search.settings import Setting
 from tfxfer.recipes.shared.search.time_plan import Plan
-from tfxfer.recipes.shared.search.trials import Trials, validation_logits
+from tfxfer.recipes.shared.search.trials import Trials
 
 RANKED = 2  # backbones that are kept
-CHOSEN = {
-    "head": "a linear head on the frozen network",
-    "refined": "the refined network",
-    "interpolated": "the refined network, interpolated with the one before (WiSE-FT)",
-    "soup": "the average of several refined networks (soup)",
-}
+TAPPED = 0.1  # share of the time that a probe of all stages (Head2Toe) may take
 
 
 @dataclass
@@ -75,7 +70,9 @@ class Search:
                 "candidates", lambda: {"rows": candidates.rank(names, self.splits, self.build, self.seed)}, "extract"
             )["rows"]
             for row in ranked:
-                self.say(f"  {row['backbone']}: " + (f"LogME {row['logme']:.3f}, probe {row['accuracy']:.3f}" if "logme" in row else f"left out: {row['left_out']}"))
+                scored = "logme" in row
+                about = f"LogME {row['logme']:.3f}, probe {row['accuracy']:.3f}" if scored else row["left_out"]
+                self.say(f"  {row['backbone']}: {about}")
             names = [row["backbone"] for row in ranked if "logme" in row][:RANKED]
         for name in names:
             keras.utils.set_random_seed(self.seed)
@@ -86,44 +83,51 @@ class Search:
         """Plans the trials, and says what fits into the time."""
         self.folds = folds.divide(self.splits, self.seed)
         net = next(iter(self.candidates.values())).net
-        sizes = [self.folds[0].splits.size(split) for split in ("train", "validation")]
+        train, held_out = (self.folds[0].splits.size(split) for split in ("train", "validation"))
 
         def make() -> dict[str, Any]:
             size = net.get_layer("scaled").output.shape[1]
             seconds = time_plan.seconds_per_image(net)
             rates = len(exploration.RATES) * len(self.candidates)
-            plan = time_plan.make(net, size, seconds, *sizes, self.limit, rates, len(self.folds))
+            plan = time_plan.make(
+                net,
+                size,
+                seconds,
+                train=train,
+                validation=held_out,
+                limit=self.limit,
+                rates=rates,
+                folds=len(self.folds),
+            )
             return vars(plan).copy()
 
         recorded = self.journal.step("plan", make)
         self.planned = Plan(**{name: recorded[name] for name in Plan.__dataclass_fields__})
-        self.say(self._words(sizes))
+        self.say(self._words(train, held_out))
 
-    def _words(self, sizes: Sequence[int]) -> str:
+    def _words(self, train: int, held_out: int) -> str:
         plan, few = self.planned, len(self.folds)
         tried = f"{plan.explored} settings on {plan.images:,} images" if plan.explored else "no exploring"
-        judged = f"{few} folds of {sum(sizes):,} images" if few > 1 else f"{sizes[1]:,} validation images"
+        judged = f"{few} folds of {train + held_out:,} images" if few > 1 else f"{held_out:,} validation images"
         return (
             f"plan for {self.limit / 60:g} min: images of {plan.image_size} pixels, {tried}, then up to "
-            f"{plan.refined_epochs} epochs on {sizes[0]:,} images, from {' or '.join(map(str, plan.depths))} on; choices "
-            f"by {judged}"
+            f"{plan.refined_epochs} epochs on {train:,} images, from {' or '.join(map(str, plan.depths))} on; "
+            f"choices by {judged}"
         )
 
     def probe(self) -> None:
         """One pass for each candidate: classifiers on its frozen features, and the head that trials start from."""
         self.heads: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-        self.embeddings: dict[str, list[tuple[np.ndarray, ...]]] = {}
+        self.embeddings: dict[str, list[linear_probes.Embedded]] = {}
         self.probed: dict[str, dict[str, Any]] = {}
-        for name, candidate in self.candidates.items():
-            depths = self.planned.depths if self.folds[0].whole else []
-            found: list[Activations] = []
-            self.journal.step(f"features-{name}", lambda c=candidate: found.append(c.gather(depths)) or {}, "extract")
-            self.activations[name] = found[0] if found else candidate.gather(depths)
+        for name in self.candidates:
+            self.journal.step(f"features-{name}", functools.partial(self._gather, name), "extract")
+            if name not in self.activations:  # a killed search that continues
+                self._gather(name)
             self.embeddings[name] = [self._embedded(name, fold) for fold in self.folds]
             outcome = self.journal.step(f"probes-{name}", lambda n=name: self._probe(n), "train")
             self.heads[name] = [
-                linear_probes.head(x, y, len(self.splits.classes), outcome["c"], self.seed)
-                for x, y, _, _ in self.embeddings[name]
+                linear_probes.head(x, y, len(self.splits.classes), outcome["c"]) for x, y, _, _ in self.embeddings[name]
             ]
             self.probed[name] = outcome
             self.say(
@@ -132,7 +136,12 @@ class Search:
             )
         self.trials = Trials(self.journal, self.candidates, self.folds, self.heads, self.training, self.goal)
 
-    def _embedded(self, name: str, fold: folds.Fold) -> tuple[np.ndarray, ...]:
+    def _gather(self, name: str) -> dict[str, Any]:
+        depths = self.planned.depths if self.folds[0].whole else []
+        self.activations[name] = self.candidates[name].gather(depths)
+        return {}
+
+    def _embedded(self, name: str, fold: folds.Fold) -> linear_probes.Embedded:
         """Features and labels of a fold: training, then validation."""
         arrays, labels = self.activations[name].arrays, self.activations[name].labels
         parts = {split: np.asarray(arrays[split]["embedding"]) for split in ("train", "validation")}
@@ -150,15 +159,13 @@ class Search:
         return Bank({"embedding": x}, self.splits.rows["train"].labels, self.splits.ids["train"])
 
     def _probe(self, name: str) -> dict[str, Any]:
-        x, y, held_x, held_y = self.embeddings[name][0]
-        classes = len(self.splits.classes)
-        c = linear_probes.choose_c(x, y, (held_x, held_y), self.seed)
-        logits = [
-            linear_probes.logits(v, *linear_probes.head(t, u, classes, c, self.seed))
-            for t, u, v, _ in self.embeddings[name]
-        ]
-        figures = scores.figures(np.concatenate(logits), np.concatenate([w for *_, w in self.embeddings[name]]))
-        return {"c": c, **figures, "knn": linear_probes.neighbours((x, y), held_x, held_y, classes)}
+        embeddings, classes = self.embeddings[name], len(self.splits.classes)
+        c, figures = linear_probes.choose_c(embeddings, classes, self.goal)
+        x, y, held_x, held_y = embeddings[0]
+        found = {"c": c, **figures, "knn": linear_probes.neighbours((x, y), held_x, held_y, classes)}
+        if TAPPED * self.limit > linear_probes.HEAD2TOE * self.planned.seconds_per_image + time_plan.TRACING:
+            found["head2toe"] = linear_probes.all_stages(self.candidates[name].net, self.splits, self.inference)
+        return found
 
     def explore(self) -> None:
         """Tries depths and rates, unless there is no time for more than refining."""
@@ -166,9 +173,7 @@ class Search:
             return
         settings = exploration.grid(list(self.candidates), self.planned.depths)[: max(2, self.planned.explored)]
         limit = time_plan.EXPLORE * self.limit
-        self.explored = exploration.explore(
-            self.trials, settings, self.planned, limit, self.activations.get, self.say
-        )
+        self.explored = exploration.explore(self.trials, settings, self.planned, limit, self.activations.get, self.say)
 
     @property
     def rest(self) -> float:
@@ -193,7 +198,7 @@ class Search:
         )
         self.curve = refinement.interpolate(self.trials, self.refined[0], given, {"batch_size": 64})
         if len(self.refined) > 1:
-            self.soup = refinement.mix(self.trials, self.refined, given, {"batch_size": 64})
+            self.soup = refinement.mix(self.trials, self.refined, {"batch_size": 64})
 
     def seconds_per_epoch(self, setting: Setting) -> float:
         """Of all training images: as exploring has measured it, else as planned."""
@@ -204,68 +209,6 @@ class Search:
                 return steps / outcome["epochs"] / outcome["images"] * images
         return self.rest / max(1, self.planned.refined_epochs)
 
-    def choose(self) -> keras.Model:
-        """The best by validation of what was found; of equal ones the simplest. Its network has its weights.
-
-        Sets `choice`: what was chosen ("what", a key of `CHOSEN`), of which setting, with its figures.
-        """
-        name, probed = max(self.probed.items(), key=lambda row: scores.merit(row[1], self.goal))
-        head = Setting(name).record()
-        rows = [{"what": "head", "setting": head, **_figures(probed)}]
-        trained = self.refined or self.explored
-        if trained:
-            setting = trained[0]["setting"]
-            rows.append({"what": "refined", "setting": setting, **_figures(trained[0])})
-        if self.refined:
-            rows.append({"what": "interpolated", "setting": setting, **_figures(self.curve)})
-            rows[-1] |= {"weight": self.curve["weight"]}
-        if self.soup:
-            rows.append({"what": "soup", "setting": setting, **_figures(self.soup)})
-        best = max(range(len(rows)), key=lambda number: (scores.merit(rows[number], self.goal), -number))
-        self.choice = self.journal.step("choice", lambda: {"rows": rows, **rows[best]})
-        setting = Setting(**self.choice["setting"])
-        net = self.candidates[setting.backbone].net
-        if self.choice["what"] == "head":
-            self.trials.start(setting.backbone, 0)
-        elif self.choice["what"] == "refined":
-            model.assign_values(net, self.trials.values(trained[0]["name"]))
-        else:
-            model.assign_values(net, self.journal.kept(self.choice["what"]))
-        model.unfreeze_last(net, setting.depth, train_batch_norm=True)
-        return net
-
-    def held_out(self, net: keras.Model) -> tuple[np.ndarray, np.ndarray]:
-        """Logits and labels of images that the chosen network has not learned from: those of validation.
-
-        With folds, they are those of the networks of each fold, which were trained as the chosen one was.
-        """
-        setting = Setting(**self.choice["setting"])
-        if self.folds[0].whole:
-            logits = validation_logits(net, self.splits, self.activations[setting.backbone])
-            return logits, self.splits.rows["validation"].labels
-        if self.choice["what"] == "head":
-            parts = zip(self.embeddings[setting.backbone], self.heads[setting.backbone], strict=True)
-            labels = np.concatenate([y for *_, y in self.embeddings[setting.backbone]])
-            return np.concatenate([linear_probes.logits(x, *head) for (_, _, x, _), head in parts]), labels
-        return self.trials.logits((self.refined or self.explored)[0]["name"])
-
-    def learning_curve(self) -> dict[str, Any]:
-        """Validation accuracy for parts of the training images, and for twice as many."""
-        setting = replace(Setting(**self.choice["setting"]), augment="none", mixup=0.0)
-        limit = time_plan.LEARNING_CURVE * self.limit
-        most = self.refined[0]["epochs"] if self.refined else 0
-        epochs = measured_curve.epochs_that_fit(setting, self.seconds_per_epoch(setting), limit, most)
-        recorded = self.journal.step("learning_curve_plan", lambda: {"epochs": epochs})
-        return measured_curve.measure(
-            self.trials,
-            setting,
-            self.embeddings[setting.backbone],
-            self.probed[setting.backbone]["c"],
-            epochs=recorded["epochs"],
-            activations=self.activations[setting.backbone],
-            seed=self.seed,
-        )
-
     def table(self) -> list[dict[str, Any]]:
         """Every trial for the report: what, validation figures, and the seconds since the search began."""
         rows, seconds = [], 0.0
@@ -274,9 +217,5 @@ class Search:
             if "val_accuracy" in outcome and name != "choice":
                 setting = Setting(**outcome["setting"]).text if "setting" in outcome else name.replace("-", ", ")
                 about = {"trial": name, "setting": setting, "at": seconds, "took": outcome["seconds"]}
-                rows.append(about | _figures(outcome) | {key: outcome.get(key) for key in ("epochs", "images")})
+                rows.append(about | scores.of(outcome) | {key: outcome.get(key) for key in ("epochs", "images")})
         return rows
-
-
-def _figures(outcome: dict[str, Any]) -> dict[str, float]:
-    return {name: outcome[name] for name in scores.GOALS.values()}

@@ -3,7 +3,11 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-AUGMENTATIONS = {"none": "no augmentation", "small": "small shifts, rotations, zooms", "flips": "the same and mirrored"}
+AUGMENTATIONS = {
+    "none": "no augmentation",
+    "small": "small shifts, rotations, zooms",
+    "flips": "small shifts, rotations, zooms, mirrored",
+}
 
 
 @dataclass(frozen=True)

@@ -120,9 +120,7 @@ def make(
     affordable = [name for name, cost in each.items() if FEWEST * cost <= rest] or [list(shares)[-1]]
     depths = _spread(affordable, shares)
     images = min(train, EXPLORED)
-    trials = [
-        folds * TRACING + EPOCHS * each[name] * images / train for name in depths for _ in range(rates)
-    ]
+    trials = [folds * TRACING + EPOCHS * each[name] * images / train for name in depths for _ in range(rates)]
     explored, spent = 0, 0.0
     for cost in trials:
         spent += cost

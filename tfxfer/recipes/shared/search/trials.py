@@ -23,7 +23,7 @@ from tfxfer.train import tail
 
 SMOOTHING = 0.1  # of labels (Szegedy et al. 2016)
 DECAY = 0.01  # of AdamW
-AVERAGED = 0.99  # momentum of the averages of weights: over the last 100 steps
+AVERAGED = 10  # weights are averaged over the last one of so many parts of all steps
 VIEWS = 4  # random views of each image that are cached
 
 
@@ -111,8 +111,10 @@ class Trials:
         net = candidate.network(setting.augment)
         model.unfreeze_last(net, setting.depth, train_batch_norm=True)
         few = splits.size("train") < 2000
-        options = self.training | {"batch_size": 32 if few else 64, "label_smoothing": SMOOTHING, "keep": "last"}
-        options |= {"optimizer": optimizer(setting, average), "mixup": setting.mixup, "checkpoint_dir": where}
+        batch_size = 32 if few else 64
+        steps = epochs * -(-splits.size("train") // batch_size) if average else None
+        options = self.training | {"batch_size": batch_size, "label_smoothing": SMOOTHING, "keep": "last"}
+        options |= {"optimizer": optimizer(setting, steps), "mixup": setting.mixup, "checkpoint_dir": where}
         cached = "off" if setting.depth == next(iter(model.stages(net))) else given if given is not None else "memory"
         views = 0
         if setting.augment != "none":
@@ -127,9 +129,15 @@ class Trials:
         return validation_logits(candidate.net, splits, given)
 
 
-def optimizer(setting: Setting, average: bool) -> Any:
-    """The optimizer of a setting, as `train.fit` takes it."""
-    averages = {"use_ema": True, "ema_momentum": AVERAGED} if average else {}
+def optimizer(setting: Setting, steps: int | None) -> Any:
+    """The optimizer of a setting, as `train.fit` takes it.
+
+    Args:
+        setting: of the trial.
+        steps: of the whole training, if weights are averaged (EMA): over about the last tenth of them, in which the
+            cosine schedule hardly moves them, so that batch norm's moving statistics suit the average too.
+    """
+    averages = {"use_ema": True, "ema_momentum": 1 - 1 / max(2.0, steps / AVERAGED)} if steps else {}
     if setting.l2_sp:
         return functools.partial(train.AdamSP, strength=setting.l2_sp, **averages)
     return functools.partial(keras.optimizers.AdamW, weight_decay=DECAY, **averages)
@@ -137,7 +145,9 @@ def optimizer(setting: Setting, average: bool) -> Any:
 
 def part(fold: Fold, images: int | None, activations: Activations | None) -> tuple[Splits, Activations | None]:
     """The first images of a fold, and the activations for them if they are those of the split."""
-    splits = fold.splits if images is None else fold.splits.only(train=np.arange(min(images, fold.splits.size("train"))))
+    splits = fold.splits
+    if images is not None:
+        splits = splits.only(train=np.arange(min(images, splits.size("train"))))
     if activations is None or not fold.whole:
         return splits, None
     if images is None:
@@ -151,5 +161,7 @@ def part(fold: Fold, images: int | None, activations: Activations | None) -> tup
 def validation_logits(net: keras.Model, splits: Splits, activations: Activations | None = None) -> np.ndarray:
     """The logits of a network for the validation images, float32 (n, classes), from activations if there are any."""
     cut = tail.cut(net, splits, "off" if activations is None else activations)
-    forward = tf.function(lambda inputs: cut.net(inputs, training=False))
-    return np.concatenate([forward(inputs).numpy() for (inputs, _), _ in cut.batches("validation", 256)])
+    batches = cut.batches("validation", 256)
+    (spec, _), _ = batches.element_spec
+    forward = tf.function(lambda inputs: cut.net(inputs, training=False)).get_concrete_function(spec)
+    return np.concatenate([forward(*keras.tree.flatten(inputs)).numpy() for (inputs, _), _ in batches])

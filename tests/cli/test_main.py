@@ -31,6 +31,8 @@ def run(*words: str, env=None) -> subprocess.CompletedProcess:
         ("tfxfer",),
         ("tfxfer", "--help"),
         ("tfxfer", "cache"),
+        ("tfxfer", "runs", "--help"),
+        ("tfxfer", "show", "--help"),
         ("tfxfer", "backbones"),
         ("tfxfer", "backbones", "efficientnet"),
         ("tfxfer", "backbones", "hub:vgg_19_imagenet"),
@@ -57,7 +59,7 @@ print("heavy", sorted({{"tensorflow", "keras", "keras_hub", "sklearn", "matplotl
 
 def test_listing_has_a_line_for_everything():
     lines = [line.split()[0] for line in main.listing().splitlines() if line.startswith("  ")]
-    others = {"export", "predict", "backbones", "cache", "rank", "report", "compare", "make-folder"}
+    others = {"export", "predict", "backbones", "cache", "rank", "runs", "show", "report", "compare", "make-folder"}
     assert {*commands.SUMMARIES, *commands_export.SUMMARIES} == others
     listed = [*RECIPES, *commands.SUMMARIES, *commands_export.SUMMARIES, *backbones.TABLE]
     assert lines == [*listed, *catalog.KNOWN, *catalog.PATHS]
@@ -152,7 +154,7 @@ def test_warnings_are_one_line(capsys, monkeypatch):
         warnings.warn("a subset", stacklevel=1)
         return {}
 
-    monkeypatch.setattr(command, "import_tensorflow", lambda: None)
+    monkeypatch.setattr(command, "import_tensorflow", lambda shown: None)
     monkeypatch.setattr(sys, "argv", ["x"])
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
     with warnings.catch_warnings(), pytest.raises(SystemExit) as end:
@@ -166,7 +168,9 @@ def test_the_last_line_is_the_runs_directory(tmp_path):
     words = ["--dataset", "digits", "--backbone", "cnn", "--image-size", "28", "--epochs", "1", "--limit", "60"]
     done = run("tfxfer", "pretrain", *words, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    folder = done.stdout.splitlines()[-1]
+    first, *_, folder = done.stdout.splitlines()
+    assert first == "1 of 6, data and model ..."
+    assert "\nTest accuracy  " in done.stdout
     metrics = json.loads(Path(folder, "metrics.json").read_text())
     assert all(isinstance(value, float) for value in metrics.values())
     assert {"test/accuracy", "seconds/training", "seconds/test"} <= set(metrics)

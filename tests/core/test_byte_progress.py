@@ -21,7 +21,8 @@ def test_on_a_terminal_it_is_a_bar(capsys, monkeypatch):
     with byte_progress.ByteProgress("file", 40_000_000) as shown:
         shown.update(0)
         shown.update(10_000_000)
-        (task,) = shown.bar.tasks
+        task = shown.bar.task
         assert (task.description, task.completed, task.total) == ("file", 10_000_000, 40_000_000)
-        names = [type(column).__name__ for column in shown.bar.columns]
-    assert names == ["TextColumn", "BarColumn", "DownloadColumn", "TransferSpeedColumn", "TimeRemainingColumn"]
+        assert task.fields["text"].startswith("10.0 of 40.0 MB, ")
+        assert task.fields["end"] > time.monotonic()
+    assert shown.bar is None

@@ -2,7 +2,7 @@ import sys
 import time
 
 from tfxfer.core import byte_progress
-from tfxfer.core.count_progress import CountProgress
+from tfxfer.core.count_progress import CountProgress, track
 
 
 def test_lines_say_how_many_how_fast_and_how_long(capsys, monkeypatch):
@@ -23,7 +23,21 @@ def test_on_a_terminal_it_is_a_bar(monkeypatch):
         progress.update(0)
         progress.update(10)
         progress.update(20)
-        (task,) = progress.bar.tasks
-        texts = [str(column.render(task)) for column in progress.bar.columns[2:4]]
-    assert texts[0] == "20/40"
-    assert texts[1].endswith(" images/s")
+        text = progress.bar.task.fields["text"]
+    assert text.startswith("20 of 40 images, ")
+    assert text.endswith(" images/s")
+
+
+def test_what_is_slow_has_no_rate(capsys, monkeypatch):
+    moments = iter([0, 2])
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    with CountProgress("sweep", 4, "depths") as progress:
+        progress.update(1)
+    assert capsys.readouterr().out == "sweep: 1 of 4 depths, 0:00:06 left\n"
+
+
+def test_track_is_silent_in_a_pipe_for_half_a_minute(capsys, monkeypatch):
+    moments = iter([0, 2, 29.9, 40])
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    assert list(track(["a", "b", "c"], "features", 24, each=8)) == ["a", "b", "c"]
+    assert capsys.readouterr().out == "features: 16 of 24 images, 0:00:20 left\n"

@@ -41,7 +41,7 @@ def feature_run(pictures_dir, tmp_path_factory):
 def test_feature_sets_are_compared(feature_run):
     metrics, run = feature_run
     recipe_checks.check(run)
-    names = {key.split("/")[0] for key in metrics} - {"seconds", "sanity", "deletion"}
+    names = {key.split("/")[0] for key in metrics} - {"seconds", "sanity", "deletion", "test"}
     assert names == {"pixels", "efficientnet_lite0", "efficientnet_lite0_tuned"}
     for name in names:
         assert {f"{name}/{figure}" for figure in COLLAPSE} <= metrics.keys()

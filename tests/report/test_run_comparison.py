@@ -1,5 +1,6 @@
 """Runs side by side: the table, the test of their difference, and what cannot be compared."""
 
+import csv
 import html
 
 import browser
@@ -44,8 +45,20 @@ def test_two_runs_on_overlapping_images(tmp_path):
     assert row[7] == f"{y.mean() - x.mean():+.4f}"
     assert line(text, "seed") == ["seed", "1", "2"]
     assert "epochs" not in text  # the same in both
+    assert "seconds" not in text
+    decision = line(text, "Run 2 is better than run 1: ")
+    assert decision[7:9] == [f"{y.mean():.4f}", "against"]
+    with (path.parent / "disagreements.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert f"Images on which runs 1, 2 disagree: {len(rows)} of 60\n" in text
+    assert {int(row["id"]) for row in rows} == set(np.arange(20, 80)[x != y])
+    for row in rows:
+        said = [row[f"run {number}"].startswith(f"{row['class']} (") for number in (1, 2)]
+        assert said == [side[int(row["id"]) - 20] for side in (x, y)]
     ends = [stats.binomtest(int(r.sum()), 80).proportion_ci(method="wilson") for r in right]
     cells = [f"{r.mean():.4g} ({low:.4g} to {high:.4g})".split() for r, (low, high) in zip(right, ends)]
+    table = [f"{r.mean():.4f} ({end.low:.4f} to {end.high:.4f})".split() for r, end in zip(right, ends)]
+    assert [line(text, start)[-4:] for start in ("1  ", "2  ")] == table
     assert line(text, "test/accuracy") == ["test/accuracy", *cells[0], *cells[1]]
     assert "accuracy_low" not in text
     assert "only/" not in text
@@ -67,8 +80,11 @@ def test_runs_on_other_images_have_no_test(tmp_path):
         finished(tmp_path, ids > 5, ids, labels=(ids + 1) % 3, seed=4),
     ]
     for other in others:
-        _, text = compare([first, other], tmp_path)
+        path, text = compare([first, other], tmp_path)
         assert "1, 2" not in text
+        assert "Runs 1 and 2 were not tested on the same images: their accuracies are not compared." in text
+        assert "disagree" not in text
+        assert not (path.parent / "disagreements.csv").exists()
 
 
 def test_versions_of_an_image_are_one_cluster(tmp_path):
@@ -88,7 +104,7 @@ def test_versions_of_an_image_are_one_cluster(tmp_path):
     row = line(text, "1, 2")
     assert row[2:5] == ["200", "of", "40"]
     assert row[-5:] == expected
-    assert line(text, "test images") == ["test", "images", *["200", "of", "40"] * 2]
+    assert all(line(text, start)[4:7] == ["200", "of", "40"] for start in ("1  ", "2  "))
     assert [f"({low:.4g}" for low, _ in map(intervals.accuracy, (first, second))] == line(text, "test/accuracy")[2::4]
     for said in (text, html.unescape(path.read_text())):
         assert "p is from an exact sign-flip test over base images, not McNemar's" in said
@@ -104,6 +120,26 @@ def test_three_runs_are_adjusted(tmp_path):
     _, text = compare(folders, tmp_path)
     p, adjusted = zip(*(line(text, pair)[-2:] for pair in ("1, 2", "1, 3", "2, 3")))
     assert float(adjusted[1]) == pytest.approx(3 * float(p[1]), rel=0.05)  # the smallest, times three pairs
+    assert f"p = {adjusted[1]}, adjusted for 3 pairs)." in text
+
+
+def test_what_a_test_cannot_tell_is_said(tmp_path):
+    """The better one first in the numbers; the one ahead and its interval turned round where it is the first."""
+    ids = np.arange(40)
+    folders = [finished(tmp_path, ids % 10 >= wrong, ids, seed=wrong) for wrong in (1, 2)]
+    _, text = compare(folders, tmp_path)
+    known = paired.difference(ids % 10 >= 1, ids % 10 >= 2)
+    ends = f"95% interval {-known['high']:+.4f} to {-known['low']:+.4f}"
+    expected = f"0.9000 against 0.8000 on the same 40 test images, +0.1000 ({ends}; p = {known['p']:.2g})."
+    assert f"Whether run 1 or run 2 is better, this test cannot tell: {expected}" in text
+
+
+def test_runs_that_always_agree(tmp_path):
+    ids = np.arange(30)
+    path, text = compare([finished(tmp_path, ids > 5, ids, seed=seed) for seed in (1, 2)], tmp_path)
+    assert "cannot tell" in text
+    assert "Images on which" not in text
+    assert "Images on which runs 1, 2 disagree: 0 of 30" in path.read_text()
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -11,6 +11,7 @@ from scipy import stats
 from tfxfer import model
 from tfxfer.analysis.cut_network import CutNetwork, cut
 from tfxfer.analysis.feature_map_layers import layer_to_explain
+from tfxfer.core import live_lines
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.features import inference
@@ -138,6 +139,7 @@ def _visualiser(method: str) -> Callable:
     return dict(zip(METHODS, (Gradcam, GradcamPlusPlus, Layercam), strict=True))[method]
 
 
+@live_lines.line("maps of random weights", after=live_lines.PATIENCE)
 def sanity(
     net: keras.Model,
     images: np.ndarray,

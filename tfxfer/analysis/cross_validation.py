@@ -9,11 +9,13 @@ from sklearn.preprocessing import StandardScaler
 from tfxfer.analysis.factorizations import span
 from tfxfer.analysis.fitted_probe import as_labelled
 from tfxfer.analysis.logistic import LogisticRegression
+from tfxfer.core import live_lines
 from tfxfer.core.errors import InputError
 
 FOLDS = 5
 
 
+@live_lines.line("cross-validation", after=live_lines.PATIENCE)
 def predictions(x: np.ndarray, labels: np.ndarray, bases: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
     """Predicts each example by a logistic regression (C = 1) fitted to the other four of five stratified folds.
 

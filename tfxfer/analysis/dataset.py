@@ -7,6 +7,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from tfxfer.analysis.linear import PCA
 from tfxfer.analysis.probes import fit
+from tfxfer.core.count_progress import track
 from tfxfer.core.errors import InputError
 from tfxfer.data import channel_stats
 from tfxfer.data.duplicates import find
@@ -95,7 +96,8 @@ def suspicious(x: np.ndarray, labels: np.ndarray, folds: int = 5, seed: int = 0)
     if x.shape[1] > DIMENSIONS:
         x = PCA(min(DIMENSIONS, len(x))).fit_transform(x)
     probabilities = np.zeros((len(labels), labels.max() + 1))
-    for inside, outside in StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, labels):
+    parts = StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, labels)
+    for inside, outside in track(parts, "suspicious labels", folds, "folds"):
         probe = fit(x[inside], labels[inside], "logistic", seed, classes=probabilities.shape[1])
         probabilities[outside] = probe.probabilities(x[outside])
     rows = np.arange(len(labels))

@@ -5,6 +5,7 @@ it loses more than when as many pixels are removed elsewhere (Samek et al. 2017,
 RISE, arXiv:1806.07421). The test cannot tell a reason from an outline; that is what `attribution.sanity` is for.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from scipy import ndimage, stats
 
 from tfxfer.analysis import attribution, feature_map_layers
+from tfxfer.core.count_progress import track
 from tfxfer.core.errors import InputError
 
 SHARE = 0.2  # of the pixels, removed
@@ -112,10 +114,10 @@ def choose(
         return measure(explainer.probabilities, part, maps, replacement, seed=seed)
 
     layers = feature_map_layers.candidates(explainer.net)
+    pairs = list(itertools.product(layers, attribution.METHODS))
     candidates: list[dict[str, Any]] = [
         {"layer": layer, "method": method} | judge(0, method, layer)
-        for layer in layers
-        for method in attribution.METHODS
+        for layer, method in track(pairs, "deletion test", len(pairs), "candidates")
     ]
     ranked = sorted(candidates, key=lambda candidate: (candidate["empty"] > 0, -candidate["gain"]))
     chosen: dict[str, str] = {}

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from tfxfer.analysis.classifiers import METHODS, adapt, classifier, method_of
 from tfxfer.analysis.fitted_probe import Fitted, Labelled, as_labelled, inverse_temperature
+from tfxfer.core import live_lines
 from tfxfer.core.errors import InputError
 
 __all__ = ["METHODS", "SWEEP_LIMIT", "Fitted", "classifier", "fit", "probe"]
@@ -151,6 +152,7 @@ def probe(
     }
 
 
+@live_lines.line("fitting a classifier", after=live_lines.PATIENCE)
 def _fitted(method: str, seed: int, x: np.ndarray, y: np.ndarray, settings: dict[str, Any]) -> tuple[Pipeline, float]:
     """A fitted Pipeline, and 1.0 if it converged, else 0.0."""
     pipeline = classifier(method, seed, **adapt(settings, y))

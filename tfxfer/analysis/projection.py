@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import LocallyLinearEmbedding
 
+from tfxfer.core import live_lines
 from tfxfer.core.errors import InputError
 
 try:  # the Intel extension, an x86-64 package with the same interface: about ten times as fast
@@ -44,6 +45,11 @@ def project(embedding: np.ndarray, method: str = "pca", seed: int = 0) -> np.nda
         raise InputError(f"embedding of shape {x.shape}: expected finite numbers (n, d) with n of at least 4")
     if method not in METHODS:
         raise InputError(f"projection {method!r}: expected one of {', '.join(METHODS)}")
+    with live_lines.line(f"projection by {method}", after=live_lines.PATIENCE):
+        return _projected(x, method, seed)
+
+
+def _projected(x: np.ndarray, method: str, seed: int) -> np.ndarray:
     if method == "pca":
         return PCA(2, random_state=seed).fit_transform(x)
     reduced = PCA(min(50, *x.shape), random_state=seed).fit_transform(x)

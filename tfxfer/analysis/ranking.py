@@ -11,6 +11,7 @@ import numpy as np
 
 from tfxfer import data, features, model
 from tfxfer.analysis import cross_validation, intervals, transferability
+from tfxfer.core.count_progress import track
 from tfxfer.core.errors import InputError
 from tfxfer.data.splits import Splits
 from tfxfer.model import architectures
@@ -98,7 +99,7 @@ def rank(
     splits = data.load(dataset, data_dir, limit, image_size=image_size, seed=seed, **chosen)
     rows: list[Row] = []
     refused: dict[str, str] = {}
-    for name, facts in known.items():
+    for name, facts in track(known.items(), "ranking", len(known), "backbones"):
         keras.utils.set_random_seed(seed)
         size = image_size if facts.rgb and facts.any_size else None
         try:

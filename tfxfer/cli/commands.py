@@ -1,10 +1,10 @@
-"""The commands `tfxfer backbones`, `cache`, `rank`, `report`, `compare` and `make-folder`."""
+"""The commands `tfxfer backbones`, `cache`, `rank`, `runs`, `show`, `report`, `compare` and `make-folder`."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from tfxfer.core import offline
+from tfxfer.core import live_lines, offline
 from tfxfer.core.console import import_tensorflow
 from tfxfer.runs.command import annotated
 from tfxfer.runs.option import parts
@@ -15,8 +15,10 @@ SUMMARIES = {
     "backbones": "list and search backbones, or show the stages of one",
     "cache": "list or remove the activations and pixels kept on disk",
     "rank": "rank backbones for a data set before any of them is trained",
+    "runs": "list finished runs: recipe, data, backbone, test accuracy, date",
+    "show": "print the summary of a run again",
     "report": "rebuild a run's report and figures",
-    "compare": "compare runs side by side, with the significance of their differences",
+    "compare": "say which of several runs is better, how they differ and where they disagree",
     "make-folder": "write a data set's images as a folder of PNG files, one folder per class",
 }
 
@@ -108,12 +110,38 @@ def rank(
     print("Next:", next_command(rows, dataset, data_dir, weights, seed, skip_bad, **keys), sep="\n")
 
 
+def runs(
+    sort: Annotated[
+        Literal["date", "accuracy", "recipe", "data", "backbone"],
+        typer.Option(help="What to sort by: date, the last first; accuracy, the highest first; or a column."),
+    ] = "date",
+    out: Annotated[str, typer.Option(help="Folder of the runs.")] = "saved_models",
+) -> None:
+    """List the finished runs of a folder: recipe, data, backbone, test accuracy with its 95% interval, and date."""
+    from tfxfer.cli.runs_command import listing
+
+    print(listing(out, sort))
+
+
+def show(
+    run: FinishedRun,
+    out: Annotated[str, typer.Option(help="Folder in which names of runs are looked up.")] = "saved_models",
+) -> None:
+    """Print the summary of a run again, as it was printed at its end. The last line is the run's path."""
+    from tfxfer.runs import loading, summary
+
+    finished = loading.load(run, out)
+    print(summary.text(finished), finished.dir, sep="\n")
+
+
 def report(run: FinishedRun) -> None:
     """Rebuild report.html, the figures and TensorBoard's projector from a run's files; nothing is recomputed."""
     import_tensorflow()
     from tfxfer.report import write
 
-    print(write(run))
+    with live_lines.line("writing the report"):
+        path = write(run)
+    print(path)
 
 
 def compare(
@@ -122,15 +150,17 @@ def compare(
         str, typer.Option(help="Folder of the runs; the report is written to `comparisons` in it.")
     ] = "saved_models",
 ) -> None:
-    """Print runs side by side, and write a report with their curves.
+    """Print which of several runs is better, how they differ and where they disagree, and write a report of it.
 
     Accuracies on the same test images are compared by McNemar's exact test or, where several test images are versions
-    of the same one, by a sign-flip test over the original images. The last line is the path of the report.
+    of the same one, by a sign-flip test over the original images; p is adjusted for the number of pairs (Holm). The
+    last line is the path of the report.
     """
     import_tensorflow()
     from tfxfer.report.run_comparison import compare
 
-    path, text = compare(runs, out)
+    with live_lines.line("comparing"):
+        path, text = compare(runs, out)
     print(text, path, sep="\n")
 
 

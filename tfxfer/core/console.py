@@ -39,10 +39,16 @@ def loggers(least: int = logging.WARNING) -> Iterator[None]:
             logger.setLevel(level)
 
 
-def import_tensorflow() -> None:
-    """Imports TensorFlow without its start-up messages, unless it is imported already."""
+def import_tensorflow(shown: bool = True) -> None:
+    """Imports TensorFlow without its start-up messages, unless it is imported already.
+
+    Args:
+        shown: whether a terminal shows a line as long as that takes.
+    """
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # below 3, every missing GPU is reported as an error
-    with native_stderr():
+    from tfxfer.core import live_lines  # rich takes a tenth of a second
+
+    with live_lines.line("loading TensorFlow") if shown else contextlib.nullcontext(), native_stderr():
         import tensorflow  # noqa: F401

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfxfer.core import batching
+from tfxfer.core import batching, live_lines
 from tfxfer.core.errors import InputError
 from tfxfer.data.splits import Splits
 
@@ -53,6 +53,7 @@ def mean_and_std(images: Splits | tf.data.Dataset) -> tuple[np.ndarray, np.ndarr
     return (total / n).astype(np.float64), np.sqrt(variance.astype(np.float64))
 
 
+@live_lines.line("counting pixel values", after=live_lines.PATIENCE)
 def _counts(batches: tf.data.Dataset, channels: int) -> np.ndarray:
     """The histogram of one data set: int64 (channels, 256)."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfxfer.core import live_lines
 from tfxfer.core.errors import InputError
 from tfxfer.data import pixel_digests
 from tfxfer.data.lazy_images import Files, Picked
@@ -89,6 +90,7 @@ class Copies:
         return str(images.paths[row]) if isinstance(images, Files) else f"{split} {self.splits.ids[split][row]}"
 
 
+@live_lines.line("looking for equal images", after=live_lines.PATIENCE)
 def find(splits: Splits) -> Copies:
     """Finds images that are equal in every pixel, as a network sees them: resized, and after transforms.
 

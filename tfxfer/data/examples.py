@@ -1,14 +1,13 @@
 """A data set of single images together with what tells it from every other, so that features can be known by it."""
 
 import hashlib
-import sys
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
-from rich.progress import track
 
 from tfxfer.core import batching
+from tfxfer.core.count_progress import track
 
 Batch = dict[str, tf.Tensor]
 """A batch of examples: image, label, id and what else is known of them, each (batch, ...)."""
@@ -41,8 +40,8 @@ class Examples:
         digest = hashlib.sha256()
         batches = batching.steady(dataset.batch(_READ).prefetch(2))
         steps = int(batches.cardinality())
-        total, quiet = steps if steps >= 0 else None, not sys.stdout.isatty()
-        for batch in track(batches, "fingerprint of the images", total=total, transient=True, disable=quiet):
+        total = steps * _READ if steps >= 0 else None
+        for batch in track(batches, "fingerprint of the images", total, each=_READ):
             digest.update(repr(batch["image"].shape[1:]).encode())
             for name, kind in (("image", np.uint8), ("label", np.int64), ("id", np.int64)):
                 digest.update(np.ascontiguousarray(batch[name].numpy().astype(kind)).data)

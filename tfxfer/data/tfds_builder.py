@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfxfer.core import console, download, file_lock, offline
+from tfxfer.core import console, download, file_lock, live_lines, offline
 from tfxfer.core.errors import InputError
 from tfxfer.data import tfds
 from tfxfer.data.catalog import BUNDLED
@@ -80,7 +80,8 @@ def _prepare(builder: Any, own: str, root: Path, files: Path) -> None:
         module.disable_progress_bar()
     extracted = root / "extracted" / own
     config = module.download.DownloadConfig(manual_dir=files, extract_dir=extracted, try_download_gcs=False)
-    builder.download_and_prepare(download_config=config)
+    with live_lines.hidden():  # TFDS has bars of its own
+        builder.download_and_prepare(download_config=config)
 
 
 @contextlib.contextmanager

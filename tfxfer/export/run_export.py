@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfxfer.core import atomic, json_io
+from tfxfer.core.count_progress import track
 from tfxfer.core.errors import InputError
 from tfxfer.export import format_calibration, savedmodel
 from tfxfer.export import formats as files
@@ -73,7 +74,7 @@ def bundle(
     with atomic.workspace(version, files.ELSEWHERE) if version else contextlib.nullcontext() as home:
         with atomic.new(target, files.ELSEWHERE) as folder:
             folder.mkdir()
-            for name in formats:
+            for name in track(formats, "export", len(formats), "formats"):
                 print(f"{name} ...", flush=True)
                 file, divisor = folder / files.FORMATS[name].file, None
                 if known and bank is not None and not files.FORMATS[name].exact:

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfxfer.core import console, distribute, private_names
+from tfxfer.core import console, distribute, live_lines, private_names
 from tfxfer.core.errors import InputError
 from tfxfer.model import folding
 
@@ -105,6 +105,7 @@ def choose(
     return engine, made[engine]()
 
 
+@live_lines.line("timing engines", after=live_lines.PATIENCE)
 def _faster(made: dict[str, Callable[[], Function]], model: keras.Model, batch_size: int, images: int) -> str:
     """The engine that needs less time for a job, conversion included."""
     if _missing() or "scaled" not in {layer.name for layer in model.layers}:

@@ -2,15 +2,14 @@
 
 import functools
 import math
-import sys
 from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
-from rich.progress import track
 
 from tfxfer.core import distribute
+from tfxfer.core.count_progress import track
 from tfxfer.features import engines
 from tfxfer.model import folding, freezing
 
@@ -71,9 +70,9 @@ class Forward:
         """
         steps = int(batches.cardinality())
         _, forward = self._choose(steps * self.batch_size)
-        total, quiet = steps if steps >= 0 else None, not sys.stdout.isatty()
+        total = steps * self.batch_size if steps >= 0 else None
         if self.strategy is None:
-            for batch in track(batches, what, total=total, transient=True, disable=quiet):
+            for batch in track(batches, what, total, each=self.batch_size):
                 outputs = forward(batch["image"]) | {"label": batch["label"], "id": batch["id"]}
                 yield {name: value.numpy() for name, value in outputs.items()}
             return
@@ -81,7 +80,7 @@ class Forward:
         parts = distribute.distribute(strategy, batches, lambda batch, weight: (batch, weight), self.batch_size)
         gather = tf.function(functools.partial(_gather, strategy, forward), input_signature=[parts.element_spec])
         together = gather.get_concrete_function()
-        for element in track(parts, what, total=total, transient=True, disable=quiet):
+        for element in track(parts, what, total, each=self.batch_size):
             with distribute.watch(strategy):
                 values = {name: value.numpy() for name, value in together(element).items()}
             real = values.pop("weight") > 0

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import keras
 
-from tfxfer.core import download, file_lock, offline, private_names
+from tfxfer.core import download, file_lock, live_lines, offline, private_names
 from tfxfer.core.errors import InputError
 from tfxfer.model import resnet18 as resnet
 from tfxfer.model.weights import BUNDLED
@@ -83,7 +83,8 @@ def fetched(preset: str, load: Callable[[], _Loaded], name: str, ways: str) -> _
     """
     lock = private_names.keras_folder("models") / f".{re.sub(r'[^a-z0-9]+', '-', preset.lower())}.lock"
     try:
-        with file_lock.hold(lock, f"download {preset}"):  # kagglehub itself lets each process download
+        # kagglehub itself lets each process download, and has bars of its own
+        with file_lock.hold(lock, f"download {preset}"), live_lines.hidden():
             return load()
     except Exception as error:
         reason = ", ".join(filter(None, (download.reason(error), download.url_of(error))))

@@ -73,12 +73,13 @@ def main(
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     from tfxfer import model, train
     from tfxfer.recipes.shared import corruption_grid, feature_measures, feature_sets, run_artifacts, shift_study
-    from tfxfer.recipes.shared.histories import joined
+    from tfxfer.recipes.shared.histories import joined, overfitting
     from tfxfer.recipes.shared.surgical_tuning import tune_stages
 
     chosen = run.options
     cells = shift_study.cells(corruption, severities)
     single = [cell for name in surgery.split(",") if name for cell in shift_study.cells(name, "5")]
+    run.plan(*shift_study.phases(run, adapt_images, surgery))
     with run.phase("data_and_model"):
         needed = {*cells, *single, *(corruption_grid.ALL if grid_images else ())}
         whole, copy = shift_study.load(run, needed, frost_textures)
@@ -94,7 +95,7 @@ def main(
         options = run.training("head") | schedule | {"cache": feature_sets.activations(net, banks)}
         histories = {"head": train.fit(net, whole, chosen.epochs, chosen.learning_rate, **options)}
     run.note("head", feature_measures.accuracies(feature_sets.forward_tails(net, banks, ("logits",))))
-    run.note("head", shift_study.overfitting(histories["head"]))
+    run.note("head", overfitting(histories["head"]))
     start, rate = model.values(net), chosen.learning_rate
     feature_sets.unfreeze(net, unfreeze)
     study = shift_study.Study(run, net, clean, corrupted, copy, grid_images, adapt_images)
@@ -105,8 +106,7 @@ def main(
         study("before", name, prefix)
         with run.phase(f"{prefix}tuning"):
             options = run.training(f"{name}-tuned") | schedule | {"cache": chosen.cache}
-            options |= {"backbone_learning_rate": rate / 10}
-            history = train.fit(net, corrupted[name], tune_epochs, rate, **options)
+            history = train.fit(net, corrupted[name], tune_epochs, rate, backbone_learning_rate=rate / 10, **options)
         histories[f"{prefix}tuned".replace("/", " ")] = history
         tested = study("after", name, prefix)
     run.save_model(net, joined(histories))

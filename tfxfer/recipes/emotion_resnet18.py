@@ -62,6 +62,8 @@ def main(
     from tfxfer.recipes.shared.histories import joined
 
     chosen = run.options
+    parts = "training_scratch", "test_scratch", "sweep", "test_frozen", "tuning_all_layers", "test_tuned"
+    run.plan("data_and_models", "study_data", *parts)
     with run.phase("data_and_models"):
         splits = run.load_data()
         mean, std = statistics = channel_stats.mean_and_std(splits)

@@ -41,20 +41,23 @@ def main(
     )
     run.facts["networks"] = {name: model.describe(net) for name, net in nets.items()}
     feature_sets.check_memory(nets, splits, methods)
+    depths: dict[str, dict[str, tuple[int | str, int]]] = {}
+    for name, net in nets.items():
+        depths[name] = {"last_layer": (0, chosen.epochs)} if feature_sets.learned(net) else {}
+        depths[name] |= {"tuned": (unfreeze, tune_epochs)} if name in tuned else {}
+    parts = [f"{part}_{name}" for name in nets for part in ("features", "classifiers", *(depths[name] or ["study"]))]
+    run.plan(*parts, network=any(depths.values()))
     histories, best = {}, None
     for name, net in nets.items():
-        depths: dict[str, tuple[int | str, int]] = {}
-        depths |= {"last_layer": (0, chosen.epochs)} if feature_sets.learned(net) else {}
-        depths |= {"tuned": (unfreeze, tune_epochs)} if name in tuned else {}
         with run.phase(f"features_{name}"):
             banks = feature_sets.gather(net, splits, unfreeze if name in tuned else 0, chosen.cache, **run.inference)
         with run.phase(f"classifiers_{name}"):
             run.note(name, feature_measures.classify(banks, methods, chosen.seed))
-        if not depths:
+        if not depths[name]:
             with run.phase(f"study_{name}"):
                 run.note(name, feature_measures.collapse(banks))
                 run.banks[name] = feature_measures.panel(banks, chosen.seed)
-        for part, (depth, epochs) in depths.items():
+        for part, (depth, epochs) in depths[name].items():
             feature_sets.unfreeze(net, depth)
             with run.phase(f"{part}_{name}"):
                 options = run.training(f"{name}-{part}") | {"cache": feature_sets.activations(net, banks)}
@@ -64,7 +67,7 @@ def main(
                 run.note(title, feature_measures.collapse(after, net))
                 run.banks[title] = feature_measures.panel(after, chosen.seed)
             run.note(f"{name}/{part}", feature_measures.accuracies(after))
-        if depths and (best is None or history.kept("val_accuracy") > best[0]):
+        if depths[name] and (best is None or history.kept("val_accuracy") > best[0]):
             best = history.kept("val_accuracy"), net, after["test"].only("logits")
     run.facts["sections"] = ["feature_sets", "projections", "training", "predictions", "saliency"]
     run.facts["subjects"] = {"feature_sets": list(run.banks)}

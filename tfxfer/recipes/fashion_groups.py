@@ -64,6 +64,7 @@ def main(
             run.describe(None, tasks[0].splits)
             nets = {name: learner.build(name, whole) for name in names}  # what is not available ends the run now
             run.facts["networks"] = {name: model.describe(net) for name, net in nets.items()}
+            run.plan(*(f"{task.title}/seed_{chosen.seed + i}" for i in range(seeds) for task in tasks))
         repeat = permutation_study.Repeat(Permute(*whole.image_shape[:2], seed).order, tasks[0].splits)
         for task in tasks:
             with run.phase(f"{task.title}/seed_{seed}"):

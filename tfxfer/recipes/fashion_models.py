@@ -37,6 +37,9 @@ def main(
     names = backbones.split(",")
     nets, _ = feature_sets.networks(names, splits, chosen.image_size, "none", seed=chosen.seed, augment=chosen.augment)
     run.describe(None, splits, *nets.values(), explain_size=chosen.explain_size)
+    parts = [f"{part}_{name}" for name in nets for part in ("training", "test")]
+    parts += [f"{part}_{name}" for name in classifiers.split(",") for part in ("fitting", "test")]
+    run.plan("study_data", *parts)
     first = next(iter(nets.values()))
     pixels = {split: features.extract(first, getattr(splits, split), ("image",)) for split in SPLITS}
     images = pixels["test"]

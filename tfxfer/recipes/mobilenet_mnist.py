@@ -37,6 +37,8 @@ def main(run: Run, unfreeze: Unfreeze = 10) -> None:
     from tfxfer.recipes.shared import feature_sets, run_artifacts, stage_study
 
     chosen = run.options
+    parts = "features_before", "study_before", "study_data", "training", "features_after", "study_after"
+    run.plan("data_and_model", *parts)
     # as published: pixels in [0, 1], Keras's own momentum of batch norm, a constant rate
     scaling, momentum, schedule = ("unit", 1.0, "constant") if chosen.published else (None, 0.9, "cosine")
     with run.phase("data_and_model"):

@@ -25,6 +25,7 @@ def main(run: Run) -> None:
     from tfxfer import analysis, features, model, train
 
     chosen = run.options
+    run.plan("data_and_model", "training", "test")
     with run.phase("data_and_model"):
         splits = run.load_data()
         net = model.build(chosen.backbone, splits, chosen.image_size, "none", augment=chosen.augment)
@@ -39,7 +40,6 @@ def main(run: Run) -> None:
     run.note("test", {"accuracy": analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))})
     run.facts["sections"] = ["projections", "training", "predictions", "saliency"]
     run.finish(net, splits, tested)
-    run.say(f"weights for --weights: {run.final / 'backbone.weights.h5'}")
 
 
 if __name__ == "__main__":

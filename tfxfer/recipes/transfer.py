@@ -51,6 +51,7 @@ def main(
     from tfxfer.recipes.shared.search import choice, opening, verdict
 
     steps = [step for step in STEPS if step not in skip.split(",")]
+    run.plan("data_and_plan", "probes", *(step for step in steps if step != "candidates"), "test")
     with run.phase("data_and_plan"):
         search = opening.open_search(run, 60 * minutes, goal, backbones, rank="candidates" in steps)
     run.describe(next(iter(search.candidates.values())).net, search.splits, explain_size=run.options.explain_size)

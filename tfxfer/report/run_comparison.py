@@ -1,26 +1,34 @@
-"""Runs side by side: what differs, every metric they share, curves, and which differences could be chance."""
+"""Runs side by side: which is better, how they differ, where they disagree, and every metric they share."""
 
 import datetime
+import html
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tfxfer.analysis import paired
-from tfxfer.core import atomic
+from tfxfer.core import atomic, text_table
 from tfxfer.core.errors import InputError
-from tfxfer.report import page, same_images
+from tfxfer.report import disagreements, page, run_decisions
 from tfxfer.report.charts import Panel, Series
-from tfxfer.report.sections import examples, layer_similarity
-from tfxfer.runs import loading
+from tfxfer.report.sections import layer_similarity
+from tfxfer.runs import loading, metric_names, summary
 from tfxfer.runs.loading import Loaded
 
 Table = list[tuple[str, ...]]
 
+_RUNS = ("", "run", "recipe", "data", "network", "test images", "accuracy (95% interval)")
+_NOT_OF_THE_RUN = ("out", "resume", "quiet")  # arguments that say nothing about what was done
+_ASIDE = ("layers/", "deletion/", "sanity/", "data/", "scale/")  # metrics of checks and of the data
+
 
 def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") -> tuple[Path, str]:
     """Compares finished runs, and writes `<out>/comparisons/<time>/report.html` with its figures as PNG.
+
+    First come accuracies with their intervals, and for each pair whether one is better, by a test on the images that
+    both were tested on; then arguments that differ, images on which they disagree (all of them in disagreements.csv),
+    and the metrics that they share. Timings and checks are folded on the page, and not in the text.
 
     Args:
         run_dirs: at least two finished runs, as `tfxfer.load` takes them; names are looked for in `out`.
@@ -36,25 +44,36 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
     if len(paths) < 2 or len(set(paths)) < len(paths):
         raise InputError(f"{len(paths)} runs, {len(set(paths))} different ones: expected at least two, each once")
     runs = {str(number): loading.described(path) for number, path in enumerate(paths, start=1)}
-    tables = {
-        "Runs": [("", *runs), *_facts(runs)],
-        "Metrics": [("", *runs), *_metrics(runs)],
-        "Differences on the same test images": [_HEAD, *_differences(runs)],
+    results = run_decisions.results(runs)
+    decisions = run_decisions.sentences(list(runs), results)
+    other = disagreements.find(runs)
+    tables: dict[str, Table] = {
+        "Arguments that differ": [("", *runs), *_arguments(runs)],
+        "Differences on the same test images": [run_decisions.HEAD, *run_decisions.rows(results)],
     }
-    sections = [page.heading(title) + page.table(head, rows) for title, (head, *rows) in tables.items()]
+    metrics: Table = [("", *runs), *_metrics(runs)]
     clustered = any(len(np.unique(bank.bases)) < len(bank) for run in runs.values() if (bank := run.banks.get("test")))
     remark = f"{_REMARK} {_CLUSTERED}" if clustered else _REMARK
-    sections.append(page.note(remark))
     final = _free(Path(out).expanduser() / "comparisons" / datetime.datetime.now().strftime("%Y%m%d-%H%M%S"))
     with atomic.new(final) as folder:
         folder.mkdir()
+        sections = [page.heading("Which is better?"), page.table(_RUNS, _facts(runs))]
+        sections += [f'<p class="lead">{html.escape(sentence)}</p>' for sentence in decisions]
+        for title, (head, *rows) in tables.items():
+            sections += [page.heading(title), page.table(head, rows)] if rows else []
+        sections += disagreements.sections(other, folder) if other else []
+        sections += [page.heading("Metrics"), page.table(metrics[0], metrics[1:]), page.note(remark)]
+        sections += _folded([("", *runs), *_metrics(runs, aside=True)])
         if panels := _curves(runs):
             chart = page.chart(folder / "figures", "curves", "Validation accuracy", panels)
             sections += [page.heading("Training"), chart]
         sections += layer_similarity.of_runs(runs, folder / "figures")
         (folder / "report.html").write_text(page.page(f"{len(runs)} runs compared", sections), encoding="utf-8")
-    text = "\n\n".join(f"{title}\n{plain(rows)}" for title, rows in tables.items())
-    return final / "report.html", f"{text}\n\n{remark}"
+    parts = [text_table.render(_facts(runs), _RUNS), "\n".join(decisions)]
+    listed = {other.title: other.table()} if other else {}
+    shown = tables | listed | {"Metrics": metrics}
+    parts += [f"{title}\n{plain(rows)}" for title, rows in shown.items() if len(rows) > 1]
+    return final / "report.html", "\n\n".join([*parts, remark])
 
 
 def _free(path: Path) -> Path:
@@ -71,29 +90,58 @@ def plain(rows: Table) -> str:
 
 
 def _facts(runs: dict[str, Loaded]) -> Table:
-    """Recipe, time, data, and those arguments that differ between runs."""
+    """A row for each run: its name, recipe, data, network, test images and accuracy."""
+    return [
+        (
+            number,
+            run.dir.name,
+            run.facts["recipe"],
+            run.facts["data"]["name"],
+            summary.network(run),
+            _test_images(run),
+            summary.accuracy(run) or "-",
+        )
+        for number, run in runs.items()
+    ]
+
+
+def _arguments(runs: dict[str, Loaded]) -> Table:
+    """Those arguments that differ between runs."""
     arguments = {name: run.facts["arguments"] for name, run in runs.items()}
-    keys = dict.fromkeys(key for options in arguments.values() for key in options)
+    keys = dict.fromkeys(key for options in arguments.values() for key in options if key not in _NOT_OF_THE_RUN)
     differing = [key for key in keys if len({str(options.get(key)) for options in arguments.values()}) > 1]
-    common = {
-        "recipe": lambda run: run.facts["recipe"],
-        "run": lambda run: run.dir.name,
-        "data": lambda run: run.facts["data"]["name"],
-        "test images": _test_images,
-    }
-    rows = [(title, *(fact(run) for run in runs.values())) for title, fact in common.items()]
-    return rows + [(key, *(str(options.get(key, "")) for options in arguments.values())) for key in differing]
+    return [(key, *(str(options.get(key, "")) for options in arguments.values())) for key in differing]
 
 
-def _metrics(runs: dict[str, Loaded]) -> Table:
-    """Metrics that at least two runs have; all metrics if no two runs share any."""
-    keys = dict.fromkeys(key for run in runs.values() for key in run.metrics if not key.startswith("layers/"))
+def _metrics(runs: dict[str, Loaded], aside: bool = False) -> Table:
+    """Metrics that at least two runs have; all metrics if no two runs share any.
+
+    Args:
+        aside: gives timings, checks and figures of the data, which are left out otherwise.
+    """
+    keys = dict.fromkeys(key for run in runs.values() for key in run.metrics)
     shared = [key for key in keys if sum(key in run.metrics for run in runs.values()) > 1]
     return [
         (key, *(_value(run.metrics, key) if key in run.metrics else "" for run in runs.values()))
-        for key in shared or keys
+        for key in _wanted(shared, aside) or _wanted(keys, aside)
         if not key.endswith(("_low", "_high"))
     ]
+
+
+def _wanted(keys: Iterable[str], aside: bool) -> list[str]:
+    return [key for key in keys if aside == (key.startswith(_ASIDE) or _of_time(key))]
+
+
+def _of_time(key: str) -> bool:
+    metric = metric_names.meaning(key)
+    return metric is not None and metric.unit == "seconds"
+
+
+def _folded(table: Table) -> list[str]:
+    head, *rows = table
+    if not rows:
+        return []
+    return [f"<details><summary>Timings, checks and data</summary>{page.table(head, rows)}</details>"]
 
 
 def _value(metrics: dict[str, float], key: str) -> str:
@@ -102,11 +150,6 @@ def _value(metrics: dict[str, float], key: str) -> str:
     return f"{metrics[key]:.4g}" + (f" ({' to '.join(ends)})" if ends else "")
 
 
-_HEAD = ("runs", "images", "first", "second", "only first", "only second", "difference", "95% interval", "p", "Holm")
-_FORMAT = (
-    "{images}|{first_accuracy:.4f}|{second_accuracy:.4f}|{only_first:,}|{only_second:,}|{difference:+.4f}|"
-    "{low:+.4f} to {high:+.4f}|{p:.2g}|{holm:.2g}"
-)
 _REMARK = (
     "Difference: accuracy of the second run minus that of the first, on the test images that both have. Only first, "
     "only second: images that only this run classifies correctly. p: McNemar's exact test. Holm: p adjusted for the "
@@ -118,39 +161,11 @@ _CLUSTERED = (
 )
 
 
-def _differences(runs: dict[str, Loaded]) -> Table:
-    """One row for every pair of runs with predictions for the same images."""
-    results = {}
-    for (number, first), (other, second) in itertools.combinations(runs.items(), 2):
-        if (both := _shared(first, second)) is not None:
-            results[f"{number}, {other}"] = paired.difference(*both)
-    adjusted = paired.holm([result["p"] for result in results.values()])
-    return [
-        (pair, *_FORMAT.format(**result, images=_count(result["n"], result["clusters"]), holm=holm).split("|"))
-        for (pair, result), holm in zip(results.items(), adjusted)
-    ]
-
-
-def _count(images: float, bases: float) -> str:
-    return f"{images:,}" if images == bases else f"{images:,} of {bases:,}"
-
-
 def _test_images(run: Loaded) -> str:
     bank = run.banks.get("test")
-    return f"{run.facts['data']['sizes']['test']:,}" if bank is None else _count(len(bank), len(np.unique(bank.bases)))
-
-
-def _shared(first: Loaded, second: Loaded) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Results on the test images that both runs have; None if there are none, or if the data are not the same.
-
-    Returns:
-        Whether each run is right, bool (n,) both, and ids of the images that these were made from, int64 (n,).
-    """
-    if (rows := same_images.rows(first, second, "test")) is None:
-        return None
-    (a, b), bank, other = rows, first.banks["test"], second.banks["test"]
-    right, other_right = (examples.probabilities(each).argmax(1) == each.labels for each in (bank, other))
-    return right[a], other_right[b], bank.bases[a]
+    if bank is None:
+        return f"{run.facts['data']['sizes']['test']:,}"
+    return run_decisions.count(len(bank), len(np.unique(bank.bases)))
 
 
 def _curves(runs: dict[str, Loaded]) -> list[Panel]:

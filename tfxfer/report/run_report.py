@@ -12,7 +12,7 @@ from tfxfer.report.sections import examples, registry
 from tfxfer.runs import corruption_facts, loading, metric_names, model_card, tested_scores
 
 _CHANGES = ("probe_accuracy", "silhouette", "knn_purity")  # metrics before and after fine-tuning, in the summary
-_ELSEWHERE = ("classes", "timings", "dataset", "sections", "subjects")  # facts that the details need not repeat
+_ELSEWHERE = ("classes", "timings", "dataset", "sections", "subjects", "phases", "summary")  # facts not in the details
 
 
 def write(run_dir: str | Path) -> Path:

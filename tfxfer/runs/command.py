@@ -74,7 +74,7 @@ def command(main: Callable[..., dict[str, float]], pictures: bool = False) -> Ca
     def run(context: typer.Context, **options: Any) -> None:
         path = options.pop("pictures", None)
         alone = "tensorflow" not in sys.modules  # the process is for this run
-        import_tensorflow()
+        import_tensorflow(shown=not options.get("quiet"))
         if alone:  # graphs are many objects that stay: looking through them as often as usual takes 4% of a run
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)

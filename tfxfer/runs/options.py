@@ -174,6 +174,7 @@ ExplainSize = Annotated[
 Resume = Annotated[
     str | None, Option("An unfinished run to continue with its own options: its name, its path, or last.")
 ]
+Quiet = Annotated[bool, Option("Print nothing but the path of the run at the end.")]
 Out = Annotated[str, Option("Folder to write runs to.", check=_folder, portable=absolute)]
 
 _NOT_OFFERED: Any = object()  # a page says whether it has the option, and its default
@@ -216,6 +217,7 @@ class Options:
     jit: Jit = "auto"
     explain_size: ExplainSize = _NOT_OFFERED
     resume: Resume = None
+    quiet: Quiet = False
     out: Out = "saved_models"
 
     def __post_init__(self) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from tfxfer.core import json_io
+from tfxfer.core import json_io, live_lines
 from tfxfer.core.errors import InputError, met_by_tensorflow
-from tfxfer.runs import environment, loading
+from tfxfer.runs import environment, loading, phases, summary
 from tfxfer.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -38,8 +38,10 @@ class Run:
         out: the folder of runs.
         devices: a strategy's name, as `core.distribute.create` takes it.
         resumed: the partial directory to continue: its path, its name, or last.
+        quiet: whether nothing is printed but the run's path at the end.
         metrics: flat, by key.
-        facts: what run.json will say.
+        facts: what run.json will say. The fact `summary`, texts by label, are rows of a page's own in the summary.
+        phases: names of the phases that the run will have, in their order, so that each is announced by its number.
     """
 
     recipe: str
@@ -47,8 +49,10 @@ class Run:
     out: str | Path = "saved_models"
     devices: str = "none"
     resumed: str | None = None
+    quiet: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    phases: list[str] = field(default_factory=list)
 
     def __enter__(self) -> "Run":
         from tfxfer.core import distribute
@@ -66,7 +70,7 @@ class Run:
         self._folder = RunFolder(self.out, self.recipe, self.arguments, started, resumed=self.resumed, chief=self.chief)
         self.dir, self.final = self._folder.dir, self._folder.final
         self._silence = contextlib.ExitStack()
-        if not self.chief:
+        if self.quiet or not self.chief:
             nowhere = self._silence.enter_context(open(os.devnull, "w"))
             self._silence.enter_context(contextlib.redirect_stdout(nowhere))
         return self
@@ -89,13 +93,18 @@ class Run:
         print(text, flush=True)
 
     @contextlib.contextmanager
-    def phase(self, name: str):
-        """Announces a phase and times it: metric `seconds/<name>`."""
-        self.say(f"{name.replace('_', ' ')} ...")
+    def phase(self, name: str, timed: bool = True):
+        """Announces a phase, by its number where the run has a plan, and says how long it took.
+
+        Args:
+            timed: whether the time becomes the metric `seconds/<name>`.
+        """
         started = time.perf_counter()
-        yield
-        self.metrics[f"seconds/{name}"] = seconds = time.perf_counter() - started
-        self.say(f"{name.replace('_', ' ')}: {seconds:.1f} s")
+        last = phases.last_time(name, self.final.parent, self.arguments) if live_lines.possible() else None
+        with phases.announced(name, self.phases, last):
+            yield
+        if timed:
+            self.metrics[f"seconds/{name}"] = time.perf_counter() - started
 
     def seed(self, seed: int) -> None:
         """Seeds Python, NumPy and TensorFlow."""
@@ -169,14 +178,14 @@ class Run:
         """Writes the feature banks, the metrics, run.json, dataset.json (its long parts), requirements.txt (every
         installed package) and, if a network was trained, its model card and labels.
 
-        Beside the metric test/accuracy stand the ends of its 95% interval, test/accuracy_low and test/accuracy_high.
+        With the bank "test", the metrics have test/accuracy and the ends of its 95% interval, test/accuracy_low and
+        test/accuracy_high.
         """
-        if "test/accuracy" in self.metrics and "test" in banks:
+        if "test" in banks:
             from tfxfer.runs import tested_scores
 
-            self.note(
-                "test", dict(zip(("accuracy_low", "accuracy_high"), tested_scores.interval(banks["test"]), strict=True))
-            )
+            self.metrics = tested_scores.figures(banks["test"]) | self.metrics
+        self.facts |= {"phases": self.phases} if self.phases else {}
         (self.dir / "banks").mkdir()
         for name, bank in banks.items():
             bank.save(self.dir / "banks" / f"{name}.npz")
@@ -200,8 +209,11 @@ class Run:
         with self._silence:
             if kind is None:
                 self._folder.finish()
-                self.say(self.final)
+                if (self.final / "metrics.json").exists():
+                    self.say(summary.text(loading.load(self.final)))
             else:
                 self._folder.give_up(expected=bad is not None or issubclass(kind, InputError | KeyboardInterrupt))
         if bad:
             raise bad from None
+        if kind is None and self.chief:
+            self.say(self.final)

@@ -33,6 +33,15 @@ def interval(test: "Bank") -> tuple[float, float]:
     return intervals.accuracy(predicted(test) == test.labels, test.bases)
 
 
+def figures(test: "Bank") -> dict[str, float]:
+    """The metrics test/accuracy, test/accuracy_low and test/accuracy_high of a bank with outputs of a network."""
+    if outputs(test) is None or not len(test):
+        return {}
+    low, high = interval(test)
+    share = metrics.accuracy(test.labels, predicted(test))
+    return {"test/accuracy": share, "test/accuracy_low": low, "test/accuracy_high": high}
+
+
 def accuracy(test: "Bank", images: str = "test images") -> str:
     """The accuracy on a bank's images with its 95% interval, in words.
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfxfer import model
 from tfxfer.core import distribute
+from tfxfer.core.count_progress import track
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.features import activation_cache, frozen_prefix
@@ -106,7 +107,7 @@ def sweep(
     rows: list[dict[str, Any]] = []
     histories: list[History] = []
     best: dict[str, Any] = {}
-    for depth in depths:
+    for depth in track(depths, "sweep", len(depths), "depths"):
         model.assign_values(net, start)
         model.unfreeze_last(net, depth, train_batch_norm)
         history = fit(

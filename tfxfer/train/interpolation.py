@@ -1,6 +1,5 @@
 """Interpolation between the weights before and after fine-tuning (WiSE-FT)."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -8,9 +7,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from rich.progress import track
 
 from tfxfer import model
+from tfxfer.core.count_progress import track
 from tfxfer.core.errors import InputError, shown
 from tfxfer.data import Splits
 from tfxfer.features.activation_cache import Activations
@@ -151,7 +150,7 @@ def interpolation_curve(
     with moved_tail.unchanged_by_errors(net):
         options: dict[str, Any] = {"statistics": statistics, "batch_size": batch_size, "cache": cache, "engine": engine}
         tail = MovedTail(net, splits, [before, after], measure=measure, **options)
-        for weight in track(numbers, "interpolation", transient=True, disable=not sys.stdout.isatty()):
+        for weight in track(numbers, "interpolation", len(numbers), "weights"):
             tail.put([1 - weight, weight])
             row = {"weight": weight} | tail.validate()
             moved_tail.check_metric(metric, measure, row)

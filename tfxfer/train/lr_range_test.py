@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from tfxfer import model
+from tfxfer.core.count_progress import track
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.features.activation_cache import Activations
@@ -74,7 +75,7 @@ def find_learning_rate(
     algorithm = optimizers.create(net, optimizer, lowest, schedule="constant", steps=steps)
     step = Steps(tail.net, algorithm)
     try:
-        for number, rate in enumerate(rates, start=1):
+        for number, rate in enumerate(track(rates, "learning rates", steps, "steps"), start=1):
             algorithm.learning_rate = rate
             loss, _, count = step.train(elements, 1)
             mean = BETA * mean + (1 - BETA) * loss / count

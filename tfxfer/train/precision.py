@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from tfxfer import model
-from tfxfer.core import atomic, distribute
+from tfxfer.core import atomic, distribute, live_lines
 from tfxfer.core.errors import InputError
 from tfxfer.data import Splits
 from tfxfer.train import compilation, fast_convolution
@@ -118,6 +118,7 @@ def choose(
     return min(seconds, key=seconds.__getitem__), seconds
 
 
+@live_lines.line("timing precisions", after=live_lines.PATIENCE)
 def _race(
     net: keras.Model,
     splits: Splits,

@@ -1,13 +1,13 @@
-"""What is shown while training: on a terminal a bar with images/s and time left, elsewhere one line per epoch."""
+"""What is shown while training: on a terminal a bar of the epoch with images/s and the time that all epochs still take,
+elsewhere one line per epoch."""
 
-import sys
 import time
 from collections.abc import Iterable
 from typing import Any
 
 import keras
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+
+from tfxfer.core import live_lines
 
 
 class Progress(keras.callbacks.Callback):
@@ -24,27 +24,32 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self.images, self.batch_size, self.quiet = images, batch_size, quiet
         self.names = ["loss", "accuracy", *metrics]
-        self.bar: Bar | None = None
+        self.bar: live_lines.Line | None = None
+        self.first, self.began = -1, 0.0  # the epoch that training began or went on with, and when
 
     def close(self) -> None:
         if self.bar:
-            self.bar.stop()
+            self.bar.close()
+            self.bar = None
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.started = self.trained = time.perf_counter()
-        if not self.quiet and sys.stdout.isatty():
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            self.bar = Bar(*columns, TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), transient=True)
-            title = f"epoch {epoch + 1}/{self.params['epochs']}"
-            self.task = self.bar.add_task(title, total=self.images, speed="")
-            self.bar.start()
+        self.epoch = epoch
+        if self.first < 0:
+            self.first, self.began = epoch, self.started
+        self.close()
+        if not self.quiet and live_lines.possible():
+            self.bar = live_lines.Line(f"epoch {epoch + 1}/{self.params['epochs']}", self.images)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.trained = time.perf_counter() - self.started
+        now = time.perf_counter()
+        self.trained = now - self.started
         if self.bar:
             done = min((batch + 1) * self.batch_size, self.images)
-            speed = f"{done / self.trained:,.0f} images/s, loss {logs['loss']:.4f}"
-            self.bar.update(self.task, completed=done, speed=speed)
+            text = f"{done / self.trained:,.0f} images/s, loss {logs['loss']:.4f}"
+            passed = self.epoch - self.first + done / self.images  # epochs; early stopping may leave some out
+            left = (now - self.began) / passed * (self.params["epochs"] - self.first - passed)
+            self.bar.update(done, text, left)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.close()

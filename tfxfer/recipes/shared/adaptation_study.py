@@ -12,6 +12,8 @@ from tfxfer.data import Examples, corruptions
 from tfxfer.features.bank import Bank
 from tfxfer.recipes.shared.recipe_run import Run
 
+ADAPTATION = "batch_norm_adaptation"  # the phase of a run
+
 
 class AdaptedFeatures:
     """Computes logits with batch norm adapted to the images that they are computed for (`analysis.adapt_batch_norm`).
@@ -53,6 +55,7 @@ def adapted_features(run: Run, net: keras.Model, images: int, store: Store | Non
     except InputError as reason:
         run.facts["left_out"] = {"batch-norm adaptation": str(reason)}
         run.say(f"batch-norm adaptation is left out: {reason}")
+        run.phases = [phase for phase in run.phases if phase != ADAPTATION]
         return None
     run.facts["adaptation"] = {"images": images, "prior": batch_norm.PRIOR}
     return adapted

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfxfer import analysis, features
+from tfxfer.core.count_progress import track
 from tfxfer.data import CorruptedCopy, Examples, corruptions
 from tfxfer.features import frozen_prefix
 from tfxfer.features.bank import Bank
@@ -77,7 +78,7 @@ class Grid:
             f"  severities 1 to 5, {self.images:,} images (95% interval of accuracy 0.5: {low:.3f} to {high:.3f})",
             flush=True,
         )
-        for name in corruptions.NAMES:
+        for name in track(corruptions.NAMES, "grid", len(corruptions.NAMES), "corruptions"):
             row = {f"{name}_{s}": accuracy(extract(self.cell((name, s)))) for s in corruptions.SEVERITIES}
             print(f"  {name}: {' '.join(f'{value:.3f}' for value in row.values())}", flush=True)
             metrics |= row

@@ -12,6 +12,7 @@ from tfxfer.runs import option, resume
 from tfxfer.runs.options import ON_EVERY_PAGE, SHARED, Options
 
 _FIRST = ("dataset", "data_dir", "backbone", "weights", "image_size")  # come before a page's own options
+_OF_THIS_TIME = ("resume", "out", "quiet")  # may differ from what an unfinished run was started with
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -82,7 +83,7 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
             if "backbone" in chosen:
                 chosen["backbone"] = backbone_names.portable(chosen["backbone"], chosen["out"])
             settings = Options(**{name: chosen[name] for name in shared})
-            record = option.portable(chosen | {"keep": settings.keep, "resume": None}, annotations)
+            record = option.portable(chosen | {"keep": settings.keep, "resume": None, "quiet": False}, annotations)
             from tfxfer.recipes.shared import offline_commands  # knows the table of backbones
 
             with offline_commands.named(title, values, chosen), Run(title, record, settings) as run:
@@ -116,14 +117,14 @@ def _continued(
     """The options that an unfinished run was started with, and where it is."""
     folder = resume.find(asked.get("out", defaults["out"]), title, asked["resume"])
     stored = {name: value for name, value in resume.arguments(folder).items() if name in annotations}
-    again = {name: value for name, value in asked.items() if name not in ("resume", "out")}
+    again = {name: value for name, value in asked.items() if name not in _OF_THIS_TIME}
     for name, value in option.portable(again, annotations).items():
         if name not in stored or stored[name] != value:
             raise InputError(
                 f"{folder} was started with {name} {stored.get(name)}, not {value}: leave the option out to continue, "
                 "or start a new run"
             )
-    return stored | {"resume": str(folder)}
+    return stored | {"resume": str(folder), "quiet": asked.get("quiet", False)}
 
 
 def _described(page: Callable[..., None], annotations: Mapping[str, Any]) -> str:

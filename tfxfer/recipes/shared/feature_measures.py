@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from tfxfer import analysis, features, model
+from tfxfer.core.count_progress import track
 from tfxfer.data import Splits
 from tfxfer.data.splits import first_of_each
 from tfxfer.features.bank import Bank
@@ -28,7 +29,7 @@ def classify(banks: Banks, methods: Sequence[str], seed: int) -> dict[str, float
     (x, y), test = pool(banks), banks["test"]
     test_x = np.asarray(test["embedding"])
     metrics: dict[str, float] = {}
-    for method in methods:
+    for method in track(methods, "classifiers", len(methods), "classifiers"):
         figures = analysis.probe(x, y, test_x, test.labels, method, seed)
         share = figures["test_accuracy"]
         ends = analysis.intervals.wilson(share, len(np.unique(test.bases)))  # versions of an image count once

@@ -1,4 +1,4 @@
-"""Histories of several fits as one table."""
+"""Histories of fits: several as one table, and where one starts to overfit."""
 
 import math
 from collections.abc import Mapping
@@ -16,3 +16,9 @@ def joined(histories: Mapping[str, History]) -> History:
     )
     history_of_all.facts = {fit: history.facts for fit, history in histories.items()}
     return history_of_all
+
+
+def overfitting(history: History) -> dict[str, float]:
+    """The metric `overfits_after_epoch`: the epoch, counted from 1, after which the validation loss was never lower."""
+    losses = history["val_loss"]
+    return {"overfits_after_epoch": float(losses.index(min(losses)) + 1)}

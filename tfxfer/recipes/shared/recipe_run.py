@@ -13,13 +13,24 @@ if TYPE_CHECKING:
     from tfxfer.features import Bank
 
 
+FINISH = ("explanations", "export", "report")  # phases
+
+
 class Run(RecordedRun):
     """A run of a recipe: its `options`, the `banks` it will keep, and what all pages do alike."""
 
     def __init__(self, recipe: str, record: dict[str, Any], options: Options):
-        super().__init__(recipe, record, options.out, options.strategy, options.resume)
+        super().__init__(recipe, record, options.out, options.strategy, options.resume, options.quiet)
         self.options = options
         self.banks: dict[str, Bank] = {}
+
+    def plan(self, *names: str, network: bool = True) -> None:
+        """Says which phases the run will have, in their order; those of `finish` come after them.
+
+        Args:
+            network: whether a network is kept, which is explained and exported.
+        """
+        self.phases = [*names, *(FINISH if network else FINISH[-1:])]
 
     def load_data(self, dataset: str | None = None, image_size: int | None = None, seed: int | None = None) -> "Splits":
         """Loads the data set as the options say, but for what is given here."""
@@ -105,4 +116,5 @@ class Run(RecordedRun):
                 export.saved_model(net, self.dir, shown["image"][:200])
             self.banks |= {"test": tested, "pictures": shown if pictures is None else pictures}
         self.save(self.banks)
-        report.write(self.dir)
+        with self.phase("report", timed=False):
+            report.write(self.dir)

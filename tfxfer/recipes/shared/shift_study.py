@@ -12,11 +12,10 @@ from tfxfer.data import CorruptedCopy, Splits, corruptions
 from tfxfer.data.cifar10c import Cell
 from tfxfer.features.bank import Bank
 from tfxfer.recipes.shared import run_artifacts
-from tfxfer.recipes.shared.adaptation_study import AdaptedFeatures, adapted_features, relative_errors
+from tfxfer.recipes.shared.adaptation_study import ADAPTATION, AdaptedFeatures, adapted_features, relative_errors
 from tfxfer.recipes.shared.corruption_grid import ALL, CachedFeatures, Grid, accuracy, contact_sheet
 from tfxfer.recipes.shared.feature_measures import SHOWN
 from tfxfer.recipes.shared.recipe_run import Run
-from tfxfer.train import History
 
 OFFICIAL = "cifar10_corrupted"
 TUNED = 20_000  # images to tune on, as in the report
@@ -34,6 +33,22 @@ def cells(corruption: str, severities: str) -> tuple[Cell, ...]:
     for text in texts:
         corruptions.check(corruption, int(text), (32, 32, 3))
     return tuple(dict.fromkeys((corruption, int(text)) for text in texts))
+
+
+def phases(run: Run, adapt_images: int, surgery: str) -> list[str]:
+    """The phases of a run until it finishes, in their order.
+
+    Args:
+        adapt_images, surgery: as `cifar10c_shift` takes them.
+    """
+    protocols = [""]  # the last of them, see `corrupted_splits`
+    if run.options.published:
+        protocols = ["as_published/", *([] if run.options.dataset == OFFICIAL else ["as_few/"]), ""]
+    tuning = []
+    for prefix in protocols:
+        adapted = [ADAPTATION] if adapt_images and not prefix else []
+        tuning += [f"{prefix}before", *adapted, f"{prefix}tuning", f"{prefix}after"]
+    return ["data_and_model", "features", "training_head", *tuning, *(["surgery"] if surgery.strip(",") else [])]
 
 
 def load(run: Run, needed: Iterable[Cell], frost_textures: str | None = None) -> tuple[Splits, CorruptedCopy]:
@@ -168,7 +183,7 @@ class Study:
                 self.planes[when] = planes(banks)
                 self._measure_grid(when, self.extract)
         if protocol == "tfxfer" and when == "before" and self.adapted is not None:
-            with self.run.phase("batch_norm_adaptation"):
+            with self.run.phase(ADAPTATION):
                 known = {side: self.adapted(splits.examples("test")) for side, splits in sides.items()}
                 self.run.note("adapted", accuracies(known))
                 self._measure_grid("adapted", self.adapted)
@@ -192,12 +207,6 @@ class Study:
             values = {name: self.planes[when][side] for name, when in (("original", "before"), ("tuned", "after"))}
             banks[side] = Bank(values, splits.rows["test"].labels[:SHOWN], splits.ids["test"][:SHOWN])
         return banks | ({"contact": contact_sheet(self.grid.copy)} if self.grid is not None else {})
-
-
-def overfitting(history: History) -> dict[str, float]:
-    """The metric `overfits_after_epoch`: the epoch, counted from 1, after which the validation loss was never lower."""
-    losses = history["val_loss"]
-    return {"overfits_after_epoch": float(losses.index(min(losses)) + 1)}
 
 
 def append_clean(shown: Bank, clean: Splits) -> Bank:

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from tfxfer import features, model, train
+from tfxfer.core.count_progress import track
 from tfxfer.data import CorruptedCopy, Splits
 from tfxfer.data.cifar10c import Cell
 from tfxfer.recipes.shared.corruption_grid import LAYERS, accuracy
@@ -45,10 +46,11 @@ def tune_stages(
     kept, trainable, metrics = model.values(net), [layer.trainable for layer in net.layers], {}
     options = {"keep": "best", "batch_size": 16, "cache": run.options.cache}
     model.assign_values(net, start)
+    stages = model.stages(net)
     for name, severity in cells:
         subset = copy.only(rows).divide([(name, severity)], 0.5, 0.5)
         metrics[f"{name}/none"] = accuracy(features.extract(net, subset.validation, LAYERS))
-        for stage in model.stages(net):
+        for stage in track(stages, f"stages under {name}", len(stages), "stages"):
             # batch norm stays in inference mode: the frozen stages behind it have learned from its former statistics
             model.unfreeze_stage(net, stage)
             training = run.training(f"surgery-{name}-{stage}") | options

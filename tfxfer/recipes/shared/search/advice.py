@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+QUESTIONS = "more pictures?", "which classes?", "which labels?"
 WORTH = 0.005  # accuracy that makes more images worth the effort
 
 

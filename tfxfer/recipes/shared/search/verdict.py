@@ -43,8 +43,6 @@ def conclude(run: Run, best: Choice, tested: Bank) -> Artifacts:
         advice.classes_to_look_at(rows, pairs),
         advice.labels_to_check(run.facts.get("dataset", {}), suspicious),
     ]
-    for sentence in sentences:
-        run.say(sentence)
     facts: dict[str, Any] = {
         "search": {
             "choice": {name: value for name, value in best.record.items() if name not in ("seconds", "kind")},
@@ -58,7 +56,7 @@ def conclude(run: Run, best: Choice, tested: Bank) -> Artifacts:
             "folds": len(search.folds),
         },
         "advice": sentences,
-        "summary": {"choice": best.text, "what to do next": " ".join(sentences)},
+        "summary": {"chosen": best.text, **dict(zip(advice.QUESTIONS, sentences, strict=True))},
     }
     return Artifacts(metrics=metrics, facts=facts)
 

@@ -39,7 +39,8 @@ def main(run: Run) -> None:
     run.note("test", {"accuracy": analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))})
     run.facts["sections"] = ["projections", "training", "predictions", "saliency"]
     run.finish(net, splits, tested)
-    run.say(f"weights for --weights: {run.final / 'backbone.weights.h5'}")
+    if not run.metrics_only:
+        run.say(f"weights for --weights: {run.final / 'backbone.weights.h5'}")
 
 
 if __name__ == "__main__":

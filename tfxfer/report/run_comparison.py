@@ -10,7 +10,7 @@ import numpy as np
 from tfxfer.analysis import paired
 from tfxfer.core import atomic
 from tfxfer.core.errors import InputError
-from tfxfer.report import page, same_images
+from tfxfer.report import page, same_images, seed_differences
 from tfxfer.report.charts import Panel, Series
 from tfxfer.report.sections import examples, layer_similarity
 from tfxfer.runs import loading
@@ -41,6 +41,8 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
         "Metrics": [("", *runs), *_metrics(runs)],
         "Differences on the same test images": [_HEAD, *_differences(runs)],
     }
+    if by_seed := seed_differences.rows(runs):
+        tables["Differences of the same seeds"] = [seed_differences.HEAD, *by_seed]
     sections = [page.heading(title) + page.table(head, rows) for title, (head, *rows) in tables.items()]
     clustered = any(len(np.unique(bank.bases)) < len(bank) for run in runs.values() if (bank := run.banks.get("test")))
     remark = f"{_REMARK} {_CLUSTERED}" if clustered else _REMARK
@@ -92,12 +94,15 @@ def _metrics(runs: dict[str, Loaded]) -> Table:
     return [
         (key, *(_value(run.metrics, key) if key in run.metrics else "" for run in runs.values()))
         for key in shared or keys
-        if not key.endswith(("_low", "_high"))
+        if not key.endswith(("_low", "_high", "_std"))
     ]
 
 
 def _value(metrics: dict[str, float], key: str) -> str:
-    """A metric, with the ends of its interval where it has some."""
+    """A metric, with the ends of its interval where it has some, or its standard deviation over seeds."""
+    mean = key.removesuffix("_mean")
+    if f"{mean}_std" in metrics and (mean != key or f"{key}_mean" not in metrics):
+        return f"{metrics[key]:.4g} ± {metrics[f'{mean}_std']:.4g}"
     ends = [f"{metrics[end]:.4g}" for end in (f"{key}_low", f"{key}_high") if end in metrics]
     return f"{metrics[key]:.4g}" + (f" ({' to '.join(ends)})" if ends else "")
 
@@ -110,7 +115,8 @@ _FORMAT = (
 _REMARK = (
     "Difference: accuracy of the second run minus that of the first, on the test images that both have. Only first, "
     "only second: images that only this run classifies correctly. p: McNemar's exact test. Holm: p adjusted for the "
-    "number of pairs. The 95% interval of a metric is in brackets after it (of an accuracy, Wilson's)."
+    "number of pairs. The 95% interval of a metric is in brackets after it (of an accuracy, Wilson's); ± is the "
+    "standard deviation over the seeds of a run."
 )
 _CLUSTERED = (
     "n of m images: n corrupted versions of m base images. Versions of one image are mostly right or wrong together: "

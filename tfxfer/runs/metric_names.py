@@ -1,12 +1,14 @@
 """The names of a run's metrics: what each key of metrics.json means, in one table.
 
-A pattern is a key with places: `<name>` stands for one of `PLACES`, and a part in square brackets may be missing.
+A pattern is a key with places: `<name>` stands for one of `PLACES`, and a part in square brackets may be missing. Of a
+run with several seeds, every key is the mean over seeds and has its standard deviation beside it, `<key>_std`; see
+`seed_statistics.summary` for the exceptions.
 """
 
 import functools
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PLACES = {  # place -> regular expression of what may stand there
     "phase": r".+",
@@ -35,6 +37,12 @@ UNITS = {  # unit -> lowest and highest value
     "relative ratio": (-math.inf, math.inf),
     "collapse": (0.0, math.inf),  # 0 where classes have collapsed
     "setting": (0.0, math.inf),
+}
+
+
+OVER_SEEDS = {  # ending of a key of a run with several seeds -> label, and what its text begins with
+    "_std": ("std", "standard deviation over seeds"),
+    "_mean": ("mean", "mean over seeds"),
 }
 
 
@@ -168,11 +176,9 @@ TABLE = (
     ),
     Metric("surgery/<corruption>/<stage>", "accuracy", "validation accuracy with this stage alone tuned"),
     # pixels in place and permuted
-    Metric("[<task>/<backbone>/]<arrangement>/accuracy", "accuracy", "test accuracy; with several seeds, their mean"),
-    Metric("[<task>/<backbone>/]<arrangement>/accuracy_std", "std", "its standard deviation over seeds"),
+    Metric("[<task>/<backbone>/]<arrangement>/accuracy", "accuracy", "accuracy on the test images"),
     Metric("[<task>/<backbone>/]cost", "cost", "accuracy in place less accuracy permuted", "difference"),
     Metric("[<task>/<backbone>/]cost_<end>", "95% interval", "an end of its 95% interval", "difference"),
-    Metric("[<task>/<backbone>/]cost_std", "std", "its standard deviation over seeds"),
     # from scratch and pretrained
     Metric("<network>/accuracy", "accuracy", "accuracy of this network on the test images"),
     Metric("sweep/<depth>/accuracy", "accuracy", "training accuracy with this many layers unfrozen"),
@@ -203,7 +209,13 @@ def meaning(key: str) -> Metric | None:
         >>> meaning("seconds/training").unit
         'seconds'
     """
-    return next((metric for metric in TABLE if metric.expression.fullmatch(key)), None)
+    row = next((metric for metric in TABLE if metric.expression.fullmatch(key)), None)
+    over_seeds = next((ending for ending in OVER_SEEDS if key.endswith(ending)), None)
+    if row is not None or over_seeds is None:
+        return row
+    single = meaning(key.removesuffix(over_seeds))
+    label, words = OVER_SEEDS[over_seeds]
+    return single and replace(single, pattern=single.pattern + over_seeds, label=label, text=f"{words}: {single.text}")
 
 
 def label(key: str) -> str:

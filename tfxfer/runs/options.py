@@ -114,6 +114,14 @@ BatchSize = Annotated[int, Option("Batch size.", least=1)]
 LearningRate = Annotated[float, Option("Highest learning rate of the schedule.", check=positive)]
 Augment = Annotated[bool, Option("Apply small random shifts, rotations and zooms while training.")]
 Seed = Annotated[int, Option("Random seed for splits, initial weights, batch order and projections.", least=0)]
+Seeds = Annotated[
+    int,
+    Option(
+        "Run this many times, with the seeds from --seed on, and report means and standard deviations; the network of "
+        "the first seed is the one that is kept.",
+        least=1,
+    ),
+]
 Validation = Annotated[
     float | None,
     Option(
@@ -200,6 +208,7 @@ class Options:
     learning_rate: LearningRate = 1e-3
     augment: Augment = _NOT_OFFERED
     seed: Seed = 0
+    seeds: Seeds = 1
     validation: Validation = None
     test: Test = None
     limit: Limit = None

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tfxfer.core import json_io
 from tfxfer.core.errors import InputError, met_by_tensorflow
@@ -50,7 +50,7 @@ class Run:
     metrics: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def __enter__(self) -> "Run":
+    def __enter__(self) -> Self:
         from tfxfer.core import distribute
 
         self.strategy = distribute.create(self.devices)

@@ -36,15 +36,16 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
     """Makes a recipe of a page: `@recipe(dataset="mnist")` above `def main(run: Run, unfreeze: Unfreeze = 10)`.
 
     Args:
-        defaults: the page's defaults of shared options; by naming one that not every page has, the page has it.
+        defaults: the page's defaults of shared options; by naming one that not every page has, the page has it. With
+            `seeds=0` the page has no option `seeds`: one whose result does not depend on the seed.
 
     Returns:
         A decorator. What it makes takes the shared options and the page's own, each annotated with an `Option`, and
         returns the run's metrics. It checks the options, opens the run, seeds it, continues the one that `resume` names
-        and hands it to the page.
+        and hands it to the page, once for each seed.
     """
     offered = {**ON_EVERY_PAGE, **defaults}
-    shared = {name: offered[name] for name in SHARED if name in offered}
+    shared = {name: offered[name] for name in SHARED if name in offered and (name, offered[name]) != ("seeds", 0)}
     if unknown := defaults.keys() - SHARED.keys():
         raise TypeError(f"recipe() got options that are not shared: {', '.join(sorted(unknown))}")
 
@@ -83,11 +84,10 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
                 chosen["backbone"] = backbone_names.portable(chosen["backbone"], chosen["out"])
             settings = Options(**{name: chosen[name] for name in shared})
             record = option.portable(chosen | {"keep": settings.keep, "resume": None}, annotations)
-            from tfxfer.recipes.shared import offline_commands  # knows the table of backbones
+            from tfxfer.recipes.shared import offline_commands, repeats  # these import TensorFlow
 
             with offline_commands.named(title, values, chosen), Run(title, record, settings) as run:
-                run.seed(settings.seed)
-                page(run, **{name: chosen[name] for name in own})
+                repeats.run_page(page, run, {name: chosen[name] for name in own})
             return run.metrics
 
         main.__signature__ = signature  # type: ignore[attr-defined]  # read by inspect and help

@@ -16,6 +16,7 @@ from tfxfer.report.sections import (
     projections,
     saliency,
     search,
+    seeds,
     shift,
     training,
 )
@@ -23,6 +24,7 @@ from tfxfer.runs.loading import Loaded
 
 SECTIONS: dict[str, Callable[[Loaded], list[str]]] = {
     "search": search.sections,
+    "seeds": seeds.sections,
     "feature_sets": feature_sets.sections,
     "models": models.sections,
     "shift": shift.sections,

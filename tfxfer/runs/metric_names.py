@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 PLACES = {  # place -> regular expression of what may stand there
     "phase": r".+",
     "when": r"before|after",
-    "state": r"before|adapted|after",
+    "state": r"before|adapted|after|interpolated",
     "end": r"low|high",
     "side": r"clean|corrupted",
     "protocol": r"as_few|as_published",
@@ -24,6 +24,7 @@ PLACES = {  # place -> regular expression of what may stand there
     "corruption": r"[a-z_]+",
     "severity": r"[1-5]",
     "number": r"\d+",
+    "weight": r"[01](?:\.\d+)?",
 } | dict.fromkeys(("set", "classifier", "model", "backbone", "stage", "depth", "method"), r"[^/]+")
 
 UNITS = {  # unit -> lowest and highest value
@@ -156,6 +157,18 @@ TABLE = (
     Metric("<model>/<shifted>/confidence", "confidence", "mean probability of the predicted class on these"),
     Metric("<model>/digits/confidence", "confidence on digits", "the same on handwritten digits"),
     Metric("<model>/digits/auroc", "AUROC", "how well confidence tells test images from digits; 0.5 is chance"),
+    # a probe of all stages (Head2Toe) beside one of the embedding, both before fine-tuning
+    *_rows(
+        "[<set>/]head2toe/",
+        ("accuracy", "all stages", "test accuracy of a probe of all stages"),
+        ("last_layer_accuracy", "last layer", "test accuracy of a probe of the embedding, fitted to the same images"),
+        ("gain", "gain", "the first less the second, on the same test images", "difference"),
+        ("gain_<end>", "95% interval", "an end of the gain's 95% interval", "difference"),
+        ("fraction", "fraction", "share of all features to keep, chosen by validation"),
+        ("features", "features kept", "number of features kept", "count"),
+        ("candidates", "of", "number of features of all stages", "count"),
+        ("kept/<stage>", "share kept", "share of the kept features that are this stage's"),
+    ),
     # corrupted images
     Metric("head/overfits_after_epoch", "overfits after", "epoch of the head's lowest validation loss", "count"),
     Metric("[<protocol>/]<state>/<side>_accuracy", "accuracy", "accuracy on clean or corrupted test images"),
@@ -172,6 +185,19 @@ TABLE = (
         "<state>/grid/relative_mce_vs_before_<number>",
         "relative mCE against before",
         "the same of what corruptions add to the errors on clean images",
+        "relative ratio",
+    ),
+    Metric(
+        "interpolation/<weight>/[val_]<side>_accuracy",
+        "accuracy",
+        "accuracy between the weights before (0) and after (1) tuning; val_: on validation images, not on test images",
+    ),
+    Metric("interpolated/weight", "weight", "the point between them that is best by validation", "share"),
+    Metric("interpolated/corrupted_kept", "corrupted kept", "its corrupted accuracy over the tuned network's", "ratio"),
+    Metric(
+        "interpolated/clean_won_back",
+        "clean won back",
+        "share of the clean accuracy lost by tuning that it wins back",
         "relative ratio",
     ),
     Metric("surgery/<corruption>/<stage>", "accuracy", "validation accuracy with this stage alone tuned"),

@@ -97,6 +97,13 @@ Unfreeze = Annotated[
         depth=True,
     ),
 ]
+Head2toeImages = Annotated[
+    int,
+    Option(
+        "Number of training images for a probe of all stages (Head2Toe) and one of the last layer; 0 leaves both out.",
+        least=0,
+    ),
+]
 Epochs = Annotated[int, Option("Passes over the training images.", least=1)]
 TuneEpochs = Annotated[int, Option("Passes over the training images when fine-tuning.", least=1)]
 Keep = Annotated[

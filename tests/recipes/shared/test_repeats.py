@@ -17,12 +17,13 @@ from tfxfer.recipes.shared import Run, recipe
 from tfxfer.train import checkpoints
 
 SMALL = {"dataset": "digits", "backbone": "cnn", "image_size": 28, "limit": 80, "epochs": 2, "batch_size": 16}
+PAGE = SMALL | {"weights": "none", "unfreeze": 3}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("seeds")
-    metrics = mobilenet_mnist.main(**SMALL, weights="none", seed=4, seeds=3, out=str(folder))
+    metrics = mobilenet_mnist.main(**PAGE, seed=4, seeds=3, out=str(folder))
     return metrics, tfxfer.load("mobilenet_mnist", folder)
 
 
@@ -54,7 +55,7 @@ def test_metrics_are_means_over_seeds(run):
 def test_a_seed_is_what_a_run_of_it_alone_is(run, tmp_path):
     _, found = run
     keras.layers.Dense(1)  # names that Keras counts are others now
-    alone = mobilenet_mnist.main(**SMALL, weights="none", seed=5, out=str(tmp_path))
+    alone = mobilenet_mnist.main(**PAGE, seed=5, out=str(tmp_path))
     of_seed = found.facts["by_seed"]["5"]
     assert of_seed == pytest.approx({key: alone[key] for key in of_seed}, nan_ok=True)
     assert not {key for key in alone if key.startswith(("deletion/", "sanity/"))} & of_seed.keys()
@@ -76,7 +77,7 @@ def test_the_report_has_spreads_and_paired_differences(run):
 
 def test_two_runs_are_compared_by_seed(run, tmp_path):
     _, found = run
-    mobilenet_mnist.main(**SMALL | {"epochs": 1}, weights="none", seed=5, seeds=3, out=str(tmp_path))
+    mobilenet_mnist.main(**PAGE | {"epochs": 1}, seed=5, seeds=3, out=str(tmp_path))
     other = tfxfer.load("mobilenet_mnist", tmp_path)
     path, text = report.compare([found.dir, other.dir], str(tmp_path))
     a, b = ([side.facts["by_seed"][seed]["test/accuracy"] for seed in "56"] for side in (found, other))
@@ -121,7 +122,7 @@ def test_nothing_is_trained_twice_when_it_is_interrupted(monkeypatch, tmp_path):
 
 def test_bad_input_found_in_the_first_training_leaves_nothing(tmp_path):
     with pytest.raises(tfxfer.core.errors.InputError, match="unknown"):
-        mobilenet_mnist.main(**SMALL | {"backbone": "alexnet"}, seeds=2, out=str(tmp_path / "out"))
+        mobilenet_mnist.main(**PAGE | {"backbone": "alexnet"}, seeds=2, out=str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 

@@ -150,7 +150,7 @@ class Study:
         grid_images: int,
         adapt_images: int = 0,
     ):
-        self.run, self.clean, self.corrupted = run, clean, corrupted
+        self.run, self.net, self.clean, self.corrupted = run, net, clean, corrupted
         images = sum(side.size("test") for side in (*corrupted.values(), *clean.values()))
         self.extract = CachedFeatures(net, images + len(ALL) * grid_images, run.options.cache, **run.inference)
         self.grid = Grid(copy, clean["tfxfer"].ids["test"][:grid_images]) if grid_images else None

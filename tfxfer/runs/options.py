@@ -1,5 +1,6 @@
 """The options that recipes and commands share, each written down once: its type, bounds, help text and check."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -242,6 +243,12 @@ class Options:
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"this page has no option {name!r}: name it in its @recipe(...)")
+
+    def with_seed(self, seed: int) -> "Options":
+        """The same options with another seed."""
+        other = copy.copy(self)
+        object.__setattr__(other, "seed", seed)
+        return other
 
     @property
     def published(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from tfxfer import model, train
-from tfxfer.data import Examples, Splits
+from tfxfer.data import Splits
 from tfxfer.recipes.shared.artifacts import Artifacts
 from tfxfer.recipes.shared.corruption_grid import accuracy
 from tfxfer.recipes.shared.recipe_run import Run
@@ -42,37 +42,32 @@ def interpolate(run: Run, study: Study, whole: Splits, before: Weights, images: 
         return Artifacts()
     net, after = study.net, model.values(study.net)
     corrupted, clean = study.corrupted["tfxfer"], study.clean["tfxfer"]
-    measured = {
-        "val_clean": _first(whole, "validation", images),
-        "val_corrupted": _first(corrupted, "validation", images),
-        "clean": _first(clean, "test", images),
-        "corrupted": _first(corrupted, "test", images),
-    }
+    tested = {"val_clean": (whole, "validation"), "clean": (clean, "test"), "corrupted": (corrupted, "test")}
+    measured = {name: _first(splits, split, images).examples(split) for name, (splits, split) in tested.items()}
 
     def measure(net: keras.Model) -> dict[str, float]:
-        found = {f"{name}_accuracy": accuracy(study.extract(examples)) for name, examples in measured.items()}
-        mixed = clean_share * found["val_clean_accuracy"] + (1 - clean_share) * found["val_corrupted_accuracy"]
-        return found | {"mixed": mixed}
+        return {f"{name}_accuracy": accuracy(study.extract(examples)) for name, examples in measured.items()}
 
     options: dict[str, Any] = {"statistics": STATISTICS, "cache": run.options.cache, "engine": run.options.engine}
     with run.phase("interpolation"):
-        curve = train.interpolation_curve(net, corrupted, before, after, metric="mixed", measure=measure, **options)
-        sides = {"clean": clean, "corrupted": corrupted}
-        tested = accuracies({name: study.extract(side.examples("test")) for name, side in sides.items()})
+        validated = _first(corrupted, "validation", images)
+        curve = train.interpolation_curve(net, validated, before, after, measure=measure, **options)
+        rows = [row | {"val_corrupted_accuracy": row["val_accuracy"]} for row in curve.rows]
+        weight = max(rows, key=lambda row: (_mixed(row, clean_share), -row["val_loss"]))["weight"]
+        train.interpolate(net, before, after, weight, **options)
+        figures = accuracies({"clean": study.extract(clean.examples("test"))})
+        figures |= accuracies({"corrupted": study.extract(corrupted.examples("test"))})
         if not run.metrics_only:
             model.save(net, run.dir / FILE)
         model.assign_values(net, after)
-    weight = curve.best["weight"]
-    run.say(
-        f"  weight {weight:g} by validation: clean {tested['clean_accuracy']:.4f}, corrupted "
-        f"{tested['corrupted_accuracy']:.4f}"
-    )
+    text = f"clean {figures['clean_accuracy']:.4f}, corrupted {figures['corrupted_accuracy']:.4f}"
+    run.say(f"  weight {weight:g} by validation: {text}")
     curves = {
         f"interpolation/{row['weight']:g}/{name}_accuracy": row[f"{name}_accuracy"]
-        for row in curve.rows
-        for name in measured
+        for row in rows
+        for name in ("val_clean", "val_corrupted", "clean", "corrupted")
     }
-    chosen = tested | {"weight": weight} | _balance(tested, run.metrics)
+    chosen = figures | {"weight": weight} | _balance(figures, run.metrics)
     about = {"images": images, "clean_share": clean_share, "statistics": STATISTICS, "file": FILE}
     return Artifacts(
         metrics=curves | {f"interpolated/{name}": value for name, value in chosen.items()},
@@ -80,9 +75,14 @@ def interpolate(run: Run, study: Study, whole: Splits, before: Weights, images: 
     )
 
 
-def _first(splits: Splits, split: str, images: int) -> Examples:
-    """The first images of a split."""
-    return (splits if splits.size(split) <= images else splits.only(**{split: slice(images)})).examples(split)
+def _first(splits: Splits, split: str, images: int) -> Splits:
+    """The splits with no more than the first images of one of them."""
+    return splits if splits.size(split) <= images else splits.only(**{split: slice(images)})
+
+
+def _mixed(row: Mapping[str, float], clean_share: float) -> float:
+    """The validation accuracy that the point is chosen by."""
+    return clean_share * row["val_clean_accuracy"] + (1 - clean_share) * row["val_corrupted_accuracy"]
 
 
 def _balance(chosen: Mapping[str, float], metrics: Mapping[str, float]) -> dict[str, float]:

@@ -1,6 +1,5 @@
 """The same page with several seeds: each is trained once, also where the run is interrupted between them."""
 
-import dataclasses
 import gc
 import json
 import shutil
@@ -62,7 +61,7 @@ class Repeat(Run):
     metrics_only = True
 
     def __init__(self, run: Run, seed: int):
-        super().__init__(run.recipe, run.arguments, dataclasses.replace(run.options, seed=seed))
+        super().__init__(run.recipe, run.arguments, run.options.with_seed(seed))
         self.strategy, self.chief, self.final = run.strategy, run.chief, run.final
         self.dir = run.dir / "checkpoints" / f"seed_{seed}"
         self.record = self.dir.with_name(f"seed_{seed}.json")

@@ -15,7 +15,9 @@ from tfxfer.recipes.shared.shift_study import Study, accuracies
 from tfxfer.train.weight_lists import Weights
 
 FILE = "interpolated.keras"  # in the run's folder: the network with the weights that were chosen
-STATISTICS = "averaged"  # of batch norm
+# Of batch norm. Recomputed ones would be those of corrupted images at every point, which clean images pay for: halfway,
+# on Fashion-MNIST with noise (EfficientNet-Lite0), clean accuracy was 0.755 with recomputed and 0.838 with averaged ones.
+STATISTICS = "averaged"
 
 
 def interpolate(run: Run, study: Study, whole: Splits, before: Weights, images: int, clean_share: float) -> Artifacts:

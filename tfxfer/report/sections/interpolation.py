@@ -72,9 +72,14 @@ def _curve(run: Loaded, weights: list[str], name: str) -> list[float]:
 
 
 def _trade(run: Loaded, weights: list[str]) -> Panel:
-    """Corrupted against clean accuracy on test images, with the weights beside the points."""
+    """Corrupted against clean accuracy on test images, with the weights beside the points; the chosen one is marked."""
     clean, corrupted = (_curve(run, weights, side) for side in _SIDES)
-    return Panel("test images", [Series("", clean, corrupted, text=weights)], "clean accuracy", "corrupted accuracy")
+    chosen = [run.metrics[f"interpolated/{side}_accuracy"] for side in _SIDES]
+    series = [
+        Series("", clean, corrupted, text=weights),
+        Series("chosen by validation", chosen[:1], chosen[1:], "markers", 3, size=[1.0]),
+    ]
+    return Panel("test images", series, "clean accuracy", "corrupted accuracy")
 
 
 def _by_weight(run: Loaded, weights: list[str]) -> Panel:

@@ -16,9 +16,9 @@ from tfxfer.features import inference
 from tfxfer.model import folding
 from tfxfer.recipes.shared.recipe_run import Run
 
-TARGET_SIZE = 512  # numbers that the maps of a stage are averaged to: with 2,048 it takes 4 times as long
-FRACTIONS = (0.005, 0.02)  # of these features to choose from
-CS = (0.01, 0.1, 1.0)  # and of the regularisation
+TARGET_SIZE = 512  # most numbers that the maps of a stage are averaged to, unless it has more channels
+FRACTIONS = (0.005, 0.02)  # of all these features, to choose from
+CS = (0.01, 0.1, 1.0)  # inverse strengths of the regularisation, to choose from
 Probe = TypeVar("Probe", FittedLayers, Fitted)
 Labelled = tuple[dict[str, np.ndarray], np.ndarray]
 """By stage, its pooled features (n, d); and the labels (n,)."""

@@ -34,6 +34,7 @@ def pictures_dir(tmp_path_factory):
 def feature_run(pictures_dir, tmp_path_factory):
     out = tmp_path_factory.mktemp("features")
     options = {"backbones": "pixels,resnet18,efficientnet_lite0", "classifiers": "lda,knn", "image_size": 32}
+    options |= {"head2toe_images": 100}
     metrics = fashion_features.main(pictures_dir, **options, epochs=2, tune_epochs=2, out=str(out))
     return metrics, tfxfer.load(newest(out, "fashion_features"))
 
@@ -48,6 +49,9 @@ def test_feature_sets_are_compared(feature_run):
     for name in ("efficientnet_lite0", "efficientnet_lite0_tuned"):
         assert {f"{name}/{figure}" for figure in HEAD} <= metrics.keys()
     assert metrics["pixels/lda/test_accuracy"] > 0.5
+    assert 0.5 < metrics["efficientnet_lite0/head2toe/accuracy"] <= 1
+    assert not any(key.startswith("pixels/head2toe") for key in metrics)  # one layer
+    assert "What the stages before the last layer know" in (run.dir / "report.html").read_text()
     assert all(isinstance(value, float) for value in metrics.values())
     assert json.loads((run.dir / "metrics.json").read_text()) == pytest.approx(metrics, nan_ok=True)
     assert set(run.banks) == {*names, "test", "pictures", "explained", "final"}

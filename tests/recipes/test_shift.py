@@ -154,6 +154,40 @@ def test_batch_norm_adaptation_is_a_row_of_every_table(run, tmp_path):
     assert "Left out" not in text
 
 
+def test_a_point_between_the_weights_is_chosen_by_validation(run):
+    metrics, found = run
+    weights = [f"{step / 10:g}" for step in range(11)]
+    curve = {
+        name: [metrics[f"interpolation/{weight}/{name}_accuracy"] for weight in weights]
+        for name in ("val_clean", "val_corrupted", "clean", "corrupted")
+    }
+    for side in ("clean", "corrupted"):  # its ends are what was measured before and after tuning
+        assert [curve[side][0], curve[side][-1]] == [metrics[f"{when}/{side}_accuracy"] for when in ("before", "after")]
+    mixed = np.mean([curve["val_clean"], curve["val_corrupted"]], axis=0)
+    place = weights.index(f"{metrics['interpolated/weight']:g}")
+    assert mixed[place] == pytest.approx(mixed.max())
+    for side in ("clean", "corrupted"):
+        assert metrics[f"interpolated/{side}_accuracy"] == curve[side][place]
+    kept = metrics["interpolated/corrupted_accuracy"] / metrics["after/corrupted_accuracy"]
+    assert metrics["interpolated/corrupted_kept"] == pytest.approx(kept)
+    lost = metrics["before/clean_accuracy"] - metrics["after/clean_accuracy"]
+    regained = metrics["interpolated/clean_accuracy"] - metrics["after/clean_accuracy"]
+    expected = regained / lost if lost > 0 else np.nan
+    assert metrics["interpolated/clean_won_back"] == pytest.approx(expected, nan_ok=True)
+    text = html.unescape((found.dir / "report.html").read_text())
+    assert "Between the weights before and after tuning" in text
+    assert f"<td>chosen</td><td>{metrics['interpolated/weight']:.1f}</td>" in text
+
+
+def test_both_networks_are_kept(run):
+    """The tuned one as the run's model, as before, and the one at the chosen weight in a file of its own."""
+    metrics, found = run
+    clean = data.load(found.facts["arguments"]["dataset"], image_size=28)
+    for net, state in ((found.model, "after"), (model.load(found.dir / "interpolated.keras"), "interpolated")):
+        bank = features.extract(net, clean.test, ("logits",))
+        assert np.mean(bank["logits"].argmax(1) == bank.labels) == pytest.approx(metrics[f"{state}/clean_accuracy"])
+
+
 def test_beside_the_means_it_says_what_frost_was_made_with(run):
     """Frost is in both means, over 15 and over 19; as run.json has it, so does the report, twice."""
     _, found = run
@@ -242,13 +276,14 @@ def test_cifar10c_in_its_own_layout(tmp_path, monkeypatch):
     images = write_cifar10(tmp_path)
     blurred = {("gaussian_blur", 0): images, ("gaussian_blur", 40_000): 255 - images}
     write_folder(tmp_path / "CIFAR-10-C", blurred)
-    options = SMALL | {"limit": 200, "severities": "1,5", "grid_images": 0, "surgery": "", "out": str(tmp_path / "out")}
+    options = SMALL | {"limit": 200, "severities": "1,5", "grid_images": 0, "surgery": "", "interpolation_images": 0}
+    options["out"] = str(tmp_path / "out")
     metrics = cifar10c_shift.main(data_dir=str(tmp_path), **options)
     found = tfxfer.load(newest(tmp_path / "out", "cifar10c_shift"))
     assert found.facts["corrupted"]["tfxfer"]["sizes"] == {"train": 40, "validation": 10, "test": 50}
     assert found.facts["data"]["name"] == "cifar10"
     recipe_checks.check(found)
-    assert not any("grid" in key or "surgery" in key for key in metrics)
+    assert not any("grid" in key or "surgery" in key or "interpol" in key for key in metrics)
     test = found.banks["test"]
     assert len(test) == 50
     pictures = found.banks["pictures"]
@@ -270,6 +305,7 @@ def test_cifar10c_in_its_own_layout(tmp_path, monkeypatch):
         ({"protocol": "mine"}, "protocol 'mine'"),
         ({"dataset": "digits", "limit": 50}, "images of 8 x 8 x 1"),
         ({"dataset": "cifar10_corrupted", "frost_textures": "ice"}, "with its own frost: leave frost_textures out"),
+        ({"clean_share": 1.5}, r"clean_share 1\.5: expected a share from 0 to 1"),
         ({"adapt_images": -1}, "adapt_images -1: expected at least 0"),
         ({"frost_textures": "/nowhere/ice"}, "frost_textures /nowhere/ice is not a folder"),
     ],

@@ -25,8 +25,12 @@ cnn/digits/auroc head/overfits_after_epoch before/corrupted_accuracy as_publishe
 after/clean_accuracy_low as_few/before/corrupted_accuracy_high before/grid/gaussian_noise_5 after/grid/mean_15
 adapted/clean_accuracy adapted/corrupted_accuracy_low adapted/grid/fog_1 adapted/grid/mce_vs_before_15
 after/grid/relative_mce_vs_before_19
-surgery/fog/none plain/accuracy groups/cnn/permuted/accuracy classes/pixels/plain/accuracy_std cost
-groups/dropout_cnn/cost cost_low classes/cnn/cost_std scratch/accuracy tuned/accuracy sweep/40/accuracy
+head2toe/accuracy resnet18/head2toe/last_layer_accuracy head2toe/gain vgg19/head2toe/gain_low head2toe/fraction
+head2toe/features head2toe/candidates resnet18/head2toe/kept/conv2
+interpolation/0.3/val_clean_accuracy interpolation/1/corrupted_accuracy interpolated/clean_accuracy interpolated/weight
+interpolated/corrupted_kept interpolated/clean_won_back
+surgery/fog/none plain/accuracy groups/cnn/permuted/accuracy cost
+groups/dropout_cnn/cost cost_low scratch/accuracy tuned/accuracy sweep/40/accuracy
 sweep/dense/val_accuracy sweep/0/seconds sweep/0/nc1 tuned_less_scratch/n tuned_less_frozen/clusters
 tuned_less_scratch/first_accuracy tuned_less_scratch/second_accuracy tuned_less_scratch/only_first
 tuned_less_scratch/only_second tuned_less_scratch/difference tuned_less_scratch/low tuned_less_frozen/p

@@ -46,7 +46,7 @@ def wait_for(condition, process, seconds=120) -> None:
 def test_killed_and_resumed(tmp_path):
     write_idx_set(tmp_path / "data", train=300, test=60)
     options = ["--dataset", f"idx:{tmp_path / 'data'}", "--backbone", "dropout_cnn", "--weights", "none"]
-    options += ["--image-size", 28, "--unfreeze", 8, "--epochs", 12, "--batch-size", 16]
+    options += ["--image-size", 28, "--unfreeze", 8, "--epochs", 12, "--batch-size", 16, "--head2toe-images", 0]
     whole = start(*options, "--out", tmp_path / "whole")
     broken = start(*options, "--out", tmp_path / "broken")
     home = tmp_path / "broken" / "mobilenet_mnist"

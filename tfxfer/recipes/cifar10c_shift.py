@@ -3,10 +3,11 @@
 A linear head is trained on clean images for 30 epochs and tested on corrupted ones. Then the last stage is tuned on
 corrupted images, and both accuracies are measured again, on images that the network has not been trained on in any
 version. All 19 corruptions x 5 severities are tested before and after tuning, and with batch norm adapted to them
-without labels. Finally, each stage is tuned alone to see which single one is best. What to see: the head overfits after
-a few epochs; accuracy drops under the corruption and recovers with tuning, under the corruption that was tuned on and
-under similar ones. `--protocol as_published` adds the report's protocol for comparison, which tests on images that the
-network has been trained on.
+without labels. Between the weights before and after tuning, validation chooses the best point for clean and corrupted
+images (WiSE-FT). Finally, each stage is tuned alone to see which single one is best. What to see: the head overfits
+after a few epochs; accuracy drops under the corruption and recovers with tuning, under the corruption that was tuned on
+and under similar ones; a point in between wins back much of the clean accuracy that this costs. `--protocol
+as_published` adds the report's protocol for comparison, which tests on images that the network has been trained on.
 
 python -m tfxfer.recipes.cifar10c_shift --data-dir DIR
 python -m tfxfer.recipes.cifar10c_shift --dataset fashion_mnist --backbone efficientnet_lite0 --image-size 96
@@ -16,7 +17,7 @@ from typing import Annotated
 
 from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
-from tfxfer.runs.option import Option, absolute
+from tfxfer.runs.option import Option, absolute, share
 from tfxfer.runs.options import TuneEpochs, Unfreeze
 
 Corruption = Annotated[str, Option("One of CIFAR-10-C's 19 corruptions, such as gaussian_blur.")]
@@ -30,6 +31,22 @@ AdaptImages = Annotated[
         "Number of test images that batch norm is adapted to, without labels, for each corruption and severity; 0 "
         "leaves this step out.",
         least=0,
+    ),
+]
+InterpolationImages = Annotated[
+    int,
+    Option(
+        "Number of validation images and of test images, clean and corrupted ones each, for the curve between the "
+        "weights before and after tuning; 0 leaves this step out.",
+        least=0,
+    ),
+]
+CleanShare = Annotated[
+    float,
+    Option(
+        "Share of clean accuracy, from 0 to 1, in the validation accuracy that chooses a point on this curve; the rest "
+        "is corrupted accuracy.",
+        check=share,
     ),
 ]
 Surgery = Annotated[
@@ -59,13 +76,14 @@ FrostTextures = Annotated[
 )
 def main(
     run: Run,
-    *,
     corruption: Corruption = "gaussian_blur",
     severities: Severities = "1,2,3,4,5",
     unfreeze: Unfreeze = "last",
     tune_epochs: TuneEpochs = 10,
     grid_images: GridImages = 2000,
     adapt_images: AdaptImages = 500,
+    interpolation_images: InterpolationImages = 2500,
+    clean_share: CleanShare = 0.5,
     surgery: Surgery = "gaussian_noise,gaussian_blur,fog,pixelate",
     surgery_images: SurgeryImages = 500,
     frost_textures: FrostTextures = None,
@@ -74,12 +92,13 @@ def main(
     from tfxfer import model, train
     from tfxfer.recipes.shared import corruption_grid, feature_measures, feature_sets, run_artifacts, shift_study
     from tfxfer.recipes.shared.histories import joined, overfitting
+    from tfxfer.recipes.shared.interpolation_study import interpolate
     from tfxfer.recipes.shared.surgical_tuning import tune_stages
 
     chosen = run.options
     cells = shift_study.cells(corruption, severities)
     single = [cell for name in surgery.split(",") if name for cell in shift_study.cells(name, "5")]
-    run.plan(*shift_study.phases(run, adapt_images, surgery))
+    run.plan(*shift_study.phases(run, adapt_images, interpolation_images, surgery))
     with run.phase("data_and_model"):
         needed = {*cells, *single, *(corruption_grid.ALL if grid_images else ())}
         whole, copy = shift_study.load(run, needed, frost_textures)
@@ -88,34 +107,33 @@ def main(
         net = model.build(chosen.backbone, whole, chosen.image_size, chosen.weights)
     run.describe(net, clean["tfxfer"], unfreeze=unfreeze)
     run.facts |= shift_study.describe(copy, corrupted)
-    schedule = {"schedule": "constant" if chosen.published else "cosine"}
+    fixed = {"schedule": "constant" if chosen.published else "cosine", "cache": chosen.cache}
     with run.phase("features"):
         banks = feature_sets.gather(net, clean["tfxfer"], 0, chosen.cache, **run.inference)
     with run.phase("training_head"):
-        options = run.training("head") | schedule | {"cache": feature_sets.activations(net, banks)}
+        options = run.training("head") | fixed | {"cache": feature_sets.activations(net, banks)}
         histories = {"head": train.fit(net, whole, chosen.epochs, chosen.learning_rate, **options)}
-    run.note("head", feature_measures.accuracies(feature_sets.forward_tails(net, banks, ("logits",))))
-    run.note("head", overfitting(histories["head"]))
+    figures = feature_measures.accuracies(feature_sets.forward_tails(net, banks, ("logits",)))
+    run.note("head", figures | overfitting(histories["head"]))
     start, rate = model.values(net), chosen.learning_rate
     feature_sets.unfreeze(net, unfreeze)
     study = shift_study.Study(run, net, clean, corrupted, copy, grid_images, adapt_images)
     for name in reversed(corrupted):  # "tfxfer" last: the network that is kept has learned from no version of its test
-        prefix = "" if name == "tfxfer" else f"{name}/"
+        prefix, fit = ("", "tuned") if name == "tfxfer" else (f"{name}/", f"{name} tuned")
         model.assign_values(net, start)
-        feature_sets.unfreeze(net, unfreeze)
         study("before", name, prefix)
         with run.phase(f"{prefix}tuning"):
-            options = run.training(f"{name}-tuned") | schedule | {"cache": chosen.cache}
-            history = train.fit(net, corrupted[name], tune_epochs, rate, backbone_learning_rate=rate / 10, **options)
-        histories[f"{prefix}tuned".replace("/", " ")] = history
+            options = run.training(f"{name}-tuned") | fixed | {"backbone_learning_rate": rate / 10}
+            histories[fit] = train.fit(net, corrupted[name], tune_epochs, rate, **options)
         tested = study("after", name, prefix)
     run.save_model(net, joined(histories))
     run.banks |= study.banks()
+    run.add(interpolate(run, study, whole, start, interpolation_images, clean_share))
     if single:
         with run.phase("surgery"):
             run.note("surgery", tune_stages(run, net, start, copy, corrupted["tfxfer"], single, surgery_images))
     shown = shift_study.append_clean(run_artifacts.pictures(corrupted["tfxfer"], tested["logits"]), clean["tfxfer"])
-    run.facts["sections"] = ["shift", "training", "predictions", "saliency"]
+    run.facts["sections"] = ["shift", "interpolation", "training", "predictions", "saliency"]
     run.finish(net, corrupted["tfxfer"], tested.only("logits"), pictures=shown, project=False)
 
 

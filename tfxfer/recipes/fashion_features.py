@@ -1,9 +1,9 @@
 """What do pixels, scattering and ImageNet networks know about clothes, and what does fine-tuning change?
 
-Five feature sets of Fashion-MNIST: three classifiers on each, the head trained alone, the last stage fine-tuned, and
-how far the classes have collapsed; PCA and t-SNE of 2,000 test images. What to see: with scattering, which has learned
-nothing, a linear classifier beats networks trained on a million photographs; fine-tuning draws each class together (nc1
-falls).
+Five feature sets of Fashion-MNIST: three classifiers on each, a probe of all stages beside one of the last layer, the
+head trained alone, the last stage fine-tuned, and how far the classes have collapsed; PCA and t-SNE of 2,000 test
+images. What to see: with scattering, which has learned nothing, a linear classifier beats networks trained on a million
+photographs; fine-tuning draws each class together (nc1 falls).
 
 python -m tfxfer.recipes.fashion_features --backbones pixels,scattering,efficientnet_lite0
 """
@@ -13,7 +13,7 @@ from typing import Annotated
 from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
 from tfxfer.runs.option import Option
-from tfxfer.runs.options import Backbones, Classifiers, TuneEpochs, Unfreeze
+from tfxfer.runs.options import Backbones, Classifiers, Head2toeImages, TuneEpochs, Unfreeze
 
 
 @recipe(dataset="fashion_mnist", weights="imagenet", image_size=96, epochs=5, batch_size=64, cache="auto")
@@ -26,10 +26,11 @@ def main(
     ] = "resnet18,efficientnet_lite0",
     unfreeze: Unfreeze = "last",
     tune_epochs: TuneEpochs = 3,
+    head2toe_images: Head2toeImages = 2000,
 ) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     from tfxfer import model, train
-    from tfxfer.recipes.shared import feature_measures, feature_sets
+    from tfxfer.recipes.shared import feature_measures, feature_sets, multilayer_study
     from tfxfer.recipes.shared.histories import joined
 
     chosen, methods = run.options, classifiers.split(",")
@@ -45,7 +46,9 @@ def main(
     for name, net in nets.items():
         depths[name] = {"last_layer": (0, chosen.epochs)} if feature_sets.learned(net) else {}
         depths[name] |= {"tuned": (unfreeze, tune_epochs)} if name in tuned else {}
-    parts = [f"{part}_{name}" for name in nets for part in ("features", "classifiers", *(depths[name] or ["study"]))]
+    probed = {name: multilayer_study.phases(net, head2toe_images) for name, net in nets.items()}
+    steps = {name: ("features", "classifiers", *probed[name], *(depths[name] or ["study"])) for name in nets}
+    parts = [f"{step}_{name}" for name in nets for step in steps[name]]
     run.plan(*parts, network=any(depths.values()))
     histories, best = {}, None
     for name, net in nets.items():
@@ -53,6 +56,8 @@ def main(
             banks = feature_sets.gather(net, splits, unfreeze if name in tuned else 0, chosen.cache, **run.inference)
         with run.phase(f"classifiers_{name}"):
             run.note(name, feature_measures.classify(banks, methods, chosen.seed))
+        if probed[name]:
+            multilayer_study.probe_stages(run, net, splits, head2toe_images, name)
         if not depths[name]:
             with run.phase(f"study_{name}"):
                 run.note(name, feature_measures.collapse(banks))
@@ -69,7 +74,7 @@ def main(
             run.note(f"{name}/{part}", feature_measures.accuracies(after))
         if depths[name] and (best is None or history.kept("val_accuracy") > best[0]):
             best = history.kept("val_accuracy"), net, after["test"].only("logits")
-    run.facts["sections"] = ["feature_sets", "projections", "training", "predictions", "saliency"]
+    run.facts["sections"] = ["feature_sets", "head2toe", "projections", "training", "predictions", "saliency"]
     run.facts["subjects"] = {"feature_sets": list(run.banks)}
     _, net, tested = best or (None, None, None)
     if net is not None:

@@ -12,11 +12,8 @@ python -m tfxfer.recipes.fashion_groups
 python -m tfxfer.recipes.fashion_groups --limit 10000 --seeds 3
 """
 
-from typing import Annotated
-
 from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
-from tfxfer.runs.option import Option
 from tfxfer.runs.options import Backbones, TuneEpochs, Unfreeze
 
 GROUPS = {
@@ -32,10 +29,6 @@ def main(
     backbones: Backbones = "dropout_cnn,pixels,efficientnet_lite0",
     unfreeze: Unfreeze = "last",
     tune_epochs: TuneEpochs = 3,
-    seeds: Annotated[
-        int,
-        Option("Repeat with this many seeds, starting at --seed, and report means and standard deviations.", least=1),
-    ] = 1,
 ) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     import numpy as np
@@ -46,7 +39,6 @@ def main(
     from tfxfer.recipes.shared.histories import joined
 
     chosen, names = run.options, backbones.split(",")
-    repeats: list[permutation_study.Repeat] = []
     learner = permutation_study.Learner(
         chosen.weights,
         chosen.image_size,
@@ -56,37 +48,33 @@ def main(
         rate=chosen.learning_rate,
         options=lambda fit: run.training(fit) | {"cache": chosen.cache},
     )
-    for seed in range(chosen.seed, chosen.seed + seeds):
-        run.seed(seed)
-        whole = run.load_data(image_size=28, seed=seed)
-        tasks = permutation_study.tasks(whole, GROUPS, names)
-        if not repeats:
-            run.describe(None, tasks[0].splits)
-            nets = {name: learner.build(name, whole) for name in names}  # what is not available ends the run now
-            run.facts["networks"] = {name: model.describe(net) for name, net in nets.items()}
-            run.plan(*(f"{task.title}/seed_{chosen.seed + i}" for i in range(seeds) for task in tasks))
-        repeat = permutation_study.Repeat(Permute(*whole.image_shape[:2], seed).order, tasks[0].splits)
-        for task in tasks:
-            with run.phase(f"{task.title}/seed_{seed}"):
-                repeat.add(task, *permutation_study.compare(learner, task, seed))
-            run.say(repeat.line(task))
-        repeats.append(repeat)
-    first = repeats[0]
-    run.metrics |= permutation_study.summary([repeat.figures for repeat in repeats])
-    run.note("test", {"accuracy": first.figures["plain/accuracy"]})
-    run.facts["by_seed"] = {str(chosen.seed + i): repeat.figures for i, repeat in enumerate(repeats)}
+    whole = run.load_data(image_size=28)
+    tasks = permutation_study.tasks(whole, GROUPS, names)
+    run.describe(None, tasks[0].splits)
+    nets = {name: learner.build(name, whole) for name in names}  # what is not available ends the run now
+    run.facts["networks"] = {name: model.describe(net) for name, net in nets.items()}
+    run.plan(*(task.title for task in tasks))
+    comparison = permutation_study.Comparison()
+    for task in tasks:
+        with run.phase(task.title):
+            comparison.add(task, *permutation_study.compare(learner, task, chosen.seed))
+        run.say(comparison.line(task))
+    run.metrics |= comparison.figures
+    run.note("test", {"accuracy": comparison.figures["plain/accuracy"]})
     histories = {
         name.replace("/", " "): trained.history
-        for name, trained in first.trained.items()
+        for name, trained in comparison.trained.items()
         if trained.history is not None
     }
-    plain = first.trained["plain"]
+    plain = comparison.trained["plain"]
     run.save_model(plain.net, joined(histories))
-    np.save(run.dir / "permutation.npy", np.stack([repeat.order for repeat in repeats]))
-    run.banks |= {name.replace("/", "-"): other.scores for name, other in first.trained.items() if other is not plain}
+    np.save(run.dir / "permutation.npy", Permute(*whole.image_shape[:2], chosen.seed).order[None])
+    run.banks |= {
+        name.replace("/", "-"): other.scores for name, other in comparison.trained.items() if other is not plain
+    }
     run.facts["sections"] = ["permutation", "projections", "training", "predictions", "saliency"]
     run.facts["subjects"] = {"permutation": [key for task in tasks for key in task.keys]}
-    run.finish(plain.net, first.splits, plain.scores)
+    run.finish(plain.net, tasks[0].splits, plain.scores)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ python -m tfxfer.recipes.quickstart
 from tfxfer.recipes import mobilenet_mnist
 from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
-from tfxfer.runs.options import Unfreeze
+from tfxfer.runs.options import Head2toeImages, Unfreeze
 
 
 @recipe(
@@ -26,9 +26,9 @@ from tfxfer.runs.options import Unfreeze
     views=0,
     explain_size=None,
 )
-def main(run: Run, unfreeze: Unfreeze = 40) -> None:
+def main(run: Run, unfreeze: Unfreeze = 40, head2toe_images: Head2toeImages = 0) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
-    mobilenet_mnist.main.__wrapped__(run, unfreeze)
+    mobilenet_mnist.main.__wrapped__(run, unfreeze, head2toe_images)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Annotated
 from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
 from tfxfer.runs.option import Option, one_of, positive, words
+from tfxfer.runs.options import ABSENT
 
 STEPS = ("look", "candidates", "explore", "refine", "learning_curve", "calibration")
 
@@ -36,7 +37,17 @@ PrecisionAt = Annotated[
 Skip = Annotated[str, Option(f"Steps to leave out, comma-separated: {', '.join(STEPS)}.", check=words(*STEPS))]
 
 
-@recipe(dataset="digits", weights="imagenet", image_size=None, skip_bad=True, aspect="crop", explain_size=None)
+@recipe(
+    dataset="digits",
+    weights="imagenet",
+    image_size=None,
+    aspect="crop",
+    learning_rate=ABSENT,
+    keep=ABSENT,
+    early_stopping=ABSENT,
+    skip_bad=True,
+    explain_size=None,
+)
 def main(
     run: Run,
     minutes: Minutes = 10.0,

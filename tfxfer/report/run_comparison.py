@@ -10,7 +10,7 @@ import numpy as np
 
 from tfxfer.core import atomic, text_table
 from tfxfer.core.errors import InputError
-from tfxfer.report import disagreements, page, run_decisions
+from tfxfer.report import disagreements, page, run_decisions, seed_differences
 from tfxfer.report.charts import Panel, Series
 from tfxfer.report.sections import layer_similarity
 from tfxfer.runs import loading, metric_names, summary
@@ -51,6 +51,8 @@ def compare(run_dirs: Sequence[str | Path], out: str | Path = "saved_models") ->
         "Arguments that differ": [("", *runs), *_arguments(runs)],
         "Differences on the same test images": [run_decisions.HEAD, *run_decisions.rows(results)],
     }
+    if by_seed := seed_differences.rows(runs):
+        tables["Differences of the same seeds"] = [seed_differences.HEAD, *by_seed]
     metrics: Table = [("", *runs), *_metrics(runs)]
     clustered = any(len(np.unique(bank.bases)) < len(bank) for run in runs.values() if (bank := run.banks.get("test")))
     remark = f"{_REMARK} {_CLUSTERED}" if clustered else _REMARK
@@ -124,7 +126,7 @@ def _metrics(runs: dict[str, Loaded], aside: bool = False) -> Table:
     return [
         (key, *(_value(run.metrics, key) if key in run.metrics else "" for run in runs.values()))
         for key in _wanted(shared, aside) or _wanted(keys, aside)
-        if not key.endswith(("_low", "_high"))
+        if not key.endswith(("_low", "_high", "_std"))
     ]
 
 
@@ -145,7 +147,10 @@ def _folded(table: Table) -> list[str]:
 
 
 def _value(metrics: dict[str, float], key: str) -> str:
-    """A metric, with the ends of its interval where it has some."""
+    """A metric, with the ends of its interval where it has some, or its standard deviation over seeds."""
+    mean = key.removesuffix("_mean")
+    if f"{mean}_std" in metrics and (mean != key or f"{key}_mean" not in metrics):
+        return f"{metrics[key]:.4g} ± {metrics[f'{mean}_std']:.4g}"
     ends = [f"{metrics[end]:.4g}" for end in (f"{key}_low", f"{key}_high") if end in metrics]
     return f"{metrics[key]:.4g}" + (f" ({' to '.join(ends)})" if ends else "")
 
@@ -153,7 +158,8 @@ def _value(metrics: dict[str, float], key: str) -> str:
 _REMARK = (
     "Difference: accuracy of the second run minus that of the first, on the test images that both have. Only first, "
     "only second: images that only this run classifies correctly. p: McNemar's exact test. Holm: p adjusted for the "
-    "number of pairs. The 95% interval of a metric is in brackets after it (of an accuracy, Wilson's)."
+    "number of pairs. The 95% interval of a metric is in brackets after it (of an accuracy, Wilson's); ± is the "
+    "standard deviation over the seeds of a run."
 )
 _CLUSTERED = (
     "n of m images: n corrupted versions of m base images. Versions of one image are mostly right or wrong together: "

@@ -8,11 +8,20 @@ import numpy as np
 from tfxfer.analysis import intervals
 from tfxfer.core import atomic
 from tfxfer.report import fonts, page, projector
-from tfxfer.report.sections import examples, registry
+from tfxfer.report.sections import examples, metric_tables, registry
 from tfxfer.runs import corruption_facts, loading, metric_names, model_card, tested_scores
 
 _CHANGES = ("probe_accuracy", "silhouette", "knn_purity")  # metrics before and after fine-tuning, in the summary
-_ELSEWHERE = ("classes", "timings", "dataset", "sections", "subjects", "phases", "summary")  # facts not in the details
+_ELSEWHERE = (
+    "classes",
+    "timings",
+    "dataset",
+    "sections",
+    "subjects",
+    "phases",
+    "summary",
+    "by_seed",
+)  # facts not shown
 
 
 def write(run_dir: str | Path) -> Path:
@@ -98,7 +107,10 @@ def _lead(run: loading.Loaded) -> str:
 
 
 def _value(run: loading.Loaded, when: str, name: str) -> str:
-    """A metric of the features before or after fine-tuning; an accuracy has its 95% interval."""
+    """A metric of the features before or after fine-tuning; an accuracy has its 95% interval, and of several seeds
+    every figure has its standard deviation."""
+    if f"{when}/{name}_std" in run.metrics:
+        return metric_tables.metric(run, f"{when}/{name}")
     value = run.metrics[f"{when}/{name}"]
     if name != "probe_accuracy" or when not in run.banks:
         return f"{value:.4f}"

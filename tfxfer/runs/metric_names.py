@@ -1,17 +1,19 @@
 """The names of a run's metrics: what each key of metrics.json means, in one table.
 
-A pattern is a key with places: `<name>` stands for one of `PLACES`, and a part in square brackets may be missing.
+A pattern is a key with places: `<name>` stands for one of `PLACES`, and a part in square brackets may be missing. Of a
+run with several seeds, every key is the mean over seeds and has its standard deviation beside it, `<key>_std`; see
+`seed_statistics.summary` for the exceptions.
 """
 
 import functools
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PLACES = {  # place -> regular expression of what may stand there
     "phase": r".+",
     "when": r"before|after",
-    "state": r"before|adapted|after",
+    "state": r"before|adapted|after|interpolated",
     "end": r"low|high",
     "side": r"clean|corrupted",
     "protocol": r"as_few|as_published",
@@ -22,6 +24,7 @@ PLACES = {  # place -> regular expression of what may stand there
     "corruption": r"[a-z_]+",
     "severity": r"[1-5]",
     "number": r"\d+",
+    "weight": r"[01](?:\.\d+)?",
 } | dict.fromkeys(("set", "classifier", "model", "backbone", "stage", "depth", "method"), r"[^/]+")
 
 UNITS = {  # unit -> lowest and highest value
@@ -35,6 +38,12 @@ UNITS = {  # unit -> lowest and highest value
     "relative ratio": (-math.inf, math.inf),
     "collapse": (0.0, math.inf),  # 0 where classes have collapsed
     "setting": (0.0, math.inf),
+}
+
+
+OVER_SEEDS = {  # ending of a key of a run with several seeds -> label, and what its text begins with
+    "_std": ("std", "standard deviation over seeds"),
+    "_mean": ("mean", "mean over seeds"),
 }
 
 
@@ -148,6 +157,18 @@ TABLE = (
     Metric("<model>/<shifted>/confidence", "confidence", "mean probability of the predicted class on these"),
     Metric("<model>/digits/confidence", "confidence on digits", "the same on handwritten digits"),
     Metric("<model>/digits/auroc", "AUROC", "how well confidence tells test images from digits; 0.5 is chance"),
+    # a probe of all stages (Head2Toe) beside one of the embedding, both before fine-tuning
+    *_rows(
+        "[<set>/]head2toe/",
+        ("accuracy", "all stages", "test accuracy of a probe of all stages"),
+        ("last_layer_accuracy", "last layer", "test accuracy of a probe of the embedding, fitted to the same images"),
+        ("gain", "gain", "the first less the second, on the same test images", "difference"),
+        ("gain_<end>", "95% interval", "an end of the gain's 95% interval", "difference"),
+        ("fraction", "fraction", "share of all features to keep, chosen by validation"),
+        ("features", "features kept", "number of features kept", "count"),
+        ("candidates", "of", "number of features of all stages", "count"),
+        ("kept/<stage>", "share kept", "share of the kept features that are this stage's"),
+    ),
     # corrupted images
     Metric("head/overfits_after_epoch", "overfits after", "epoch of the head's lowest validation loss", "count"),
     Metric("[<protocol>/]<state>/<side>_accuracy", "accuracy", "accuracy on clean or corrupted test images"),
@@ -166,13 +187,24 @@ TABLE = (
         "the same of what corruptions add to the errors on clean images",
         "relative ratio",
     ),
+    Metric(
+        "interpolation/<weight>/[val_]<side>_accuracy",
+        "accuracy",
+        "accuracy between the weights before (0) and after (1) tuning; val_: on validation images, not on test images",
+    ),
+    Metric("interpolated/weight", "weight", "the point between them that is best by validation", "share"),
+    Metric("interpolated/corrupted_kept", "corrupted kept", "its corrupted accuracy over the tuned network's", "ratio"),
+    Metric(
+        "interpolated/clean_won_back",
+        "clean won back",
+        "share of the clean accuracy lost by tuning that it wins back",
+        "relative ratio",
+    ),
     Metric("surgery/<corruption>/<stage>", "accuracy", "validation accuracy with this stage alone tuned"),
     # pixels in place and permuted
-    Metric("[<task>/<backbone>/]<arrangement>/accuracy", "accuracy", "test accuracy; with several seeds, their mean"),
-    Metric("[<task>/<backbone>/]<arrangement>/accuracy_std", "std", "its standard deviation over seeds"),
+    Metric("[<task>/<backbone>/]<arrangement>/accuracy", "accuracy", "accuracy on the test images"),
     Metric("[<task>/<backbone>/]cost", "cost", "accuracy in place less accuracy permuted", "difference"),
     Metric("[<task>/<backbone>/]cost_<end>", "95% interval", "an end of its 95% interval", "difference"),
-    Metric("[<task>/<backbone>/]cost_std", "std", "its standard deviation over seeds"),
     # from scratch and pretrained
     Metric("<network>/accuracy", "accuracy", "accuracy of this network on the test images"),
     Metric("sweep/<depth>/accuracy", "accuracy", "training accuracy with this many layers unfrozen"),
@@ -203,7 +235,13 @@ def meaning(key: str) -> Metric | None:
         >>> meaning("seconds/training").unit
         'seconds'
     """
-    return next((metric for metric in TABLE if metric.expression.fullmatch(key)), None)
+    row = next((metric for metric in TABLE if metric.expression.fullmatch(key)), None)
+    over_seeds = next((ending for ending in OVER_SEEDS if key.endswith(ending)), None)
+    if row is not None or over_seeds is None:
+        return row
+    single = meaning(key.removesuffix(over_seeds))
+    label, words = OVER_SEEDS[over_seeds]
+    return single and replace(single, pattern=single.pattern + over_seeds, label=label, text=f"{words}: {single.text}")
 
 
 def label(key: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfxfer.runs import card_text, corruption_facts, tested_scores
+from tfxfer.runs import card_text, corruption_facts, seed_statistics, tested_scores
 
 if TYPE_CHECKING:
     from tfxfer.features.bank import Bank
@@ -97,6 +97,7 @@ def _card(
         card_text.use(shape, files, data.get("aspect", "squash")),
         "## Test scores",
         *_scores(names, test, corruption_facts.tested(facts)),
+        *_over_seeds(facts),
         *(["## Probabilities", card_text.probabilities(calibration)] if calibration else []),
         "## Limits",
         card_text.limits(calibration),
@@ -120,6 +121,18 @@ def _scores(names: list[str], test: "Bank | None", images: str) -> list[str]:
         f"Accuracy {tested_scores.accuracy(test, images)}.",
         _table(("class", "precision", "recall", "F1", "images"), tested_scores.by_class(test, names)),
         *([_plain(untested)] if untested else []),
+    ]
+
+
+def _over_seeds(facts: dict[str, Any]) -> list[str]:
+    """The accuracy over several seeds, of which this network is the first."""
+    values = [metrics.get("test/accuracy") for metrics in facts.get("by_seed", {}).values()]
+    if len(values) < 2 or None in values:
+        return []
+    first, *others = facts["by_seed"]
+    return [
+        f"This is the network of seed {first}. With seeds {', '.join(others)} as well, each trained in the same way, "
+        f"the accuracy is {seed_statistics.text(values)} (mean and standard deviation over {len(values)} seeds)."
     ]
 
 

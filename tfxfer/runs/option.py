@@ -89,6 +89,12 @@ def positive(name: str, value: float) -> None:
         raise InputError(f"{name} {value}: expected a finite number above zero")
 
 
+def share(name: str, value: float) -> None:
+    """Raises InputError unless a number is from 0 to 1."""
+    if not 0 <= value <= 1:
+        raise InputError(f"{name} {value}: expected a share from 0 to 1")
+
+
 def one_of(*choices: str) -> Callable[[str, str], None]:
     """A check that a text is one of these."""
 

@@ -1,5 +1,6 @@
 """The options that recipes and commands share, each written down once: its type, bounds, help text and check."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -97,6 +98,13 @@ Unfreeze = Annotated[
         depth=True,
     ),
 ]
+Head2toeImages = Annotated[
+    int,
+    Option(
+        "Number of training images for a probe of all stages (Head2Toe) and one of the last layer; 0 leaves both out.",
+        least=0,
+    ),
+]
 Epochs = Annotated[int, Option("Passes over the training images.", least=1)]
 TuneEpochs = Annotated[int, Option("Passes over the training images when fine-tuning.", least=1)]
 Keep = Annotated[
@@ -114,6 +122,14 @@ BatchSize = Annotated[int, Option("Batch size.", least=1)]
 LearningRate = Annotated[float, Option("Highest learning rate of the schedule.", check=positive)]
 Augment = Annotated[bool, Option("Apply small random shifts, rotations and zooms while training.")]
 Seed = Annotated[int, Option("Random seed for splits, initial weights, batch order and projections.", least=0)]
+Seeds = Annotated[
+    int,
+    Option(
+        "Run this many times, with the seeds from --seed on, and report means and standard deviations; the network of "
+        "the first seed is the one that is kept.",
+        least=1,
+    ),
+]
 Validation = Annotated[
     float | None,
     Option(
@@ -178,6 +194,8 @@ Quiet = Annotated[bool, Option("Print nothing but the path of the run at the end
 Out = Annotated[str, Option("Folder to write runs to.", check=_folder, portable=absolute)]
 
 _NOT_OFFERED: Any = object()  # a page says whether it has the option, and its default
+ABSENT: Any = object()
+"""In place of a default: the page does not have an option that other pages have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +219,7 @@ class Options:
     learning_rate: LearningRate = 1e-3
     augment: Augment = _NOT_OFFERED
     seed: Seed = 0
+    seeds: Seeds = 1
     validation: Validation = None
     test: Test = None
     limit: Limit = None
@@ -228,6 +247,12 @@ class Options:
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"this page has no option {name!r}: name it in its @recipe(...)")
+
+    def with_seed(self, seed: int) -> "Options":
+        """The same options with another seed."""
+        other = copy.copy(self)
+        object.__setattr__(other, "seed", seed)
+        return other
 
     @property
     def published(self) -> bool:

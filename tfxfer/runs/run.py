@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tfxfer.core import json_io, live_lines
 from tfxfer.core.errors import InputError, met_by_tensorflow
@@ -54,7 +54,7 @@ class Run:
     facts: dict[str, Any] = field(default_factory=dict)
     phases: list[str] = field(default_factory=list)
 
-    def __enter__(self) -> "Run":
+    def __enter__(self) -> Self:
         from tfxfer.core import distribute
 
         self.strategy = distribute.create(self.devices)

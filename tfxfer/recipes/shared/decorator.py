@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, get_type_hints
 from tfxfer.core.errors import InputError
 from tfxfer.recipes.shared.recipe_run import Run
 from tfxfer.runs import option, resume
-from tfxfer.runs.options import ON_EVERY_PAGE, SHARED, Options
+from tfxfer.runs.options import ABSENT, ON_EVERY_PAGE, SHARED, Options
 
 _FIRST = ("dataset", "data_dir", "backbone", "weights", "image_size")  # come before a page's own options
 _OF_THIS_TIME = ("resume", "out", "quiet")  # may differ from what an unfinished run was started with
@@ -37,15 +37,16 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
     """Makes a recipe of a page: `@recipe(dataset="mnist")` above `def main(run: Run, unfreeze: Unfreeze = 10)`.
 
     Args:
-        defaults: the page's defaults of shared options; by naming one that not every page has, the page has it.
+        defaults: the page's defaults of shared options; by naming one that not every page has, the page has it. One of
+            every page that is `ABSENT` is left out: it would change nothing there.
 
     Returns:
         A decorator. What it makes takes the shared options and the page's own, each annotated with an `Option`, and
         returns the run's metrics. It checks the options, opens the run, seeds it, continues the one that `resume` names
-        and hands it to the page.
+        and hands it to the page, once for each seed.
     """
     offered = {**ON_EVERY_PAGE, **defaults}
-    shared = {name: offered[name] for name in SHARED if name in offered}
+    shared = {name: offered[name] for name in SHARED if name in offered and offered[name] is not ABSENT}
     if unknown := defaults.keys() - SHARED.keys():
         raise TypeError(f"recipe() got options that are not shared: {', '.join(sorted(unknown))}")
 
@@ -83,12 +84,12 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
             if "backbone" in chosen:
                 chosen["backbone"] = backbone_names.portable(chosen["backbone"], chosen["out"])
             settings = Options(**{name: chosen[name] for name in shared})
-            record = option.portable(chosen | {"keep": settings.keep, "resume": None, "quiet": False}, annotations)
-            from tfxfer.recipes.shared import offline_commands  # knows the table of backbones
+            own_to_this = {"resume": None, "quiet": False} | ({"keep": settings.keep} if "keep" in chosen else {})
+            record = option.portable(chosen | own_to_this, annotations)
+            from tfxfer.recipes.shared import offline_commands, repeats  # these import TensorFlow
 
             with offline_commands.named(title, values, chosen), Run(title, record, settings) as run:
-                run.seed(settings.seed)
-                page(run, **{name: chosen[name] for name in own})
+                repeats.run_page(page, run, {name: chosen[name] for name in own})
             return run.metrics
 
         main.__signature__ = signature  # type: ignore[attr-defined]  # read by inspect and help

@@ -151,11 +151,9 @@ def compare(learner: Learner, task: Task, seed: int) -> tuple[dict[str, Trained]
 
 
 @dataclass
-class Repeat:
-    """Results of one seed: its permutation, the images in groups, and what was trained and measured, by key of task."""
+class Comparison:
+    """What was trained and measured, by key of task."""
 
-    order: np.ndarray
-    splits: Splits
     trained: dict[str, Trained] = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
 
@@ -168,15 +166,3 @@ class Repeat:
         shares = [self.figures[f"{task.keys[0]}{side}/accuracy"] for side in ARRANGEMENTS]
         plain, permuted = (intervals.text(share, intervals.wilson(share, n)) for share in shares)
         return f"{task.title}: plain {plain}, permuted {permuted}"
-
-
-def summary(runs: list[dict[str, float]]) -> dict[str, float]:
-    """Means of each metric over seeds, with `<metric>_std` (ddof 1) beside it; of a single seed, its own metrics.
-
-    Several seeds have no interval: it would be that of one seed's test images.
-    """
-    if len(runs) == 1:
-        return runs[0]
-    columns = {key: [run[key] for run in runs] for key in runs[0] if not key.endswith(("_low", "_high"))}
-    means = {key: float(np.mean(column)) for key, column in columns.items()}
-    return means | {f"{key}_std": float(np.std(column, ddof=1)) for key, column in columns.items()}

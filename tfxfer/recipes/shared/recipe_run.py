@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from tfxfer.recipes.shared.artifacts import Artifacts
+from tfxfer.runs import seed_statistics
 from tfxfer.runs.options import Options
 from tfxfer.runs.run import Run as RecordedRun
 
@@ -17,12 +18,22 @@ FINISH = ("explanations", "export", "report")  # phases
 
 
 class Run(RecordedRun):
-    """A run of a recipe: its `options`, the `banks` it will keep, and what all pages do alike."""
+    """A run of a recipe: its `options`, the `banks` it will keep, and what all pages do alike.
+
+    Attributes:
+        options: what the page was asked for.
+        banks: feature banks by name.
+        other_seeds: by seed, the metrics of the same page with other seeds; empty for a run of one seed.
+        metrics_only: whether nothing but the metrics is kept, as of all seeds but the first.
+    """
+
+    metrics_only = False
 
     def __init__(self, recipe: str, record: dict[str, Any], options: Options):
         super().__init__(recipe, record, options.out, options.strategy, options.resume, options.quiet)
         self.options = options
         self.banks: dict[str, Bank] = {}
+        self.other_seeds: dict[str, dict[str, float]] = {}
 
     def plan(self, *names: str, network: bool = True) -> None:
         """Says which phases the run will have, in their order; those of `finish` come after them.
@@ -81,6 +92,18 @@ class Run(RecordedRun):
         for name, fact in artifacts.facts.items():
             known = self.facts.get(name)
             self.facts[name] = known | fact if isinstance(known, dict) and isinstance(fact, dict) else fact
+
+    def save(self, banks: "dict[str, Bank]") -> None:
+        """Writes the run's record as every run does. With several seeds the metrics are then those of all of them, see
+        `seed_statistics.summary`, and the fact `by_seed` has those of each."""
+        if self.other_seeds:
+            by_seed = {str(self.options.seed): seed_statistics.figures(self.metrics)} | self.other_seeds
+            times = {name: value for name, value in self.metrics.items() if name not in by_seed[str(self.options.seed)]}
+            self.metrics = times | seed_statistics.summary(by_seed)
+            self.facts["by_seed"] = by_seed
+            if "sections" in self.facts:
+                self.facts["sections"] = ["seeds", *self.facts["sections"]]
+        super().save(banks)
 
     def finish(
         self,

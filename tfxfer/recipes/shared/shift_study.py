@@ -35,11 +35,11 @@ def cells(corruption: str, severities: str) -> tuple[Cell, ...]:
     return tuple(dict.fromkeys((corruption, int(text)) for text in texts))
 
 
-def phases(run: Run, adapt_images: int, surgery: str) -> list[str]:
+def phases(run: Run, adapt_images: int, interpolation_images: int, surgery: str) -> list[str]:
     """The phases of a run until it finishes, in their order.
 
     Args:
-        adapt_images, surgery: as `cifar10c_shift` takes them.
+        adapt_images, interpolation_images, surgery: as `cifar10c_shift` takes them.
     """
     protocols = [""]  # the last of them, see `corrupted_splits`
     if run.options.published:
@@ -48,7 +48,8 @@ def phases(run: Run, adapt_images: int, surgery: str) -> list[str]:
     for prefix in protocols:
         adapted = [ADAPTATION] if adapt_images and not prefix else []
         tuning += [f"{prefix}before", *adapted, f"{prefix}tuning", f"{prefix}after"]
-    return ["data_and_model", "features", "training_head", *tuning, *(["surgery"] if surgery.strip(",") else [])]
+    last = [*(["interpolation"] if interpolation_images else []), *(["surgery"] if surgery.strip(",") else [])]
+    return ["data_and_model", "features", "training_head", *tuning, *last]
 
 
 def load(run: Run, needed: Iterable[Cell], frost_textures: str | None = None) -> tuple[Splits, CorruptedCopy]:
@@ -165,7 +166,7 @@ class Study:
         grid_images: int,
         adapt_images: int = 0,
     ):
-        self.run, self.clean, self.corrupted = run, clean, corrupted
+        self.run, self.net, self.clean, self.corrupted = run, net, clean, corrupted
         images = sum(side.size("test") for side in (*corrupted.values(), *clean.values()))
         self.extract = CachedFeatures(net, images + len(ALL) * grid_images, run.options.cache, **run.inference)
         self.grid = Grid(copy, clean["tfxfer"].ids["test"][:grid_images]) if grid_images else None

@@ -1,13 +1,19 @@
 """Accuracy under every corruption at every severity: a part of the section on corrupted images."""
 
+import functools
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from tfxfer.analysis import intervals
 from tfxfer.data.corruptions import BENCHMARK, FAMILIES, NAMES, SEVERITIES
 from tfxfer.report import page
 from tfxfer.report.charts import Heat
+from tfxfer.report.sections.metric_tables import figure, metric
 from tfxfer.runs import corruption_facts
 from tfxfer.runs.loading import Loaded
+
+_MEANS = {"mean over 15": BENCHMARK, "mean over 19": NAMES}
 
 
 def parts(run: Loaded) -> list[str]:
@@ -18,13 +24,12 @@ def parts(run: Loaded) -> list[str]:
     grids = {state: under(run, f"{state}/grid/") for state in states}
     n = min(run.facts["arguments"]["grid_images"], run.facts["data"]["sizes"]["test"])
     low, high = intervals.wilson(0.5, n)
-    groups = {"mean over 15": BENCHMARK, "mean over 19": NAMES, **FAMILIES}
+    groups = {**_MEANS, **FAMILIES}
     rows = []
     for title, names in groups.items():
-        cells = [f"{name}_{severity}" for name in names for severity in SEVERITIES]
-        means = {when: float(np.mean([grid[cell] for cell in cells])) for when, grid in grids.items()}
-        drops = [1 - means[when] / run.metrics[f"{when}/clean_accuracy"] for when in means]
-        rows.append((title, *(f"{value:.4f}" for value in (*means.values(), *drops))))
+        means = [figure(run, functools.partial(_mean, state=state, names=names)) for state in states]
+        drops = [figure(run, functools.partial(_drop, state=state, names=names)) for state in states]
+        rows.append((title, *means, *drops))
     return [
         page.heading(f"All {len(NAMES)} corruptions"),
         page.table(("", *states, *(f"drop from clean, {state}" for state in states)), rows),
@@ -35,7 +40,7 @@ def parts(run: Loaded) -> list[str]:
             f"{corruption_facts.remark(run.facts)}."
         ),
         *_relative_errors(run, states),
-        *_most_severe(grids),
+        *_most_severe(run, states),
         page.chart(
             run.dir / "figures",
             "grid",
@@ -43,6 +48,18 @@ def parts(run: Loaded) -> list[str]:
             heat_maps(grids),
         ),
     ]
+
+
+def _mean(
+    metrics: Mapping[str, float], state: str, names: Sequence[str], severities: Sequence[int] = SEVERITIES
+) -> float:
+    """The mean accuracy over some corruptions and severities."""
+    return float(np.mean([metrics[f"{state}/grid/{name}_{severity}"] for name in names for severity in severities]))
+
+
+def _drop(metrics: Mapping[str, float], state: str, names: Sequence[str]) -> float:
+    """What that mean lacks of the accuracy on clean images, as a share of it."""
+    return 1 - _mean(metrics, state, names) / metrics[f"{state}/clean_accuracy"]
 
 
 def _relative_errors(run: Loaded, states: list[str]) -> list[str]:
@@ -54,7 +71,7 @@ def _relative_errors(run: Loaded, states: list[str]) -> list[str]:
     rows = [
         (key.partition("_vs")[0].replace("_", " ").replace("mce", "mCE") + f" over {key[-2:]}", "1", *cells)
         for key in keys
-        if (cells := [f"{run.metrics[f'{state}/grid/{key}']:.4f}" for state in states])
+        if (cells := [metric(run, f"{state}/grid/{key}") for state in states])
     ]
     return [
         page.table(("errors relative to this network before tuning", "before", *states), rows),
@@ -68,18 +85,24 @@ def _relative_errors(run: Loaded, states: list[str]) -> list[str]:
     ]
 
 
-def _most_severe(grids: dict[str, dict[str, float]]) -> list[str]:
-    """What adaptation and tuning gain or lose under each corruption at its highest severity."""
-    if "adapted" not in grids:
+def _most_severe(run: Loaded, states: list[str]) -> list[str]:
+    """What adaptation and tuning gain or lose under each corruption at its highest severity, and on average."""
+    if "adapted" not in states:
         return []
-    severity, others = SEVERITIES[-1], [state for state in grids if state != "before"]
+    others = [state for state in states if state != "before"]
     rows = []
-    for name in NAMES:
-        values = {state: grid[f"{name}_{severity}"] for state, grid in grids.items()}
-        gains = [f"{values[state] - values['before']:+.4f}" for state in others]
-        rows.append((name.replace("_", " "), *(f"{value:.4f}" for value in values.values()), *gains))
-    head = (f"severity {severity}", *grids, *(f"{state} less before" for state in others))
-    return [page.table(head, rows)]
+    for title, names in {**{name.replace("_", " "): (name,) for name in NAMES}, **_MEANS}.items():
+        mean = functools.partial(_mean, names=names, severities=SEVERITIES[-1:])
+        accuracies = [figure(run, functools.partial(mean, state=state)) for state in states]
+        gains = [figure(run, functools.partial(_gain, state=state, names=names), "{:+.4f}") for state in others]
+        rows.append((title, *accuracies, *gains))
+    return [page.table((f"severity {SEVERITIES[-1]}", *states, *(f"{state} less before" for state in others)), rows)]
+
+
+def _gain(metrics: Mapping[str, float], state: str, names: Sequence[str]) -> float:
+    """What the mean accuracy at the highest severity has gained on the one before tuning."""
+    now, before = (_mean(metrics, each, names, SEVERITIES[-1:]) for each in (state, "before"))
+    return now - before
 
 
 def heat_maps(grids: dict[str, dict[str, float]]) -> list[Heat]:
@@ -108,5 +131,9 @@ def heat_maps(grids: dict[str, dict[str, float]]) -> list[Heat]:
 
 
 def under(run: Loaded, prefix: str) -> dict[str, float]:
-    """Metrics by what follows a prefix."""
-    return {key.removeprefix(prefix): value for key, value in run.metrics.items() if key.startswith(prefix)}
+    """Metrics by what follows a prefix; of several seeds their means."""
+    return {
+        key.removeprefix(prefix): value
+        for key, value in run.metrics.items()
+        if key.startswith(prefix) and not key.endswith("_std")
+    }

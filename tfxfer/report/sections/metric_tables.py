@@ -1,14 +1,16 @@
 """Tables of metrics, with published values beside them and the uncertainty of accuracies."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
 from tfxfer.analysis import intervals
 from tfxfer.report import page, published
-from tfxfer.runs import metric_names
+from tfxfer.runs import metric_names, seed_statistics
 from tfxfer.runs.loading import Loaded
 
+SPREAD = "± is the standard deviation over seeds"
+_CONSTANT = ("count", "bytes")  # units of what no seed changes, or hardly
 _FORMATS = {"count": "{:,.0f}", "bytes": "{:,.0f}", "seconds": "{:.1f}"}
 
 
@@ -37,7 +39,23 @@ def table(run: Loaded, names: Collection[str], keys: Collection[str], titles: Ma
 
 def _cell(values: Mapping[str, float], key: str) -> str:
     metric = metric_names.meaning(key)
-    return number(values.get(key), metric.unit if metric else "")
+    unit = metric.unit if metric else ""
+    deviation = None if unit in _CONSTANT else values.get(f"{key}_std")
+    return number(values.get(key), unit) + (f" ± {number(deviation)}" if deviation is not None else "")
+
+
+def figure(run: Loaded, value: Callable[[Mapping[str, float]], float], form: str = "{:.4f}") -> str:
+    """A figure computed from metrics; of several seeds the mean of what it is for each, ± the standard deviation.
+
+    A difference of two metrics is thus paired by seed.
+
+    Args:
+        run: the run.
+        value: computes the figure from metrics.
+        form: of the figure.
+    """
+    each = seed_statistics.of_each(run, value)
+    return seed_statistics.text(each, form) if each else form.format(value(run.metrics))
 
 
 def number(value: float | None, unit: str = "") -> str:
@@ -45,6 +63,11 @@ def number(value: float | None, unit: str = "") -> str:
     if value is None or np.isnan(value):
         return ""
     return _FORMATS.get(unit, "{:.4f}" if abs(value) < 1000 else "{:.3g}").format(value)
+
+
+def metric(run: Loaded, key: str, form: str = "{:.4f}") -> str:
+    """A metric as `figure` shows it."""
+    return figure(run, lambda metrics: metrics[key], form)
 
 
 def test_images(run: Loaded) -> int:
@@ -62,7 +85,10 @@ def accuracy(run: Loaded, key: str) -> str:
 
 
 def uncertainty(run: Loaded, names: Collection[str], keys: Collection[str]) -> list[str]:
-    """A note on what chance alone does to the accuracies `<name>/<key>`: 95% intervals of the lowest and highest."""
+    """A note on what chance alone does to the accuracies `<name>/<key>`: 95% intervals of the lowest and highest, or of
+    several seeds what ± means."""
+    if seed_statistics.by_seed(run):
+        return [page.note(f"{SPREAD}.")]
     accuracies = [run.metrics.get(f"{name}/{key}", np.nan) for name in names for key in keys]
     if not (values := [value for value in accuracies if not np.isnan(value)]):
         return []

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from tfxfer.report import page, published
 from tfxfer.report.sections import contents
-from tfxfer.report.sections.metric_tables import accuracy, number, published_note
+from tfxfer.report.sections.metric_tables import SPREAD, accuracy, number, published_note
 from tfxfer.runs.loading import Loaded
 
 _ARRANGED_IMAGES = 8  # shown in place and permuted
@@ -17,7 +17,7 @@ def sections(run: Loaded) -> list[str]:
     if not prefixes:
         return []
     publication, several_seeds = published.for_run(run), f"{prefixes[0]}cost_std" in run.metrics
-    spread = "± is the standard deviation over seeds." if several_seeds else "95% confidence intervals are in brackets."
+    spread = f"{SPREAD}." if several_seeds else "95% confidence intervals are in brackets."
     rows = []
     for prefix in prefixes:
         task, _, backbone = prefix.rstrip("/").partition("/")

@@ -6,7 +6,8 @@ from tfxfer.analysis import metrics
 from tfxfer.report import page, published
 from tfxfer.report.charts import Heat
 from tfxfer.report.sections import confusion_matrix
-from tfxfer.report.sections.metric_tables import accuracy, number, published_note
+from tfxfer.report.sections.metric_tables import SPREAD, accuracy, number, published_note
+from tfxfer.runs import seed_statistics
 from tfxfer.runs.loading import Loaded
 
 _NETWORKS = {
@@ -49,6 +50,9 @@ def sections(run: Loaded) -> list[str]:
 
 def _comparison(run: Loaded) -> str:
     """How much more often the pretrained network is right, in words."""
+    if each := seed_statistics.of_each(run, lambda metrics: 100 * metrics["tuned_less_scratch/difference"]):
+        more, deviation = float(np.mean(each)), float(np.std(each, ddof=1))
+        return f"{SPREAD}. The pretrained network is right {more:+.1f} ± {deviation:.1f} points more often."
     difference, low, high = (run.metrics[f"tuned_less_scratch/{end}"] for end in ("difference", "low", "high"))
     often = "more" if difference >= 0 else "less"
     return (

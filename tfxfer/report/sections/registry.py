@@ -8,6 +8,8 @@ from tfxfer.report.sections import (
     contents,
     dataset,
     feature_sets,
+    head2toe,
+    interpolation,
     layer_similarity,
     models,
     permutation,
@@ -16,6 +18,7 @@ from tfxfer.report.sections import (
     projections,
     saliency,
     search,
+    seeds,
     shift,
     training,
 )
@@ -23,9 +26,12 @@ from tfxfer.runs.loading import Loaded
 
 SECTIONS: dict[str, Callable[[Loaded], list[str]]] = {
     "search": search.sections,
+    "seeds": seeds.sections,
     "feature_sets": feature_sets.sections,
+    "head2toe": head2toe.sections,
     "models": models.sections,
     "shift": shift.sections,
+    "interpolation": interpolation.sections,
     "permutation": permutation.sections,
     "pretraining": pretraining.sections,
     "projections": projections.sections,

@@ -7,8 +7,8 @@ from tfxfer.data.corruptions import FAMILIES
 from tfxfer.report import figures, page, published
 from tfxfer.report.charts import Panel, Series, class_colors
 from tfxfer.report.sections import corruption_grid, projections
-from tfxfer.report.sections.metric_tables import published_note
-from tfxfer.runs import corruption_facts
+from tfxfer.report.sections.metric_tables import SPREAD, metric, published_note
+from tfxfer.runs import corruption_facts, seed_statistics
 from tfxfer.runs.loading import Loaded
 
 _PROTOCOLS = {  # prefix of the metrics -> row
@@ -68,7 +68,10 @@ def _adapted_row(run: Loaded) -> list[tuple[str, ...]]:
 
 
 def _accuracy(run: Loaded, key: str) -> str:
-    """An accuracy with its 95% interval, which runs of version 0.1 may not have."""
+    """An accuracy with its standard deviation over seeds or, of one seed, with its 95% interval, which runs of version
+    0.1 may not have."""
+    if f"{key}_std" in run.metrics:
+        return metric(run, key)
     value, low, high = run.metrics[key], run.metrics.get(f"{key}_low"), run.metrics.get(f"{key}_high")
     return f"{value:.4f}" if low is None or high is None else intervals.text(value, (low, high))
 
@@ -78,8 +81,7 @@ def _remarks(run: Loaded) -> list[str]:
     own = sizes["tfxfer"]
     remarks = [
         f"Tuned on {own['train']:,} corrupted images, tested on {own['test']:,} made from other images, and on these "
-        f"{run.facts['data']['sizes']['test']:,} original images. 95% confidence intervals (Wilson) are in brackets: "
-        "versions of one image are mostly right or wrong together, so they count as one cluster, not as several images."
+        f"{run.facts['data']['sizes']['test']:,} original images. {_uncertainty(run)}"
     ]
     if "as_few" in sizes:
         few = sizes["as_few"]
@@ -97,6 +99,15 @@ def _remarks(run: Loaded) -> list[str]:
     if run.facts["arguments"]["corruption"] == "frost":
         remarks.append(f"The corruption: {corruption_facts.remark(run.facts)}.")
     return remarks
+
+
+def _uncertainty(run: Loaded) -> str:
+    if seed_statistics.by_seed(run):
+        return f"{SPREAD}."
+    return (
+        "95% confidence intervals (Wilson) are in brackets: versions of one image are mostly right or wrong together, "
+        "so they count as one cluster, not as several images."
+    )
 
 
 def _about_adaptation(fact: dict[str, float]) -> str:
@@ -120,8 +131,9 @@ def _stages(run: Loaded) -> list[str]:
         return []
     rows = []
     for corruption, row in stages.items():
-        best, accuracy = max(((stage, value) for stage, value in row.items() if stage != "none"), key=lambda it: it[1])
-        rows.append((corruption, best, f"{accuracy:.3f}", f"{row['none']:.3f}"))
+        best = max((stage for stage in row if stage != "none"), key=lambda stage: row[stage])
+        cells = [metric(run, f"surgery/{corruption}/{stage}", "{:.3f}") for stage in (best, "none")]
+        rows.append((corruption, best, *cells))
     return [
         page.heading("One stage tuned alone"),
         page.chart(

@@ -41,7 +41,7 @@ def layers(run: Loaded) -> list[str]:
     """How far the classes have collapsed after each stage: metrics `layers/<when>/<stage>/<name>`."""
     values: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for key, value in run.metrics.items():
-        if key.startswith("layers/"):
+        if key.startswith("layers/") and not key.endswith("_std"):
             _, when, stage, name = key.split("/")
             values[name][when][stage] = value
     panels = [

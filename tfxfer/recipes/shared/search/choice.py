@@ -45,8 +45,9 @@ class Choice:
     @property
     def history(self) -> dict[str, list[float]]:
         """How the chosen network was trained, as `train.History` has it; empty for a head that was fitted."""
-        name = self.record.get("trial") or (self.search.refined[0]["name"] if self.search.refined else None)
-        return {} if self.record["what"] == "head" else self.search.journal.outcomes[name]["history"]
+        if self.record["what"] == "head":
+            return {}
+        return self.search.journal.outcomes[self.record.get("trial") or self.search.refined[0]["name"]]["history"]
 
     def network(self) -> keras.Model:
         """The chosen network, with its weights."""

@@ -125,7 +125,7 @@ class Search:
             if name not in self.activations:  # a killed search that continues
                 self._gather(name)
             self.embeddings[name] = [self._embedded(name, fold) for fold in self.folds]
-            outcome = self.journal.step(f"probes-{name}", lambda n=name: self._probe(n), "train")
+            outcome = self.journal.step(f"probes-{name}", functools.partial(self._probe, name), "train")
             self.heads[name] = [
                 linear_probes.head(x, y, len(self.splits.classes), outcome["c"]) for x, y, _, _ in self.embeddings[name]
             ]

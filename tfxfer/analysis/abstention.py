@@ -146,7 +146,7 @@ def _lowest(passes: np.ndarray, first: int) -> int | None:
         return None
     reached = [
         start + int(np.argmin(np.append(passes[start:], False)))
-        for start in np.geomspace(first + 1, len(passes), STARTS + 1)[:-1].astype(int) - 1
+        for start in np.geomspace(first + 1, len(passes), STARTS + 1)[:-1].round().astype(int) - 1
         if passes[start]
     ]
     return max(reached) - 1 if reached else None

@@ -121,6 +121,7 @@ def images_of(n):
 
 
 TFDS = ["--data-dir", "{home}/tfds", "--dataset"]
+FITTING = [name for name in RECIPES if name != "transfer"]  # whose options of a fit are the user's
 BAD = [
     # sources
     ("quickstart", ["--dataset", ""], "unknown data set ''"),
@@ -186,6 +187,11 @@ BAD = [
         )
         for recipe in RECIPES
     ),
+    ("transfer", ["--keep", "last"], "No such option"),
+    ("transfer", ["--minutes", "0"], "minutes 0.0: expected a finite number above zero"),
+    ("transfer", ["--goal", "f1"], "goal 'f1': expected one of accuracy"),
+    ("transfer", ["--skip", "sleep"], "skip 'sleep': expected some of look"),
+    ("transfer", ["--backbones", "pixels"], "pixels has nothing to fine-tune"),
     # numbers
     ("quickstart", ["--epochs", "-1"], "greater than or equal to 1"),
     ("quickstart", ["--epochs", "2.5"], "'--epochs'"),
@@ -207,8 +213,8 @@ BAD = [
     ("cifar10c_shift", ["--grid-images", "-1"], "greater than or equal to 0"),
     ("rank", ["--limit", "0"], "greater than or equal to 1"),
     ("rank", ["--seed", "4294967296"], "'--seed'"),
-    *[(recipe, ["--early-stopping", "0"], "greater than or equal to 1") for recipe in RECIPES],
-    *[(recipe, ["--keep", "first"], "keep 'first': expected one of best, last") for recipe in RECIPES],
+    *[(recipe, ["--early-stopping", "0"], "greater than or equal to 1") for recipe in FITTING],
+    *[(recipe, ["--keep", "first"], "keep 'first': expected one of best, last") for recipe in FITTING],
     *[(recipe, ["--validation", "1"], r"validation 1\.0: expected a share between 0 and 1") for recipe in RECIPES],
     *[(recipe, ["--test", "0"], r"test 0\.0: expected a share between 0 and 1") for recipe in RECIPES],
     (

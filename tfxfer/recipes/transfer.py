@@ -85,6 +85,7 @@ def main(
     if "calibration" in steps:
         with run.phase("calibration"):
             model.calibrate(net, analysis.calibration.fit(*best.held_out(net), precision_at))
+            run.add(best.calibration_images())
     run.save_model(net, best.history)
     with run.phase("test"):
         tested = features.extract(net, search.splits.test, ("logits",), **run.inference)

@@ -16,6 +16,7 @@ from tfxfer.recipes import pretrain
 from tfxfer.recipes.shared import Run, recipe
 from tfxfer.report import run_comparison
 from tfxfer.runs import metric_names
+from tfxfer.runs.options import ABSENT
 from tfxfer.train import checkpoints
 
 TRAINED: list[int] = []  # epochs, as they end

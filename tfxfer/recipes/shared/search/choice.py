@@ -7,6 +7,8 @@ import keras
 import numpy as np
 
 from tfxfer import model
+from tfxfer.recipes.shared import run_artifacts
+from tfxfer.recipes.shared.artifacts import Artifacts
 from tfxfer.recipes.shared.search import linear_probes, measured_curve, scores, time_plan
 from tfxfer.recipes.shared.search.search import Search
 from tfxfer.recipes.shared.search.settings import Setting
@@ -76,6 +78,13 @@ class Choice:
         parts = zip(search.embeddings[name], search.heads[name], strict=True)
         labels = np.concatenate([y for *_, y in search.embeddings[name]])
         return np.concatenate([linear_probes.logits(x, *head) for (_, _, x, _), head in parts]), labels
+
+    def calibration_images(self) -> Artifacts:
+        """Validation images for exported files of eight bits, which are calibrated anew; none of folds, which the
+        networks of other folds have learned from."""
+        if not self.search.folds[0].whole:
+            return Artifacts()
+        return run_artifacts.calibration_images(self.search.splits, self.search.seed)
 
     def learning_curve(self) -> dict[str, Any]:
         """Validation accuracy for parts of the training images, and for twice as many; see `measured_curve.measure`.

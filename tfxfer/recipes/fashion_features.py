@@ -15,15 +15,15 @@ from tfxfer.runs import command
 from tfxfer.runs.option import Option
 from tfxfer.runs.options import Backbones, Classifiers, Head2toeImages, TuneEpochs, Unfreeze
 
+Tune = Annotated[str, Option("Which of the backbones to fine-tune, comma-separated; empty for none.")]
+
 
 @recipe(dataset="fashion_mnist", weights="imagenet", image_size=96, epochs=5, batch_size=64, cache="auto")
 def main(
     run: Run,
     backbones: Backbones = "pixels,scattering,vgg19_fc2,resnet18,efficientnet_lite0",
     classifiers: Classifiers = "lda,logistic,random_forest",
-    tune: Annotated[
-        str, Option("Which of the backbones to fine-tune, comma-separated; empty for none.")
-    ] = "resnet18,efficientnet_lite0",
+    tune: Tune = "resnet18,efficientnet_lite0",
     unfreeze: Unfreeze = "last",
     tune_epochs: TuneEpochs = 3,
     head2toe_images: Head2toeImages = 2000,
@@ -48,8 +48,7 @@ def main(
         depths[name] |= {"tuned": (unfreeze, tune_epochs)} if name in tuned else {}
     probed = {name: multilayer_study.phases(net, head2toe_images) for name, net in nets.items()}
     steps = {name: ("features", "classifiers", *probed[name], *(depths[name] or ["study"])) for name in nets}
-    parts = [f"{step}_{name}" for name in nets for step in steps[name]]
-    run.plan(*parts, network=any(depths.values()))
+    run.plan(*(f"{step}_{name}" for name in nets for step in steps[name]), network=any(depths.values()))
     histories, best = {}, None
     for name, net in nets.items():
         with run.phase(f"features_{name}"):

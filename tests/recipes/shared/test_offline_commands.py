@@ -18,6 +18,7 @@ from tfxfer.runs import option
 
 LITE0 = "--backbone efficientnet_lite0"
 DATA = {
+    "transfer": "tfxfer transfer",
     "quickstart": "tfxfer quickstart",
     "mobilenet_mnist": f"tfxfer mobilenet_mnist --dataset mnist_sample {LITE0}",
     "fashion_features": "tfxfer fashion_features --dataset mnist_sample --backbones "

@@ -96,12 +96,11 @@ def main(
     from tfxfer.recipes.shared.surgical_tuning import tune_stages
 
     chosen = run.options
-    cells = shift_study.cells(corruption, severities)
+    cells, grid = shift_study.cells(corruption, severities), corruption_grid.ALL if grid_images else ()
     single = [cell for name in surgery.split(",") if name for cell in shift_study.cells(name, "5")]
     run.plan(*shift_study.phases(run, adapt_images, interpolation_images, surgery))
     with run.phase("data_and_model"):
-        every = corruption_grid.ALL if grid_images else ()
-        whole, copy = shift_study.load(run, {*cells, *single, *every}, frost_textures)
+        whole, copy = shift_study.load(run, {*cells, *single, *grid}, frost_textures)
         corrupted = shift_study.corrupted_splits(whole, copy, cells, chosen.published, chosen.seed, chosen.strict)
         clean = {name: shift_study.held_out(whole, side) for name, side in corrupted.items()}
         net = model.build(chosen.backbone, whole, chosen.image_size, chosen.weights)
@@ -115,7 +114,8 @@ def main(
         histories = {"head": train.fit(net, whole, chosen.epochs, chosen.learning_rate, **options)}
     figures = feature_measures.accuracies(feature_sets.forward_tails(net, banks, ("logits",)))
     run.note("head", figures | overfitting(histories["head"]))
-    start, rate, _ = model.values(net), chosen.learning_rate, feature_sets.unfreeze(net, unfreeze)
+    start, rate = model.values(net), chosen.learning_rate
+    feature_sets.unfreeze(net, unfreeze)
     study = shift_study.Study(run, net, clean, corrupted, copy, grid_images, adapt_images)
     for name in reversed(corrupted):  # "tfxfer" last: the network that is kept has learned from no version of its test
         prefix, fit = ("", "tuned") if name == "tfxfer" else (f"{name}/", f"{name} tuned")

@@ -25,6 +25,8 @@ cnn/digits/auroc head/overfits_after_epoch before/corrupted_accuracy as_publishe
 after/clean_accuracy_low as_few/before/corrupted_accuracy_high before/grid/gaussian_noise_5 after/grid/mean_15
 adapted/clean_accuracy adapted/corrupted_accuracy_low adapted/grid/fog_1 adapted/grid/mce_vs_before_15
 after/grid/relative_mce_vs_before_19
+few_shot/5/head2toe/accuracy few_shot/all/head/accuracy_low few_shot/20/lp_ft/seconds few_shot/50/wise_ft/weight
+labels/logistic/needed labels/head/needed_high labels/head/reached
 surgery/fog/none plain/accuracy groups/cnn/permuted/accuracy classes/pixels/plain/accuracy_std cost
 groups/dropout_cnn/cost cost_low classes/cnn/cost_std scratch/accuracy tuned/accuracy sweep/40/accuracy
 sweep/dense/val_accuracy sweep/0/seconds sweep/0/nc1 tuned_less_scratch/n tuned_less_frozen/clusters

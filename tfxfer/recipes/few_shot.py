@@ -28,6 +28,30 @@ from tfxfer.runs.option import Option
 from tfxfer.runs.options import Unfreeze
 
 
+def _check_shots(name: str, value: str) -> None:
+    from tfxfer.recipes.shared import label_subsets
+
+    label_subsets.parse(value)
+
+
+def _check_methods(name: str, value: str) -> None:
+    from tfxfer.recipes.shared import few_shot_methods
+
+    few_shot_methods.parse(value)
+
+
+Shots = Annotated[str, Option("Numbers of labelled images a class, comma-separated.", check=_check_shots)]
+Draws = Annotated[int, Option("How many times the images are drawn.", least=1)]
+Methods = Annotated[
+    str,
+    Option(
+        "Ways to learn, comma-separated: logistic, head2toe, head, lp_ft, last_layers, wise_ft.", check=_check_methods
+    ),
+]
+Steps = Annotated[int, Option("Gradient steps of each training, at least one pass over the images.", least=1)]
+Wanted = Annotated[float, Option("Accuracy for which the number of labels is asked.", check=check_share)]
+
+
 @recipe(
     dataset="digits",
     backbone="efficientnet_lite0",
@@ -39,14 +63,12 @@ from tfxfer.runs.options import Unfreeze
 )
 def main(
     run: Run,
-    shots: Annotated[str, Option("Numbers of labelled images a class, comma-separated.")] = "1,2,5,10,20,50,all",
-    draws: Annotated[int, Option("How many times the images are drawn.", least=1)] = 5,
-    methods: Annotated[
-        str, Option("Ways to learn, comma-separated: logistic, head2toe, head, lp_ft, last_layers, wise_ft.")
-    ] = "logistic,head2toe,head,lp_ft,last_layers,wise_ft",
+    shots: Shots = "1,2,5,10,20,50,all",
+    draws: Draws = 5,
+    methods: Methods = "logistic,head2toe,head,lp_ft,last_layers,wise_ft",
     unfreeze: Unfreeze = "last",
-    steps: Annotated[int, Option("Gradient steps of each training, at least one pass over the images.", least=1)] = 100,
-    wanted: Annotated[float, Option("Accuracy for which the number of labels is asked.", check=check_share)] = 0.9,
+    steps: Steps = 100,
+    wanted: Wanted = 0.9,
 ) -> None:
     """Runs the experiment and returns its metrics; the run's directory is the last line printed."""
     from tfxfer import model

@@ -1,5 +1,6 @@
 """Each way to learn does what its name says: compared with the library's own functions on the same few images."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -21,11 +22,21 @@ def few(pictures):
     return splits, nested(splits.rows["train"].labels, ["2", "5", "all"], SEED)
 
 
-@pytest.fixture
-def learners(few, small_cnn, tmp_path):
-    options = Options(dataset="digits", batch_size=8, learning_rate=RATE, cache="memory", out=str(tmp_path))
+@pytest.fixture(scope="module")
+def learners(few, tmp_path_factory):
+    """Of an untrained network; whatever it is used for, it starts from the same weights again."""
+    keras.utils.set_random_seed(0)
+    net = model.build("cnn", few[0], weights="none")
+    out = str(tmp_path_factory.mktemp("runs"))
+    options = Options(dataset="digits", batch_size=8, learning_rate=RATE, cache="memory", out=out)
     with Run("few_shot", {}, options) as run:
-        yield Learners(run, small_cnn, few[0], list(METHODS), "conv3", STEPS)
+        yield Learners(run, net, few[0], list(METHODS), "conv3", STEPS)
+
+
+@pytest.fixture(scope="module")
+def two_of_each(few, learners):
+    """What the trainings on two images of each class leave, by method."""
+    return dict(learners._trainings(few[1]["2"], SEED))
 
 
 def accuracy(net, splits):
@@ -83,24 +94,22 @@ def test_lp_ft_is_fine_tune_and_the_head_its_first_phase(few, learners):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-def test_only_the_tail_and_the_head_move(few, learners):
+def test_only_the_tail_and_the_head_move(learners, two_of_each):
     """By the last stage here: everything before it is as it was, bit for bit; the head alone leaves that as well."""
-    found = dict(learners._trainings(few[1]["2"], SEED))
     names = [variable.path.split("/")[0] for layer in learners.net.layers for variable in layer.weights]
     for method, moved in (("head", {"logits"}), ("lp_ft", {"conv3", "dense"}), ("last_layers", {"conv3", "dense"})):
         changed = {
             name
-            for name, before, after in zip(names, learners.start.values, found[method].values, strict=True)
+            for name, before, after in zip(names, learners.start.values, two_of_each[method].values, strict=True)
             if not np.array_equal(before, after)
         }
         assert "logits" in changed
         assert changed - {"logits"} == (moved - {"logits"}) & {*names}
 
 
-def test_wise_ft_lies_between_head_and_lp_ft(few, learners):
-    """Halfway where nothing is set aside; elsewhere where images that were not trained on are classified best."""
-    _, subsets = few
-    found = dict(learners._trainings(subsets["2"], SEED))
+def test_wise_ft_lies_between_head_and_lp_ft(two_of_each):
+    """Halfway, where nothing is set aside to choose by."""
+    found = two_of_each
     assert found["wise_ft"].facts == {"weight": 0.5}
     ends = zip(found["head"].values, found["lp_ft"].values, strict=True)
     for ours, (before, after) in zip(found["wise_ft"].values, ends, strict=True):
@@ -128,17 +137,15 @@ def test_the_weight_is_chosen_by_images_that_are_not_trained_on(few, learners, m
     assert not ids["train"] & ids["validation"]
 
 
-def test_only_what_is_asked_for_is_trained(few, small_cnn, tmp_path, monkeypatch):
+def test_only_what_is_asked_for_is_trained(few, learners, monkeypatch):
     fits = []
-    fit = train.fit
-    monkeypatch.setattr(train, "fit", lambda net, *rest, **more: fits.append(1) or fit(net, *rest, **more))
-    options = Options(dataset="digits", batch_size=8, learning_rate=RATE, cache="memory", out=str(tmp_path))
-    splits, subsets = few
-    with Run("few_shot", {}, options) as run:
-        for methods, trainings in ((["logistic"], 0), (["head"], 1), (["lp_ft"], 2), (["wise_ft", "head"], 4)):
-            fits.clear()
-            assert list(Learners(run, small_cnn, splits, methods, "conv3", STEPS)(subsets["5"], SEED)) == methods
-            assert len(fits) == trainings
+    monkeypatch.setattr(train, "fit", lambda *_, **options: fits.append(options["keep"]))
+    monkeypatch.setattr(train, "interpolation_curve", lambda *_, **options: train.Curve([], {"weight": 0.3}, [], ""))
+    for methods, trainings in ((["logistic"], 0), (["head"], 1), (["lp_ft"], 2), (["wise_ft", "head"], 4)):
+        fits.clear()
+        monkeypatch.setattr(learners, "methods", methods)
+        assert list(learners(few[1]["5"], SEED)) == methods
+        assert fits == ["last"] * trainings
 
 
 def test_the_number_of_steps_is_the_same_for_any_number_of_images(few, learners, monkeypatch):
@@ -152,14 +159,14 @@ def test_the_number_of_steps_is_the_same_for_any_number_of_images(few, learners,
     monkeypatch.setattr(train, "fit", fit)
     for shots in ("2", "5", "all"):
         learners._fit(learners._part(subsets[shots].rows), learners.start, 0, SEED)
-    learners.steps = 2
+    monkeypatch.setattr(learners, "steps", 2)
     learners._fit(learners._part(subsets["all"].rows), learners.start, 0, SEED)
     assert steps == [21, 21, 26, 13]
 
 
-def test_bad_arguments(few, learners, small_cnn):
+def test_bad_arguments(few, learners):
     with pytest.raises(InputError, match="unfreeze 0: expected at least one layer to tune"):
-        Learners(learners.run, small_cnn, few[0], ["head"], 0, STEPS)
+        Learners(learners.run, learners.net, few[0], ["head"], 0, STEPS)
     for text in ("head,forest", "head,head", ""):
         with pytest.raises(InputError, match=f"methods '{text}': expected some of logistic, .*, each once"):
             few_shot_methods.parse(text)

@@ -39,6 +39,8 @@ def test_draws_differ_and_are_the_same_again():
 
 def test_what_is_the_same_as_all_is_left_out():
     assert label_subsets.smaller(["5", "39", "40", "100", "all"], LABELS) == ["5", "39", "all"]
+    with pytest.raises(InputError, match="shots 40,50: no class has more than 40 images: give smaller numbers, or all"):
+        label_subsets.smaller(["40", "50"], LABELS)
     assert label_subsets.parse(" 20,all, 3") == ["3", "20", "all"]
 
 

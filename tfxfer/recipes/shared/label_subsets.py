@@ -42,9 +42,15 @@ def parse(text: str) -> list[str]:
 
 
 def smaller(shots: list[str], labels: np.ndarray) -> list[str]:
-    """Those shots that are not the same as all images, because some class has more; `ALL` stays."""
+    """Those shots that are not the same as all images, because some class has more; `ALL` stays.
+
+    Raises:
+        InputError: there are none.
+    """
     most = int(np.bincount(labels).max())
-    return [name for name in shots if name == ALL or int(name) < most]
+    if not (left := [name for name in shots if name == ALL or int(name) < most]):
+        raise InputError(f"shots {','.join(shots)}: no class has more than {most} images: give smaller numbers, or all")
+    return left
 
 
 def nested(labels: np.ndarray, shots: list[str], seed: int | list[int]) -> dict[str, Subset]:
@@ -63,7 +69,7 @@ def nested(labels: np.ndarray, shots: list[str], seed: int | list[int]) -> dict[
 
     Example:
         >>> subsets = nested(np.arange(20) % 2, ["1", "5", "all"], seed=0)
-        >>> [len(subset) for subset in subsets.values()], subsets["5"].chosen_by.sum()
+        >>> [len(subset) for subset in subsets.values()], int(subsets["5"].chosen_by.sum())
         ([2, 10, 20], 2)
     """
     shuffled = np.random.default_rng(seed).permutation(len(labels))

@@ -34,6 +34,8 @@ def test_every_method_has_a_median_and_a_range_at_every_number(finished):
         "labels": {"2": 20, "all": 80},
         "methods": few_shot_methods.METHODS,
     }
+    assert list(run.facts["summary"]) == list(few_shot_methods.METHODS.values())
+    assert run.facts["summary"]["logistic probe"].startswith("accuracy 0.4: ")
     for method in METHODS:
         for shots in ("2", "all"):
             low, middle, high = (metrics[f"few_shot/{shots}/{method}/accuracy{end}"] for end in ("_low", "", "_high"))

@@ -76,6 +76,7 @@ def main(
     from tfxfer.recipes.shared.few_shot_study import Study
 
     chosen = run.options
+    run.plan("data_and_model", "features", "learning", network=False)
     names, numbers = few_shot_methods.parse(methods), label_subsets.parse(shots)
     with run.phase("data_and_model"):
         splits = run.load_data()

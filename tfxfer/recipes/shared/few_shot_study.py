@@ -60,12 +60,12 @@ class Study:
         self.run.say(f"  draw {draw + 1}, {shots} of each class ({len(subset):,} images{known}): {accuracies}")
 
     def conclude(self, wanted: float) -> None:
-        """Notes and prints medians and ranges over the draws, and how many labels an accuracy takes.
+        """Notes medians and ranges over the draws, and how many labels an accuracy takes.
 
         Metrics are `few_shot/<shots>/<method>/<figure>` and `labels/<method>/<figure>`; a number of labels that is not
-        reached is NaN. The fact `few_shot` has what the report shows besides.
+        reached is NaN. The fact `summary` says it in words, and `few_shot` has what the report shows besides.
         """
-        sizes = np.array(list(self.labels.values()))
+        sizes, said = np.array(list(self.labels.values())), {}
         for name in self.learners.methods:
             accuracies = np.array([[row[name]["accuracy"] for row in rows] for rows in self.figures.values()])
             for (shots, rows), found in zip(self.figures.items(), accuracies, strict=True):
@@ -76,8 +76,8 @@ class Study:
             numbers = {"needed": demand.median, "needed_low": demand.low, "needed_high": demand.high}
             known = {key: value if np.isfinite(value) else np.nan for key, value in numbers.items()}
             self.run.note(f"labels/{name}", known | {"reached": demand.reached})
-            needed = label_efficiency.text(demand, sizes[0], sizes[-1])
-            self.run.say(f"{METHODS[name]}, accuracy {wanted:g}: {needed}")
+            said[METHODS[name]] = f"accuracy {wanted:g}: {label_efficiency.text(demand, sizes[0], sizes[-1])}"
+        self.run.facts["summary"] = said
         self.run.facts["few_shot"] = {
             "wanted": wanted,
             "draws": len(next(iter(self.figures.values()))),

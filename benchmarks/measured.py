@@ -115,6 +115,21 @@ TABLE = {
             )
         },
     ),
+    "few_shot": (
+        "accuracy against the number of labelled images of each class, for six ways to learn, and how many labels 90% "
+        "takes",
+        {
+            "few_shot": (
+                "EfficientNet-Lite0, scikit-learn's digits, medians of 5 draws",
+                [
+                    ("Head2Toe, 5 of each class", "few_shot/5/head2toe/accuracy", None),
+                    ("LP-FT, 5 of each class", "few_shot/5/lp_ft/accuracy", None),
+                    ("Head2Toe, all 1,212", "few_shot/all/head2toe/accuracy", None),
+                    ("LP-FT, all 1,212", "few_shot/all/lp_ft/accuracy", None),
+                ],
+            )
+        },
+    ),
     "pretrain": (
         "trains any backbone from scratch and saves weights that the other recipes take as `--weights`",
         {

@@ -29,6 +29,8 @@ SMALL = {
     "fashion_groups": {"backbones": "dropout_cnn,pixels", "epochs": 1},
     "emotion_resnet18": {"backbone": "cnn", "weights": "none", "image_size": 28, "epochs": 1, "sweep_epochs": 1}
     | {"tune_epochs": 1, "depths": "0,3"},
+    "few_shot": {"backbone": "cnn", "weights": "none", "image_size": 28, "unfreeze": 1, "limit": 100, "steps": 5}
+    | {"shots": "2,all", "draws": 2},
     "pretrain": {"backbone": "small_resnet", "image_size": 28, "epochs": 1},
 }
 

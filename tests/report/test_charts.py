@@ -43,6 +43,17 @@ def test_lines_on_the_page():
     assert figure.layout.yaxis.range == (0, 1)
 
 
+def test_a_band_lies_between_its_ends():
+    panel = Panel("", [Series("median", [1, 10], [0.5, 0.75], band=[(0.25, 0.5), (0.5, 1.0)])], log="x")
+    (ax,) = charts.on_paper("", [panel]).axes
+    corners = ax.collections[0].get_paths()[0].vertices
+    assert {*map(tuple, corners)} == {(1, 0.25), (1, 0.5), (10, 0.5), (10, 1.0)}
+    low, high, line = plotly_charts.on_page(panel).data
+    assert (list(low.y), list(high.y), high.fill) == ([0.25, 0.5], [0.5, 1.0], "tonexty")
+    assert high.fillcolor == "rgba(31,119,180,0.15)"  # of #1f77b4, the line's colour
+    assert (line.name, line.line.color, low.showlegend, high.showlegend) == ("median", "#1f77b4", False, False)
+
+
 def test_bars_stand_side_by_side_under_names():
     panel = Panel("", [Series("a", ["1", "2"], [3, 4], "bars"), Series("b", ["1", "2"], [5, 6], "bars")])
     (ax,) = charts.on_paper("", [panel]).axes

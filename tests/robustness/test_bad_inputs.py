@@ -34,6 +34,7 @@ SMALL = {
     "fashion_models": ["--dataset", "digits", "--backbones", "cnn", "--limit", "100"],
     "cifar10c_shift": ["--dataset", "idx:{home}/idx", "--backbone", "cnn", "--weights", "none", "--image-size", "28"],
     "pretrain": ["--dataset", "digits", "--backbone", "cnn", "--image-size", "28", "--limit", "100"],
+    "few_shot": ["--backbone", "cnn", "--weights", "none", "--image-size", "28", "--limit", "100", "--unfreeze", "1"],
     "rank": ["--backbones", "pixels", "--limit", "100"],
     "fashion_groups": ["--backbones", "dropout_cnn", "--limit", "100"],
     "emotion_resnet18": [
@@ -321,6 +322,12 @@ BAD = [
     ("emotion_resnet18", ["--dataset", "digits", "--explain-size", "64"], r"cnn cannot take images of 64 x 64 \("),
     ("quickstart", ["--explain-size", "64"], r"cnn cannot take images of 64 x 64 \("),
     ("fashion_models", ["--explain-size", "0"], "greater than or equal to 1"),
+    # few labels
+    ("few_shot", ["--shots", "5,0"], "shots '5,0': expected numbers of images a class, each once"),
+    ("few_shot", ["--methods", "head,forest"], "methods 'head,forest': expected some of logistic, head2toe, head"),
+    ("few_shot", ["--draws", "0"], "greater than or equal to 1"),
+    ("few_shot", ["--wanted", "90"], r"wanted 90\.0: expected a share between 0 and 1"),
+    ("few_shot", ["--unfreeze", "0"], "unfreeze 0: expected at least one layer to tune"),
     # commands
     ("quickstrat", [], "No such command 'quickstrat'"),
     ("quickstart", ["digits"], "unexpected extra argument"),

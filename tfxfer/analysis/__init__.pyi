@@ -9,6 +9,7 @@ from . import cross_validation as cross_validation
 from . import dataset as dataset
 from . import deletion as deletion
 from . import intervals as intervals
+from . import label_efficiency as label_efficiency
 from . import layer_similarity as layer_similarity
 from . import linear as linear
 from . import metrics as metrics

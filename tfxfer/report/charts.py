@@ -29,6 +29,7 @@ class Series:
         color: a place in the palette, or a colour; by default its place among the series.
         text: stands beside each marker.
         size: area of each marker, as a share of the largest, in [0, 1].
+        band: lowest and highest value at each x, between which there is a light band.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Series:
     color: int | str | None = None
     text: Sequence[str] = ()
     size: Sequence[float] = ()
+    band: Sequence[tuple[float, float]] = ()
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,9 @@ def _draw(ax: Axes, panel: Panel) -> None:
         else:
             marker = "o" if "markers" in series.kind else ""
             ax.plot(x, series.y, marker=marker, linestyle=_STYLES[series.kind], color=color, label=label)
+        if len(series.band):
+            low, high = np.transpose(series.band)
+            ax.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
         for place, value, text in zip(x, series.y, plain(series.text), strict=False):
             ax.annotate(text, (place, value), xytext=(6, 4), textcoords="offset points")
     for place, text in panel.marks.items():

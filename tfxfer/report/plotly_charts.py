@@ -1,6 +1,7 @@
 """Charts as plotly figures, for the page: the same descriptions that `charts` draws on paper."""
 
 import plotly.graph_objects as go
+from matplotlib.colors import to_rgb
 
 from tfxfer.report.charts import Heat, Panel, markup, series_color
 
@@ -23,6 +24,9 @@ def _plot(panel: Panel) -> go.Figure:
         marker = {"color": color, "size": [6 + 16 * share**0.5 for share in series.size] if len(series.size) else 8}
         line = {"color": color, "dash": "dot" if series.kind == "dotted" else "solid"}
         text = {"text": markup(series.text), "textposition": "top center"} if len(series.text) else {}
+        for end, fill in zip(zip(*series.band, strict=True), (None, "tonexty"), strict=False):
+            edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+            figure.add_scatter(x=x, y=list(end), fill=fill, fillcolor=_light(color), **edge)
         figure.add_scatter(**common, **text, mode=mode + ("+text" if text else ""), marker=marker, line=line)
     for place in panel.marks:
         figure.add_vline(place, line={"dash": "dot", "color": "grey"})
@@ -37,6 +41,12 @@ def _plot(panel: Panel) -> go.Figure:
     figure.update_layout(yaxis_range=panel.span, barmode="group", title_text=panel.title)
     figure.update_layout(showlegend=len(panel.series) > 1 and not any(len(s.text) for s in panel.series))
     return figure
+
+
+def _light(color: str) -> str:
+    """A colour at 15% opacity, as plotly takes it."""
+    red, green, blue = (round(255 * share) for share in to_rgb(color))
+    return f"rgba({red},{green},{blue},0.15)"
 
 
 def _heat(heat: Heat) -> go.Figure:

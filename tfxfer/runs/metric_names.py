@@ -25,6 +25,7 @@ PLACES = {  # place -> regular expression of what may stand there
     "severity": r"[1-5]",
     "number": r"\d+",
     "weight": r"[01](?:\.\d+)?",
+    "shots": r"\d+|all",
 } | dict.fromkeys(("set", "classifier", "model", "backbone", "stage", "depth", "method"), r"[^/]+")
 
 UNITS = {  # unit -> lowest and highest value
@@ -201,6 +202,16 @@ TABLE = (
         "relative ratio",
     ),
     Metric("surgery/<corruption>/<stage>", "accuracy", "validation accuracy with this stage alone tuned"),
+    # few labels: medians over draws of the labelled images
+    Metric(
+        "few_shot/<shots>/<method>/accuracy", "accuracy", "median test accuracy with this many labels of each class"
+    ),
+    Metric("few_shot/<shots>/<method>/accuracy_<end>", "range", "the lowest or highest of the draws"),
+    Metric("few_shot/<shots>/<method>/seconds", "seconds", "median time of learning from the features", "seconds"),
+    Metric("few_shot/<shots>/<method>/weight", "weight", "median weight of WiSE-FT: 0 is the head, 1 is LP-FT"),
+    Metric("labels/<method>/needed", "labels needed", "median number of labels for the wanted accuracy", "count"),
+    Metric("labels/<method>/needed_<end>", "range", "the lowest or highest of the draws", "count"),
+    Metric("labels/<method>/reached", "reached", "share of the draws in which all labels are enough"),
     # pixels in place and permuted
     Metric("[<task>/<backbone>/]<arrangement>/accuracy", "accuracy", "accuracy on the test images"),
     Metric("[<task>/<backbone>/]cost", "cost", "accuracy in place less accuracy permuted", "difference"),

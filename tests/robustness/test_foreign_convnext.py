@@ -1,0 +1,7 @@
+"""Keras's ConvNeXtTiny goes through everything, in a process of its own because its graphs take memory."""
+
+from foreign_networks import check_every_step
+
+
+def test_every_step(tmp_path, monkeypatch):
+    check_every_step("ConvNeXtTiny", tmp_path, monkeypatch)

@@ -1,0 +1,7 @@
+"""Keras's EfficientNetV2B0 goes through everything, in a process of its own because its graphs take memory."""
+
+from foreign_networks import check_every_step
+
+
+def test_every_step(tmp_path, monkeypatch):
+    check_every_step("EfficientNetV2B0", tmp_path, monkeypatch)

@@ -15,24 +15,28 @@ from tfxfer.report.sections import (
     projections,
     saliency,
     shift,
+    suspicious_labels,
     training,
 )
 from tfxfer.runs.loading import Loaded
 
 SECTIONS: dict[str, Callable[[Loaded], list[str]]] = {
+    "predictions": predictions.sections,
+    "suspicious_labels": suspicious_labels.sections,
+    "projections": projections.sections,
     "feature_sets": feature_sets.sections,
     "models": models.sections,
     "shift": shift.sections,
     "permutation": permutation.sections,
     "pretraining": pretraining.sections,
-    "projections": projections.sections,
     "sweep": training.depths,
-    "layers": training.layers,
-    "layer_similarity": layer_similarity.sections,
     "training": training.sections,
-    "predictions": predictions.sections,
     "saliency": saliency.sections,
     "dataset": dataset.sections,
+    # for those who want to know why: folded
+    "layers": training.layers,
+    "layer_similarity": layer_similarity.sections,
+    "sanity": saliency.sanity,
 }
 
 

@@ -18,8 +18,8 @@ def outside(text: str) -> set[str]:
 
 
 @contextlib.contextmanager
-def opened(path, width=1200, phone=False, scheme="light"):
-    """The page, at a width in CSS pixels; a phone has a touch screen."""
+def opened(path, width=1200, phone=False, scheme="light", fragment=""):
+    """The page, at a width in CSS pixels; a phone has a touch screen; a fragment, such as #verdict, is a section's."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     assert chromium, "no Chromium: `make test` installs Debian's package where it may; else install a Chromium"
     faults, asked = [], []
@@ -34,7 +34,7 @@ def opened(path, width=1200, phone=False, scheme="light"):
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         context.on("request", lambda request: asked.append(request.url))
-        page.goto(path.as_uri())
+        page.goto(path.as_uri() + fragment)
         yield page
         browser.close()
     assert faults == []
@@ -50,7 +50,8 @@ def wait(page: Page, condition: str) -> None:
 
 
 def scroll(page: Page) -> None:
-    """Through the whole page, so that every chart is drawn."""
+    """Through the whole page, with all that is folded, so that every chart is drawn."""
+    page.evaluate("document.querySelectorAll('.fold').forEach((fold) => { fold.open = true; })")
     height = page.evaluate("document.documentElement.scrollHeight")
     for y in range(0, height, 500):
         page.evaluate(f"scrollTo(0, {y})")

@@ -24,6 +24,7 @@ FILES = {
     "requirements.txt",
     "metrics.json",
     "history.csv",
+    "predictions.csv",
     "report.html",
     "figures",
     "banks",

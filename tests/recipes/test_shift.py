@@ -122,7 +122,7 @@ def test_errors_are_relative_to_the_network_before_tuning(run):
     ]
     assert metrics["after/grid/mce_vs_before_19"] == pytest.approx(np.mean(np.divide(*errors)))
     text = html.unescape((found.dir / "report.html").read_text())
-    assert f"<td>mCE over 19</td><td>1</td><td>{metrics['after/grid/mce_vs_before_19']:.4f}</td>" in text
+    assert f'<th scope="row">mCE over 19</th><td>1</td><td>{metrics["after/grid/mce_vs_before_19"]:.4f}</td>' in text
     assert "The reference is this run's network before tuning, not AlexNet" in text
     assert "Left out: batch-norm adaptation. cnn has no batch norm to adapt" in text
 

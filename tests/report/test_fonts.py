@@ -14,7 +14,7 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from tfxfer import features, report
-from tfxfer.report import charts, figures, fonts, page
+from tfxfer.report import charts, figures, fonts, page, paper_charts
 from tfxfer.report.charts import Heat, Panel, Series
 
 NAMES = ["猫 cat", "🐕", "ক্ষ", "\x07"]
@@ -98,7 +98,7 @@ def test_names_on_axes_take_the_other_font(square, tmp_path):
     pixels = []
     for name in ("猫猫猫猫", "...."):
         bars = Panel("", [Series("", [name, "b"], [1.0, 2.0], "markers", color="#ff0000")])
-        pixels.append(dark(charts.on_paper("", [bars]), tmp_path))
+        pixels.append(dark(paper_charts.on_paper("", [bars]), tmp_path))
     assert pixels[0] - pixels[1] > 4 * (10 / 72 * 130) ** 2 * 0.6
 
 
@@ -109,9 +109,9 @@ def test_every_figure_with_such_names_is_drawn_without_a_warning(tmp_path):
     names = {"rows": NAMES, "columns": NAMES, "x": "predicted", "y": "true"}
     heat = Heat("", np.eye(4), text=np.full((4, 4), "1"), low=0, high=1, scale="Blues", **names)
     drawn = [
-        charts.on_paper("", [heat]),
-        charts.on_paper("", [Panel("", [Series(name, NAMES, [1.0] * 4, "bars") for name in NAMES])]),
-        charts.on_paper("", [Panel("", [Series(NAMES[0], [0, 1], [1.0, 2.0], text=NAMES[:2])])]),
+        paper_charts.on_paper("", [heat]),
+        paper_charts.on_paper("", [Panel("", [Series(name, NAMES, [1.0] * 4, "bars") for name in NAMES])]),
+        paper_charts.on_paper("", [Panel("", [Series(NAMES[0], [0, 1], [1.0, 2.0], text=NAMES[:2])])]),
         figures.samples(images, labels, NAMES),
         figures.mistakes(images, labels, np.eye(4)[(labels + 1) % 4], NAMES),
         figures.explained(images[:4], {"gradcam": images[:4, ..., 0] / 255}, NAMES, ""),

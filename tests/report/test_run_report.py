@@ -12,7 +12,7 @@ from scipy import stats
 
 import tfxfer
 from tfxfer import features, report, runs
-from tfxfer.report import charts, figures, plotly_charts
+from tfxfer.report import chart_html, charts, figures, paper_charts
 from tfxfer.report.sections import confusion_matrix, examples, training
 
 NASTY = '<script>alert("x")</script>'
@@ -46,13 +46,13 @@ def run_dir(tmp_path, pictures, small_cnn):
 def test_report_is_one_file_that_asks_for_nothing(run_dir):
     path = report.write(run_dir)
     page = Page(path.read_text())
-    assert all(link.startswith("data:image/png;base64,") for link in page.links)
-    assert page.tags.count("img") == len(page.links) == 1  # mistakes; the others are drawn by the page
+    assert all(link.startswith("#") for link in page.links)
+    assert page.tags.count("img") == 0  # all are drawn by the page
     test = tfxfer.load(run_dir).banks["test"]
     right = int(np.sum(test["logits"].argmax(1) == test.labels))
     known = stats.binomtest(right, 100).proportion_ci(method="wilson")
-    said = f"Accuracy {right / 100:.4f} (95% interval {known.low:.4f} to {known.high:.4f}, Wilson) on 100 test images."
-    assert said in page.text
+    said = f"{right}.0% of 100 test images are classified correctly (95% interval {100 * known.low:.1f}% to "
+    assert f"{said}{100 * known.high:.1f}%)." in page.text
     assert sorted(p.name for p in (run_dir / "figures").iterdir()) == ["confusion.png", "mistakes.png", "training.png"]
     for picture in (run_dir / "figures").iterdir():
         assert matplotlib.image.imread(picture).std() > 0.01
@@ -64,8 +64,8 @@ def test_names_are_escaped(tmp_path, pictures, small_cnn):
     splits = dataclasses.replace(pictures, classes=tuple(small_cnn.classes), name=NASTY)
     page = Page(report.write(finish(tmp_path, splits, small_cnn).final).read_text())
     assert page.text.count(NASTY) > 5
-    # plotly, the page's own, and data: examples, curves' panels, confusion matrix
-    assert page.tags.count("script") == 2 + 1 + 2 + 1
+    # plotly, the page's own, and data: examples, curves' panels
+    assert page.tags.count("script") == 2 + 1 + 2
 
 
 def test_before_and_after_stand_side_by_side(tmp_path, pictures, small_cnn):
@@ -109,15 +109,17 @@ def test_classes_without_test_images_have_no_scores(tmp_path, pictures, small_cn
         run.save({"test": features.Bank({"logits": np.eye(10)[labels]}, labels, pictures.ids["test"][:80])})
     content = report.write(run.final).read_text()
     text = Page(content).text
-    assert f"Accuracy 1.0000 (95% interval {80 / (80 + 1.959964**2):.4f} to 1.0000, Wilson) on 80 test images." in text
+    low = 80 / (80 + 1.959964**2)
+    assert f"100.0% of 80 test images are classified correctly (95% interval {100 * low:.1f}% to 100.0%)." in text
+    assert "No image is classified wrongly." in text
     for name, *scores in (("7", "1.000", "1.000", "1.000", "10"), ("8", "—", "—", "—", "0")):
-        assert "".join(f"<td>{cell}</td>" for cell in (name, *scores)) in content
+        assert f'<th scope="row">{name}</th>' + "".join(f"<td>{cell}</td>" for cell in scores) in content
         assert f"| {' | '.join((name, *scores))} |" in (run.final / "model_card.md").read_text()
     assert f"No test images of 8, {NASTY}: no scores (—), and not counted in the mean of classes." in text
     card = (run.final / "model_card.md").read_text()
     assert r"No test images of 8, \<script\>" in card
     assert "<script>" not in card
-    assert "<td>mean of classes</td><td>1.000</td><td>1.000</td><td>1.000</td><td>80</td>" in content
+    assert "mean of classes</th><td>1.000</td><td>1.000</td><td>1.000</td><td>80</td>" in content
 
 
 def test_projection_panels_show_every_class_in_its_color():
@@ -141,13 +143,13 @@ def test_awkward_class_names_are_shown_as_they_are():
     bank = features.Bank({"pca": np.eye(3)[:, :2] * 1.0}, np.arange(3), np.arange(3))
     figure = figures.projections({"before": bank}, names, {"before": "untrained"})
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["_hidden", r"\$\foo\$", "plain"]
-    for drawn in (figure, charts.on_paper("", [confusion_matrix.chart(np.eye(3, dtype=int), names)])):
+    for drawn in (figure, paper_charts.on_paper("", [confusion_matrix.chart(np.eye(3, dtype=int), names)])):
         drawn.savefig(io.BytesIO(), format="png")
 
 
 def test_many_classes_fit_a_picture():
     heat = confusion_matrix.chart(np.eye(300, dtype=int), [f"class {i}" for i in range(300)])
-    assert max(charts.on_paper("", [heat]).get_size_inches()) < 60
+    assert max(paper_charts.on_paper("", [heat]).get_size_inches()) < 60
 
 
 def test_mistakes_are_the_most_confident_ones():
@@ -155,7 +157,7 @@ def test_mistakes_are_the_most_confident_ones():
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7]])
     figure = figures.mistakes(images, np.array([1, 1, 0]), probabilities, ["cat", "dog"])
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
-    assert titles == ["dog\ntaken for cat\np = 0.90", "cat\ntaken for dog\np = 0.70"]
+    assert titles == ["dog\n→ cat\np = 0.90", "cat\n→ dog\np = 0.70"]
     none = figures.mistakes(images, np.array([0, 1, 1]), probabilities, ["cat", "dog"])
     assert none.get_suptitle() == "No mistakes among these test images"
 
@@ -168,8 +170,10 @@ def test_curves_mark_the_best_epoch():
     assert kept.marks == {2: "kept: lowest validation loss: overfitting from here"}
     last, _ = training.curves(history, kept=2)
     assert last.marks == {2: "lowest validation loss: overfitting from here", 3: "kept: epoch 3 (the last)"}
-    (said,) = [each.text for each in plotly_charts.on_page(last).layout.annotations]
-    assert said == "lowest validation loss: overfitting from here; kept: epoch 3 (the last)"
+    assert accuracy.least == 0.1
+    said = chart_html.panel(last, "")
+    assert "epoch 2: lowest validation loss: overfitting from here</li>" in said
+    assert "epoch 3: kept: epoch 3 (the last)</li>" in said
     falling = training.curves(history | {"val_loss": [3, 2, 1], "seconds": [4.0, 1.0, 1.0]})
     assert falling[0].marks == {3: "lowest validation loss"}
     assert falling[2].series[0].x == [4.0, 5.0, 6.0]
@@ -183,16 +187,20 @@ def test_curves_mark_the_best_epoch():
 def test_sheets_hold_every_picture_in_its_place():
     rng = np.random.default_rng(0)
     images = np.repeat(np.repeat(rng.integers(0, 256, (1500, 2, 2, 1), np.uint8), 8, 1), 8, 2)
-    first, second = (Image.open(io.BytesIO(base64.b64decode(sheet))) for sheet in examples.sheets(images))
+    packed, across = examples.sheets(images)
+    first, second = (Image.open(io.BytesIO(base64.b64decode(sheet))) for sheet in packed)
+    assert across == 32
     assert first.size == second.size == (32 * 16, 32 * 16)
     shown = np.asarray(second.convert("L"))[14 * 16 :, 27 * 16 :][:16, :16]  # number 1499
     assert np.abs(shown.astype(int) - images[1499, ..., 0]).mean() < 12
 
 
 def test_large_pictures_are_made_small(monkeypatch):
-    images = np.random.default_rng(0).integers(0, 256, (40, 100, 50, 3), np.uint8)
-    (sheet,) = examples.sheets(images)
-    assert Image.open(io.BytesIO(base64.b64decode(sheet))).size == (32 * 32, 32 * 64)
+    images = np.random.default_rng(0).integers(0, 256, (40, 400, 200, 3), np.uint8)
+    (sheet,), across = examples.sheets(images)
+    assert across == 12
+    assert Image.open(io.BytesIO(base64.b64decode(sheet))).size == (12 * 80, 12 * 160)
     monkeypatch.setattr(examples, "BYTES", 1)
-    (sheet,) = examples.sheets(images)
+    (sheet,), across = examples.sheets(images)
+    assert across == 32
     assert Image.open(io.BytesIO(base64.b64decode(sheet))).size == (32 * 12, 32 * 24)  # as small as it gets

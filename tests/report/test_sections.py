@@ -26,10 +26,10 @@ def rewritten(run_dir, **facts):
 
 
 def test_the_page_has_what_the_run_names_in_the_order_of_the_table(run_dir):
-    assert rewritten(run_dir, sections=["predictions"]) == ["Predictions", "Mistakes", "How it was made"]
-    both = ["Training", "Predictions", "Mistakes", "How it was made"]
-    assert rewritten(run_dir, sections=["predictions", "training"]) == both
-    assert rewritten(run_dir, sections=[]) == ["How it was made"]
+    assert rewritten(run_dir, sections=["predictions"]) == ["Verdict", "Predictions", "Mistakes", "How it was made"]
+    both = ["Verdict", "Predictions", "Mistakes", "Training", "How it was made"]
+    assert rewritten(run_dir, sections=["training", "predictions"]) == both
+    assert rewritten(run_dir, sections=[]) == ["Verdict", "How it was made"]
 
 
 def test_a_run_of_version_01_names_none(run_dir):
@@ -41,7 +41,7 @@ def test_a_run_of_version_01_names_none(run_dir):
 
 
 def test_an_unknown_section_is_one_line(run_dir):
-    with pytest.raises(InputError, match=r"run\.json: expected sections among feature_sets, .*, got 'forecast': corr"):
+    with pytest.raises(InputError, match=r"run\.json: expected sections among predictions, .*, got 'forecast': corr"):
         rewritten(run_dir, sections=["training", "forecast"])
     with pytest.raises(InputError, match=r"run\.json: expected a list of names as sections, got 'training': correct"):
         rewritten(run_dir, sections="training")

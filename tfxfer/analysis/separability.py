@@ -20,7 +20,8 @@ def separation(
 
     Returns:
         Figures "probe_accuracy" (logistic regression), "silhouette" and "knn_purity", as `probes.probe` and `metrics`
-        define them; and float (m, 2) for each of the projections "pca", "tsne" and "lle" of the test features.
+        define them; and arrays: float (m, 2) for each of the projections "pca", "tsne" and "lle" of the test features,
+        and "probe", int64 (m,), the classes that the probe predicts.
 
     Raises:
         InputError: too few images or classes to compare.
@@ -30,9 +31,11 @@ def separation(
         raise InputError(
             f"{len(test_y)} test images of {present} classes are too few to compare classes: raise limit or add images"
         )
+    predicted = probes.fit(train_x, train_y, "logistic", seed).predict(test_x)
     figures = {
-        "probe_accuracy": probes.probe(train_x, train_y, test_x, test_y, "logistic", seed)["test_accuracy"],
+        "probe_accuracy": metrics.accuracy(test_y, predicted),
         "silhouette": metrics.silhouette(test_x, test_y),
         "knn_purity": metrics.knn_purity(test_x, test_y),
     }
-    return figures, {method: projection.project(test_x, method, seed) for method in projection.METHODS}
+    points = {method: projection.project(test_x, method, seed) for method in projection.METHODS}
+    return figures, points | {"probe": predicted}

@@ -1,4 +1,4 @@
-"""A chart described once and drawn twice: here by matplotlib for paper, in `plotly_charts` for the page."""
+"""A chart described once and drawn twice: in `paper_charts` by matplotlib, in `plotly_charts` for the page."""
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -6,14 +6,45 @@ from html import escape
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from tfxfer.report import fonts
 
-_STYLES = {"line": "-", "dotted": ":", "markers": "", "line+markers": "-"}
+# Each line has a dash and a marker of its own, so that it can be told from others without its colour.
+DASHES = (
+    ("-", "solid", ""),
+    ((0, (5, 2)), "dash", "7 3"),
+    ("-.", "dashdot", "7 3 2 3"),
+    ((0, (9, 3)), "longdash", "12 4"),
+)
+"""Of lines: for matplotlib, for plotly, and for SVG."""
+MARKERS = (
+    ("o", "circle", "●"),
+    ("s", "square", "■"),
+    ("^", "triangle-up", "▲"),
+    ("D", "diamond", "◆"),
+    ("v", "triangle-down", "▼"),
+    ("P", "cross", "✚"),
+    ("X", "x", "✖"),
+    ("*", "star", "★"),
+)
+"""Of points: for matplotlib, for plotly, and as a character."""
+HATCHES = (("", ""), ("///", "/"), ("...", "."), ("xxx", "x"), ("\\\\\\", "\\"), ("---", "-"))
+"""Of bars: for matplotlib and for plotly."""
+
+# as matplotlib's tab10, but each at a contrast of 3 or more with white and with the dark page
+_PALETTE = (
+    "#1f77b4",
+    "#d06a00",
+    "#2a9a2a",
+    "#d83a3b",
+    "#9467bd",
+    "#a0634f",
+    "#d05aa8",
+    "#7f7f7f",
+    "#8c8c1a",
+    "#0f95a5",
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +58,7 @@ class Series:
         kind: "line", "line+markers", "dotted", "markers", or "bars", which stand side by side with those of other
             series.
         color: a place in the palette, or a colour; by default its place among the series.
-        text: stands beside each marker.
+        text: says what each marker is, when one points at it.
         size: area of each marker, as a share of the largest, in [0, 1].
         band: lowest and highest value at each x, between which there is a light band.
     """
@@ -51,6 +82,8 @@ class Panel:
         log: names of the logarithmic axes: "", "x", "y" or "xy".
         marks: vertical lines, x -> what is there.
         span: lowest and highest y.
+        least: the height of the y axis is at least this, so that chance does not look like a trend; of a logarithmic
+            axis, the highest value over the lowest.
     """
 
     title: str
@@ -60,6 +93,7 @@ class Panel:
     log: str = ""
     marks: dict[float, str] = field(default_factory=dict)
     span: tuple[float, float] | None = None
+    least: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +107,7 @@ class Heat:
         low, high: values at the ends of the colour scale.
         scale: a colour map that both libraries know.
         x, y: labels of the axes.
+        buttons: each cell shows its images when it is pressed (of a confusion matrix).
     """
 
     title: str
@@ -86,6 +121,7 @@ class Heat:
     scale: str
     x: str = ""
     y: str = ""
+    buttons: bool = False
 
 
 Panels = Sequence[Panel] | Sequence[Heat]
@@ -93,16 +129,18 @@ Panels = Sequence[Panel] | Sequence[Heat]
 
 def class_colors(n: int) -> list[str]:
     """n different colours, as #rrggbb."""
-    name = "tab10" if n <= 10 else "tab20" if n <= 20 else "turbo"
+    if n <= len(_PALETTE):
+        return list(_PALETTE[:n])
+    name = "tab20" if n <= 20 else "turbo"
     cmap = matplotlib.colormaps[name]
     return [to_hex(cmap(i) if n <= 20 else cmap(i / (n - 1))) for i in range(n)]
 
 
-def plain(names: Sequence[str]) -> list[str]:
-    """Names for matplotlib: without formulas (a dollar sign would start one), shortened to 30 characters, and with
+def plain(names: Sequence[str], longest: int = 30) -> list[str]:
+    """Names for matplotlib: without formulas (a dollar sign would start one), of at most so many characters, and with
     the codes of characters that no installed font has."""
-    short = (text if len(text) <= 30 else f"{text[:29]}…" for text in (fonts.drawable(str(name)) for name in names))
-    return [text.replace("$", r"\$") for text in short]
+    drawn = (fonts.drawable(str(name)) for name in names)
+    return [(text if len(text) <= longest else f"{text[: longest - 1]}…").replace("$", r"\$") for text in drawn]
 
 
 def markup(names: Sequence[str]) -> list[str]:
@@ -110,83 +148,30 @@ def markup(names: Sequence[str]) -> list[str]:
     return [escape(str(name), quote=False) for name in names]
 
 
+def y_range(panel: Panel) -> tuple[float, float] | None:
+    """Ends of a panel's y axis: its `span`, or where its values span less than `least`, so much around their middle,
+    within [0, 1] where they are. None: as wide as the values are."""
+    if panel.span or not panel.least:
+        return panel.span
+    values = np.array([value for series in panel.series for value in series.y], np.float64)
+    values = values[np.isfinite(values) & (values > 0)] if "y" in panel.log else values[np.isfinite(values)]
+    if not len(values):
+        return None
+    low, high = float(values.min()), float(values.max())
+    if "y" in panel.log:
+        middle, reach = np.sqrt(low * high), np.sqrt(panel.least)
+        return None if high >= low * panel.least else (float(middle / reach), float(middle * reach))
+    if high - low >= panel.least:
+        return None
+    bottom, top = (low + high - panel.least) / 2, (low + high + panel.least) / 2
+    shift = max(0.0, -bottom) if low >= 0 else 0.0
+    shift -= max(0.0, top - 1) if high <= 1 else 0.0
+    margin = 0.05 * panel.least
+    return bottom + shift - margin, top + shift + margin
+
+
 def series_color(panel: Panel, number: int) -> str:
     """Colour of a panel's series, as #rrggbb or a name."""
     color = panel.series[number].color
     color = number if color is None else color
     return color if isinstance(color, str) else class_colors(max(len(panel.series), color + 1, 10))[color]
-
-
-def on_paper(title: str, panels: Panels) -> Figure:
-    """All panels in one matplotlib figure, four in a row; heat maps in one row that shares its names."""
-    if heats := [panel for panel in panels if isinstance(panel, Heat)]:
-        return _heats_on_paper(title, heats)
-    plots = [panel for panel in panels if isinstance(panel, Panel)]
-    columns = min(4, len(plots))
-    rows = -(-len(plots) // columns)
-    bars = max((len(s.x) for panel in plots for s in panel.series if s.kind == "bars"), default=0)
-    figure = Figure(figsize=(max(4.6 * columns, 0.9 * bars + 3), 3.6 * rows + 0.4), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax in axes[len(plots) :]:
-        ax.axis("off")
-    for ax, panel in zip(axes, plots, strict=False):
-        _draw(ax, panel)
-    figure.suptitle(title)
-    return figure
-
-
-def _draw(ax: Axes, panel: Panel) -> None:
-    bars = [series for series in panel.series if series.kind == "bars"]
-    for number, series in enumerate(panel.series):
-        label, color = plain([series.name])[0].removeprefix("_") or None, series_color(panel, number)
-        x = plain(series.x) if any(isinstance(value, str) for value in series.x) else np.asarray(series.x)
-        if series.kind == "bars":
-            width = 0.8 / len(bars)
-            shift = (bars.index(series) - (len(bars) - 1) / 2) * width
-            ax.bar(np.arange(len(x)) + shift, series.y, 0.92 * width, color=color, label=label)
-            ax.set_xticks(range(len(x)), [str(value) for value in x])
-        elif "markers" in series.kind and len(series.size):
-            ax.scatter(x, series.y, s=8 + 90 * np.asarray(series.size), color=color, alpha=0.8, label=label)
-        else:
-            marker = "o" if "markers" in series.kind else ""
-            ax.plot(x, series.y, marker=marker, linestyle=_STYLES[series.kind], color=color, label=label)
-        if len(series.band):
-            low, high = np.transpose(series.band)
-            ax.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
-        for place, value, text in zip(x, series.y, plain(series.text), strict=False):
-            ax.annotate(text, (place, value), xytext=(6, 4), textcoords="offset points")
-    for place, text in panel.marks.items():
-        ax.axvline(place, color="grey", linestyle=":", label=text)
-    ax.set(title=panel.title, xlabel=panel.x, ylabel=panel.y, **{f"{axis}scale": "log" for axis in panel.log})
-    locator = ax.xaxis.get_major_locator()
-    if isinstance(locator, MaxNLocator) and all(isinstance(value, int) for s in panel.series for value in s.x):
-        locator.set_params(integer=True)
-    if any(len(series.text) for series in panel.series):
-        ax.margins(x=0.2, y=0.12)
-    if panel.span:
-        ax.set_ylim(*panel.span)
-    if any(len(str(label.get_text())) > 8 for label in ax.get_xticklabels()) and not panel.log:
-        ax.tick_params(axis="x", rotation=30)
-    ax.grid(alpha=0.3)
-    if len(panel.series) + len(panel.marks) > 1 and not any(len(series.text) for series in panel.series):
-        ax.legend(fontsize=8)
-
-
-def _heats_on_paper(title: str, heats: Sequence[Heat]) -> Figure:
-    rows, columns = len(heats[0].rows), max(len(heat.columns) for heat in heats)
-    side = min(max(4.5, 0.6 * columns + 2.5), 40)
-    figure = Figure(figsize=(side * len(heats) + 0.8, min(max(4.5, 0.42 * rows + 1.5), 40)), layout="constrained")
-    for ax, heat in zip(figure.subplots(1, len(heats), sharey=True, squeeze=False)[0], heats, strict=True):
-        image = ax.imshow(heat.values, aspect="auto", cmap=heat.scale, vmin=heat.low, vmax=heat.high)
-        figure.colorbar(image, ax=ax, shrink=0.6)
-        for (row, column), value in np.ndenumerate(heat.values if max(rows, columns) <= 50 else np.empty((0, 0))):
-            r, g, b, _ = image.cmap(image.norm(value))
-            dark = 0.3 * r + 0.59 * g + 0.11 * b < 0.5
-            text = heat.text[row, column]
-            ax.text(column, row, text, ha="center", va="center", fontsize=8, color="w" if dark else "k")
-        short = max(map(len, heat.columns)) < 4
-        ax.set(xticks=range(len(heat.columns)), yticks=range(rows), xlabel=heat.x, ylabel=heat.y, title=heat.title)
-        ax.set_xticklabels(plain(heat.columns), rotation=0 if short else 45, ha="center" if short else "right")
-        ax.set_yticklabels(plain(heat.rows))
-    figure.suptitle(title)
-    return figure

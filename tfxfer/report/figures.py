@@ -10,7 +10,7 @@ from tfxfer.analysis.attribution import empty
 from tfxfer.analysis.projection import METHODS
 from tfxfer.data.corruptions import NAMES
 from tfxfer.features.bank import Bank
-from tfxfer.report.charts import class_colors, plain
+from tfxfer.report.charts import MARKERS, class_colors, plain
 
 _TITLES = {"pca": "PCA", "tsne": "t-SNE (after PCA to 50)", "lle": "LLE"}
 
@@ -52,7 +52,7 @@ def _scatter(ax: Axes, points: np.ndarray, labels: np.ndarray, classes: int) -> 
     """Points (n, 2) in the colours of their classes."""
     for label, color in enumerate(class_colors(classes)):
         x, y = points[labels == label].T
-        ax.scatter(x, y, s=9, color=color, linewidths=0, alpha=0.75)
+        ax.scatter(x, y, s=9, color=color, marker=MARKERS[label % len(MARKERS)][0], linewidths=0, alpha=0.75)
     ax.set(xticks=[], yticks=[])
 
 
@@ -75,7 +75,7 @@ def mistakes(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, 
     Args:
         images: uint8 (n, height, width, 1 or 3); labels (n,); probabilities (n, classes).
     """
-    names, predicted, confidence = plain(classes), probabilities.argmax(1), probabilities.max(1)
+    names, predicted, confidence = plain(classes, 17), probabilities.argmax(1), probabilities.max(1)
     wrong = np.flatnonzero(predicted != labels)
     wrong = wrong[np.argsort(-confidence[wrong])][:16]
     rows = max(1, -(-len(wrong) // 8))
@@ -84,7 +84,7 @@ def mistakes(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, 
         ax.axis("off")
     for ax, i in zip(axes, wrong, strict=False):
         ax.imshow(images[i].squeeze(), cmap="gray", vmin=0, vmax=255)
-        ax.set_title(f"{names[labels[i]]}\ntaken for {names[predicted[i]]}\np = {confidence[i]:.2f}", fontsize=9)
+        ax.set_title(f"{names[labels[i]]}\n→ {names[predicted[i]]}\np = {confidence[i]:.2f}", fontsize=9)
     figure.suptitle("Most confident mistakes" if len(wrong) else "No mistakes among these test images")
     return figure
 
@@ -132,12 +132,12 @@ def explained(images: np.ndarray, maps: Mapping[str, np.ndarray], captions: Sequ
     Args:
         images: uint8 (n, height, width, 1 or 3).
         maps: method -> float (n, height, width) in [0, 1]; an empty one is marked as such.
-        captions: n of them.
+        captions: n of them, each of a few lines.
     """
     rows = 1 + 2 * len(maps)
     figure = Figure(figsize=(1.35 * len(images) + 0.8, 1.35 * rows + 0.9), layout="constrained")
     grid = _Grid(figure, rows, len(images))
-    for column, (image, caption) in enumerate(zip(images, plain(captions), strict=True)):
+    for column, (image, caption) in enumerate(zip(images, map(_stacked, captions), strict=True)):
         grid.title(caption, column, 8)
         for row in (0, *range(2, rows, 2)):
             grid.show(image.squeeze(), row, column)
@@ -153,6 +153,11 @@ def explained(images: np.ndarray, maps: Mapping[str, np.ndarray], captions: Sequ
     return figure
 
 
+def _stacked(caption: str) -> str:
+    """A caption, each line of which is no wider than its picture."""
+    return "\n".join(plain(caption.split("\n"), 18))
+
+
 def samples(images: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> Figure:
     """Some images of each class, one column for each.
 
@@ -162,7 +167,7 @@ def samples(images: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> F
     rows = max(1, *np.bincount(labels))
     figure = Figure(figsize=(1.1 * len(classes) + 0.3, 1.05 * rows + 0.8), layout="constrained")
     grid = _Grid(figure, rows, len(classes))
-    for label, name in enumerate(plain(classes)):
+    for label, name in enumerate(plain(classes, 13)):
         grid.title(name, label, 9)
         for row, image in enumerate(images[labels == label]):
             grid.show(image.squeeze(), row, label)

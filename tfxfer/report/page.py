@@ -13,11 +13,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from tfxfer.report import charts, fonts, plotly_charts
+from tfxfer.report import chart_html, document, fonts, heat_table, paper_charts, plotly_charts
 from tfxfer.report.charts import Heat, Panel, Panels
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'`<>()\\,;]*", re.IGNORECASE)
 _ASSETS = resources.files("tfxfer.report") / "assets"
+_FILES = ("report.css", "plotly.min.js", "page.js", "charts.js", "examples.js", "browser.js", "projections.js")
 # With this policy the browser itself makes sure that the page fetches nothing and sends nothing.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; form-action 'none'"
@@ -25,24 +26,27 @@ _POLICY = (
 
 
 def page(title: str, sections: list[str]) -> str:
-    """The whole HTML document; `sections` are pieces of HTML."""
-    names = "report.css", "plotly.min.js", "report.js"
-    style, plotly, script = ((_ASSETS / name).read_text(encoding="utf-8") for name in names)
+    """The whole HTML document; `sections` are pieces of HTML, and each that `heading` made begins a section."""
+    style, plotly, *scripts = ((_ASSETS / name).read_text(encoding="utf-8") for name in _FILES)
     title = html.escape(title)
+    contents, body = document.assemble(sections)
+    script = "\n".join(scripts)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head><body>'
-        '<button id="theme" type="button" title="dark or light">◐</button>'
-        f"<h1>{title}</h1>{''.join(sections)}"
-        "<noscript><p>The charts need JavaScript; figures/ has them as PNG files too.</p></noscript>"
-        f"<script>{plotly}</script><script>{script}</script></body></html>\n"
+        '<a class="skip" href="#main">Skip to the report</a>'
+        f'<header><h1>{title}</h1><button id="theme" type="button" aria-label="Switch between dark and light" '
+        'title="dark or light">◐</button></header>'
+        f'<div class="columns">{contents}<main id="main">{body}'
+        "<noscript><p>Charts and pictures need JavaScript; figures/ has them as PNG files too.</p></noscript>"
+        f"</main></div><script>{plotly}</script><script>{script}</script></body></html>\n"
     )
 
 
-def heading(text: str) -> str:
-    """The heading of a section."""
-    return f"<h2>{html.escape(text)}</h2>"
+def heading(text: str, about: str = "") -> str:
+    """The heading of a section; given what it is about and what to look for, the section is folded."""
+    return document.heading(text, about)
 
 
 def note(text: str) -> str:
@@ -51,29 +55,41 @@ def note(text: str) -> str:
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple]) -> str:
-    """A table; columns whose head begins with "published" are set apart."""
+    """A table, whose first column names the rows; columns whose head begins with "published" are set apart."""
 
     def line(cells: Iterable[object], tag: str) -> str:
         kinds = [' class="published"' if name.startswith("published") else "" for name in head]
-        return "<tr>" + "".join(f"<{tag}{k}>{_text(c)}</{tag}>" for c, k in zip(cells, kinds)) + "</tr>"
+        return "<tr>" + "".join(_cell(c, tag, k, first=not n) for n, (c, k) in enumerate(zip(cells, kinds))) + "</tr>"
 
     body = "".join(line(row, "td") for row in rows)
     return f'<div class="table"><table><thead>{line(head, "th")}</thead><tbody>{body}</tbody></table></div>'
 
 
-def figure(folder: Path, name: str, figure: Figure) -> str:
-    """Saves a figure as <folder>/<name>.png and returns HTML that contains the picture."""
-    encoded = base64.b64encode(save(folder, name, figure)).decode()
-    alt = html.escape(figure.get_suptitle() or figure.axes[0].get_title())
-    return f'<figure class="{html.escape(name)}"><img alt="{alt}" src="data:image/png;base64,{encoded}"></figure>'
+def _cell(content: object, tag: str, kind: str, first: bool) -> str:
+    """A cell; those of the head name columns, the first of each row names the row."""
+    text = _text(content)
+    if tag == "th" and text:
+        return f'<th scope="col"{kind}>{text}</th>'
+    return f'<th scope="row"{kind}>{text}</th>' if first and text and tag == "td" else f"<td{kind}>{text}</td>"
 
 
-def chart(folder: Path, name: str, title: str, panels: Panels) -> str:
-    """Saves a chart as <folder>/<name>.png and returns HTML from which the page draws one plot for each panel."""
-    save(folder, name, charts.on_paper(title, panels))
-    plots = "".join(f'<div class="plot">{data(_plot(panel))}</div>' for panel in panels)
+def chart(folder: Path, name: str, title: str, panels: Panels, says: str = "") -> str:
+    """Saves a chart as <folder>/<name>.png and returns HTML from which the page draws one plot for each panel.
+
+    Args:
+        title: what to look for.
+        says: what the chart shows, from its numbers; by default a sentence for each panel says where its values begin,
+            end, and are highest and lowest.
+    """
+    save(folder, name, paper_charts.on_paper(title, panels))
+    tables = all(isinstance(panel, Heat) and heat_table.fits(panel) for panel in panels)
+    plots = "".join(chart_html.panel(panel, _plot(panel), says=not says) for panel in panels)
     caption = f"<figcaption>{html.escape(title)}</figcaption>"
-    return f'<figure class="chart" data-name="{html.escape(name)}">{caption}<div class="plots">{plots}</div></figure>'
+    said = f'<p class="says">{html.escape(says)}</p>' if says else ""
+    return (
+        f'<figure class="chart" data-name="{html.escape(name)}">{caption}'
+        f'<div class="{"heats" if tables else "plots"}">{plots}</div>{said}</figure>'
+    )
 
 
 def data(value: object, name: str = "") -> str:
@@ -109,8 +125,11 @@ def _text(value: object) -> str:
     return html.escape(_ADDRESS.sub("an address that run.json names", str(value)))
 
 
-def _plot(panel: Panel | Heat) -> dict:
-    """A plotly figure without its template of 7 KB: the page has its own."""
+def _plot(panel: Panel | Heat) -> str:
+    """The element that plotly draws a panel in, without plotly's template of 7 KB: the page has its own; empty for a
+    map that is a table."""
+    if isinstance(panel, Heat) and heat_table.fits(panel):
+        return ""
     figure = json.loads(plotly_charts.on_page(panel).to_json())
     layout = {key: value for key, value in figure["layout"].items() if key != "template"}
-    return {"data": figure["data"], "layout": layout}
+    return f'<div class="plot">{data({"data": figure["data"], "layout": layout})}</div>'

@@ -1,9 +1,19 @@
-"""Charts as plotly figures, for the page: the same descriptions that `charts` draws on paper."""
+"""Charts as plotly figures, for the page: the same descriptions that `charts` draws on paper.
+
+Titles and legends are the page's own HTML (`chart_html`), where they never lie over each other.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 from matplotlib.colors import to_rgb
 
-from tfxfer.report.charts import Heat, Panel, markup, series_color
+from tfxfer.report.charts import DASHES, HATCHES, MARKERS, Heat, Panel, Series, markup, series_color, y_range
+
+ACROSS, DOWN = 20, 50  # names beside an axis, at most, so that a phone has room for them
+LONGEST = 16  # characters of a name beside an axis; the whole name is shown by pointing at it
 
 
 def on_page(panel: Panel | Heat) -> go.Figure:
@@ -11,35 +21,47 @@ def on_page(panel: Panel | Heat) -> go.Figure:
     return _heat(panel) if isinstance(panel, Heat) else _plot(panel)
 
 
+def shortened(name: str) -> str:
+    """A name of at most `LONGEST` characters, without its middle if it is longer."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 7]}…{name[-6:]}"
+
+
 def _plot(panel: Panel) -> go.Figure:
     figure = go.Figure()
+    names = _names(panel)
+    bars = 0
     for number, series in enumerate(panel.series):
         color = series_color(panel, number)
-        x = markup(series.x) if any(isinstance(value, str) for value in series.x) else list(series.x)
-        common = {"x": x, "y": list(series.y), "name": markup([series.name])[0], "showlegend": bool(series.name)}
+        x = _places(series, names) if names else list(series.x)
+        common: dict[str, Any] = {"x": x, "y": list(series.y), "name": markup([series.name])[0], "showlegend": False}
+        told = series.text if len(series.text) else [str(value) for value in series.x] if names else ()
+        if len(told):
+            common |= {
+                "hovertext": markup(told),
+                "hovertemplate": "%{hovertext}: %{y:.4g}<extra>%{fullData.name}</extra>",
+            }
         if series.kind == "bars":
-            figure.add_bar(**common, marker={"color": color})
+            figure.add_bar(**common, marker={"color": color, "pattern": {"shape": HATCHES[bars % len(HATCHES)][1]}})
+            bars += 1
             continue
         mode = "lines" if series.kind == "dotted" else series.kind.replace("line", "lines")
-        marker = {"color": color, "size": [6 + 16 * share**0.5 for share in series.size] if len(series.size) else 8}
-        line = {"color": color, "dash": "dot" if series.kind == "dotted" else "solid"}
-        text = {"text": markup(series.text), "textposition": "top center"} if len(series.text) else {}
+        size = [6 + 16 * share**0.5 for share in series.size] if len(series.size) else 8
+        marker = {"color": color, "size": size, "symbol": MARKERS[number % len(MARKERS)][1]}
+        line = {"color": color, "dash": "dot" if series.kind == "dotted" else DASHES[number % len(DASHES)][1]}
         for end, fill in zip(zip(*series.band, strict=True), (None, "tonexty"), strict=False):
             edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
             figure.add_scatter(x=x, y=list(end), fill=fill, fillcolor=_light(color), **edge)
-        figure.add_scatter(**common, **text, mode=mode + ("+text" if text else ""), marker=marker, line=line)
+        figure.add_scatter(**common, mode=mode, marker=marker, line=line)
     for place in panel.marks:
         figure.add_vline(place, line={"dash": "dot", "color": "grey"})
-    if panel.marks:
-        middle = {"x": 0.5, "xref": "paper", "y": 1, "yref": "paper"}  # text at the line's place would widen the axis
-        caption = "; ".join(markup([*panel.marks.values()]))
-        figure.add_annotation(text=caption, showarrow=False, yanchor="bottom", **middle)
-    named = any(isinstance(value, str) for series in panel.series for value in series.x)
     for axis, label in (("xaxis", panel.x), ("yaxis", panel.y)):
-        kind = "log" if axis[0] in panel.log else "category" if named and axis == "xaxis" else None
+        kind = "log" if axis[0] in panel.log else None
         figure.update_layout({axis: {"title": {"text": label}, "type": kind}})
-    figure.update_layout(yaxis_range=panel.span, barmode="group", title_text=panel.title)
-    figure.update_layout(showlegend=len(panel.series) > 1 and not any(len(s.text) for s in panel.series))
+    if names:
+        figure.update_xaxes(**_ticks(names, ACROSS))
+    if ends := y_range(panel):
+        figure.update_layout(yaxis_range=[math.log10(end) for end in ends] if "y" in panel.log else ends)
+    figure.update_layout(barmode="group", showlegend=False)
     return figure
 
 
@@ -49,13 +71,38 @@ def _light(color: str) -> str:
     return f"rgba({red},{green},{blue},0.15)"
 
 
+def _ticks(names: Sequence[str], most: int) -> dict[str, Any]:
+    """Names beside an axis, no more than there is room for; upright where they do not fit, as slanted ones may lie
+    over each other."""
+    step = -(-len(names) // most)
+    shown = range(0, len(names), step)
+    return {
+        "tickvals": list(shown),
+        "ticktext": markup([shortened(str(names[at])) for at in shown]),
+        "autotickangles": [0, 90],
+    }
+
+
+def _names(panel: Panel) -> list[str]:
+    """What stands at 0, 1, ... of the x axis, where it has names: those of the series, or of all together."""
+    if not any(isinstance(value, str) for series in panel.series for value in series.x):
+        return []
+    alike = all(list(series.x) == list(panel.series[0].x) for series in panel.series)
+    every = panel.series[0].x if alike else dict.fromkeys(value for series in panel.series for value in series.x)
+    return [str(value) for value in every]
+
+
+def _places(series: Series, names: list[str]) -> list[int]:
+    """Where a series stands among names; two classes of one name are two places."""
+    x = [str(value) for value in series.x]
+    return list(range(len(x))) if x == names else [names.index(value) for value in x]
+
+
 def _heat(heat: Heat) -> go.Figure:
-    readable = max(heat.values.shape) <= 50  # cells large enough for their text
+    """A map too large for `heat_table`: without numbers, which its cells have no room for."""
     figure = go.Figure(
         go.Heatmap(
             z=heat.values,  # over numbers, not names: two classes of one name would be one row
-            text=heat.text if readable else None,
-            texttemplate="%{text}" if readable else None,
             customdata=heat.text,
             zmin=heat.low,
             zmax=heat.high,
@@ -63,12 +110,10 @@ def _heat(heat: Heat) -> go.Figure:
             hovertemplate="%{y} → %{x}: %{customdata}<extra></extra>"
             if heat.x
             else "%{y}, %{x}: %{z:.4f}<extra></extra>",
-            xgap=1,
-            ygap=1,
         )
     )
-    for axis, names, label in (("xaxis", heat.columns, heat.x), ("yaxis", heat.rows, heat.y)):
-        ticks = {"tickvals": list(range(len(names))), "ticktext": markup(names), "title": {"text": label}}
-        figure.update_layout({axis: ticks | {"showgrid": False, "zeroline": False}})
-    figure.update_layout(title_text=heat.title, yaxis_autorange="reversed", height=max(360, 26 * len(heat.rows) + 150))
+    bare = {"showgrid": False, "zeroline": False}
+    figure.update_xaxes(**_ticks(heat.columns, ACROSS), **bare, title_text=heat.x)
+    figure.update_yaxes(**_ticks(heat.rows, DOWN), **bare, title_text=heat.y)
+    figure.update_layout(yaxis_autorange="reversed", height=max(360, min(900, 14 * len(heat.rows) + 150)))
     return figure

@@ -3,25 +3,12 @@
 import html
 from pathlib import Path
 
-import numpy as np
-
-from tfxfer.analysis import intervals
 from tfxfer.core import atomic
 from tfxfer.report import fonts, page, projector
-from tfxfer.report.sections import examples, metric_tables, registry
-from tfxfer.runs import corruption_facts, loading, metric_names, model_card, tested_scores
+from tfxfer.report.sections import examples, registry, verdict
+from tfxfer.runs import loading, model_card
 
-_CHANGES = ("probe_accuracy", "silhouette", "knn_purity")  # metrics before and after fine-tuning, in the summary
-_ELSEWHERE = (
-    "classes",
-    "timings",
-    "dataset",
-    "sections",
-    "subjects",
-    "phases",
-    "summary",
-    "by_seed",
-)  # facts not shown
+_ELSEWHERE = ("classes", "timings", "dataset", "sections", "subjects", "phases", "summary", "by_seed")
 
 
 def write(run_dir: str | Path) -> Path:
@@ -55,7 +42,8 @@ def write(run_dir: str | Path) -> Path:
         'report.html'
     """
     run = loading.described(run_dir)
-    sections = [examples.table(run), _summary(run), *registry.write(run), _details(run)]
+    about = f"<p>{html.escape(_about(run))}</p>"
+    sections = [examples.table(run), *verdict.sections(run), about, *registry.write(run), _details(run)]
     backbone, data = run.facts["arguments"].get("backbone"), run.facts["data"]["name"]
     title = f"{run.facts['recipe']}: {f'{backbone} on ' if backbone else ''}{data}"
     projector.write(run)
@@ -70,20 +58,8 @@ def save(path: Path, content: str) -> Path:
     return path
 
 
-def _summary(run: loading.Loaded) -> str:
-    """The data, what was trained, the accuracy, and what fine-tuning changes in the features."""
-    rows = [
-        (f"{metric.text} ({name})", *(_value(run, when, name) for when in ("before", "after")))
-        for name in _CHANGES
-        if f"before/{name}" in run.metrics and f"after/{name}" in run.metrics
-        if (metric := metric_names.meaning(f"before/{name}"))
-    ]
-    head = ("what fine-tuning changes in the features of test images", "before", "after")
-    table = page.table(head, rows) if rows else ""
-    return f'<p class="lead">{html.escape(_lead(run))}</p>{table}'
-
-
-def _lead(run: loading.Loaded) -> str:
+def _about(run: loading.Loaded) -> str:
+    """The data, and what was trained."""
     facts = run.facts
     data, net = facts["data"], facts.get("model")
     sizes = ", ".join(f"{n:,} {split}" for split, n in data["sizes"].items())
@@ -101,20 +77,7 @@ def _lead(run: loading.Loaded) -> str:
             sentences.append(model_card.kept(facts.get("training", {})))
         else:  # several networks, or one trained in several ways
             sentences.append(f"The kept network is {net['name']}: its head and {layers} were trained.")
-    if "test/accuracy" in run.metrics and (bank := run.banks.get("test")) is not None:
-        sentences.append(f"Accuracy {tested_scores.accuracy(bank, corruption_facts.tested(facts))}.")
     return " ".join(filter(None, sentences))
-
-
-def _value(run: loading.Loaded, when: str, name: str) -> str:
-    """A metric of the features before or after fine-tuning; an accuracy has its 95% interval, and of several seeds
-    every figure has its standard deviation."""
-    if f"{when}/{name}_std" in run.metrics:
-        return metric_tables.metric(run, f"{when}/{name}")
-    value = run.metrics[f"{when}/{name}"]
-    if name != "probe_accuracy" or when not in run.banks:
-        return f"{value:.4f}"
-    return intervals.text(value, intervals.wilson(value, len(np.unique(run.banks[when].bases))))
 
 
 def _details(run: loading.Loaded) -> str:
@@ -125,7 +88,7 @@ def _details(run: loading.Loaded) -> str:
     ]
     facts = _flat({name: value for name, value in run.facts.items() if name not in _ELSEWHERE})
     return (
-        f"<h2>How it was made</h2><p><code>{html.escape(run.facts['command'])}</code></p>"
+        f"{page.heading('How it was made')}<p><code>{html.escape(run.facts['command'])}</code></p>"
         f"{page.table(('phase', 'seconds'), seconds)}"
         "<details><summary>Arguments, data, versions, machine</summary>"
         f"{page.table(('what', 'value'), facts)}</details>"

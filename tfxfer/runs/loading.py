@@ -45,6 +45,13 @@ class Loaded:
         return net
 
     @functools.cached_property
+    def files(self) -> dict[int, str]:
+        """Files of images by id, relative to the data set's folder; nothing where images are not files."""
+        from tfxfer.runs import image_files
+
+        return image_files.read(self.dir)
+
+    @functools.cached_property
     def banks(self) -> "dict[str, Bank]":
         """Feature banks by name, such as "before" and "after"."""
         from tfxfer.features.bank import Bank

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from tfxfer.core import json_io, live_lines
 from tfxfer.core.errors import InputError, met_by_tensorflow
 from tfxfer.runs import environment, loading, phases, summary
@@ -67,6 +69,7 @@ class Run:
             "started": started.isoformat(timespec="seconds"),
             **environment.describe(),
         }
+        self._splits: Splits | None = None
         self._folder = RunFolder(self.out, self.recipe, self.arguments, started, resumed=self.resumed, chief=self.chief)
         self.dir, self.final = self._folder.dir, self._folder.final
         self._silence = contextlib.ExitStack()
@@ -141,6 +144,7 @@ class Run:
         if net is not None:
             model.depth(net, unfreeze)
 
+        self._splits = splits
         self.facts |= {"data": splits.describe(), "classes": list(splits.classes)}
         self.facts |= {"model": model.describe(net)} if net is not None else {}
         sizes = ", ".join(f"{n:,} {split}" for split, n in self.facts["data"]["sizes"].items())
@@ -176,7 +180,8 @@ class Run:
 
     def save(self, banks: "dict[str, Bank]") -> None:
         """Writes the feature banks, the metrics, run.json, dataset.json (its long parts), requirements.txt (every
-        installed package) and, if a network was trained, its model card and labels.
+        installed package) and, if a network was trained, its model card and labels; of a bank "test" with the outputs
+        of a network, predictions.csv; where images are files, files.csv with those of the images in the banks.
 
         With the bank "test", the metrics have test/accuracy and the ends of its 95% interval, test/accuracy_low and
         test/accuracy_high.
@@ -191,6 +196,7 @@ class Run:
             bank.save(self.dir / "banks" / f"{name}.npz")
         if not (self.dir / "history.csv").exists():
             self.save_history({})
+        self._save_predictions(banks)
         json_io.write(self.dir / "metrics.json", self.metrics)
         timings = {name: value for name, value in self.metrics.items() if name.startswith("seconds/")}
         for name, facts in zip(loading.FILES, loading.divide(self.facts | {"timings": timings}), strict=True):
@@ -201,6 +207,15 @@ class Run:
             from tfxfer.runs import model_card
 
             model_card.write(self.dir, self.facts, banks.get("test"))
+
+    def _save_predictions(self, banks: "dict[str, Bank]") -> None:
+        from tfxfer.runs import image_files, predictions_file, tested_scores
+
+        ids = np.unique(np.concatenate([np.zeros(0, np.int64), *(bank.ids for bank in banks.values())]))
+        files = {} if self._splits is None else image_files.by_id(self._splits, ids)
+        image_files.write(self.dir, files)
+        if "test" in banks and tested_scores.outputs(banks["test"]) is not None:
+            predictions_file.write(self.dir, banks["test"], self.facts["classes"], files)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -28,6 +28,15 @@ def predicted(test: "Bank") -> np.ndarray:
     return values.argmax(1)
 
 
+def probabilities(test: "Bank") -> np.ndarray:
+    """Probabilities float64 (n, classes) from a bank with "logits" or "probabilities"."""
+    if "logits" not in test.values:
+        return np.asarray(test["probabilities"], np.float64)
+    logits = np.asarray(test["logits"])
+    odds = np.exp(logits - logits.max(1, keepdims=True), dtype=np.float64)
+    return odds / odds.sum(1, keepdims=True)
+
+
 def interval(test: "Bank") -> tuple[float, float]:
     """95% interval of the accuracy on a bank's images; versions of one image count as a cluster."""
     return intervals.accuracy(predicted(test) == test.labels, test.bases)

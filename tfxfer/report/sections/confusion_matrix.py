@@ -6,7 +6,7 @@ from tfxfer.analysis import metrics
 from tfxfer.report.charts import Heat
 
 
-def chart(matrix: np.ndarray, classes: list[str], title: str = "") -> Heat:
+def chart(matrix: np.ndarray, classes: list[str], title: str = "", buttons: bool = False) -> Heat:
     """Rows are true classes, columns predictions; colour is the share of the row, numbers are images."""
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     return Heat(
@@ -20,6 +20,7 @@ def chart(matrix: np.ndarray, classes: list[str], title: str = "") -> Heat:
         scale="Blues",
         x="predicted",
         y="true",
+        buttons=buttons,
     )
 
 

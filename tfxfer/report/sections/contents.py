@@ -24,6 +24,12 @@ DEDUCIBLE = (
 """The sections that version 0.1 had. A section added since is never deduced: a run has to name it."""
 
 
+_PARTS = {
+    "suspicious_labels": "dataset",
+    "sanity": "saliency",
+}  # sections that runs do not name, and what they belong to
+
+
 def sections(run: Loaded) -> list[str]:
     """Names of the run's sections: its fact `sections`, or for a run without this fact, `deduced`.
 
@@ -32,10 +38,10 @@ def sections(run: Loaded) -> list[str]:
     """
     names = run.facts.get("sections")
     if names is None:
-        return deduced(run)
+        names = deduced(run)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{run.dir / 'run.json'}: expected a list of names as sections, got {names!r}: correct it")
-    return names
+    return names + [part for part, whole in _PARTS.items() if whole in names]
 
 
 def subjects(run: Loaded, section: str) -> list[str]:

@@ -117,7 +117,7 @@ def heat_maps(grids: dict[str, dict[str, float]]) -> list[Heat]:
     }
     first, *_, last = maps.values()
     lowest, change = float(min(values.min() for values in maps.values())), last - first
-    largest = float(max(np.abs(change).max(), 1e-3))
+    largest = float(max(np.abs(change).max(), 0.1))  # less is chance on the few images of a cell
     names, severities = [name.replace("_", " ") for name in NAMES], [str(severity) for severity in SEVERITIES]
 
     def heat(title: str, values: np.ndarray, cell: str, low: float, high: float, scale: str) -> Heat:
@@ -125,7 +125,7 @@ def heat_maps(grids: dict[str, dict[str, float]]) -> list[Heat]:
         return Heat(title, values, rows=names, columns=severities, text=text, low=low, high=high, scale=scale)
 
     return [
-        *(heat(title, values, "%.2f", lowest, 1.0, "viridis") for title, values in maps.items()),
+        *(heat(title, values, "%.2f", min(lowest, 0.5), 1.0, "viridis") for title, values in maps.items()),
         heat("change", change, "%+.2f", -largest, largest, "RdBu"),
     ]
 

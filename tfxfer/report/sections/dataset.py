@@ -1,19 +1,18 @@
-"""Section on the data: images of each class, pixels, duplicates, labels that look wrong."""
+"""Section on the data: images of each class, pixels, samples, duplicates."""
 
-import html
 import math
 
 import numpy as np
 
-from tfxfer.report import figures, page
+from tfxfer.report import figures, page, picture_cards
 from tfxfer.report.charts import Panel, Series
 from tfxfer.runs.loading import Loaded
 
-_SUSPICIOUS_IMAGES = 24  # shown
+_SAMPLES = 160  # shown at most
 
 
 def sections(run: Loaded) -> list[str]:
-    """What a look at the data has found: the fact `dataset`, and the banks "samples" and "suspicious"."""
+    """What a look at the data has found: the fact `dataset`, and the bank "samples"."""
     facts, classes, folder = run.facts.get("dataset"), run.facts["classes"], run.dir / "figures"
     if facts is None:
         return []
@@ -38,10 +37,23 @@ def sections(run: Loaded) -> list[str]:
         ),
         page.chart(folder, "dataset", "What is there to learn from", panels),
     ]
-    if "samples" in run.banks:
-        bank = run.banks["samples"]
-        parts.append(page.figure(folder, "samples", figures.samples(np.asarray(bank["image"]), bank.labels, classes)))
-    return parts + _duplicates(facts) + _suspicious(run)
+    return [*parts, *_samples(run), *_duplicates(facts)]
+
+
+def _samples(run: Loaded) -> list[str]:
+    """Some images of each class, as many of each as there is room for."""
+    bank, classes = run.banks.get("samples"), run.facts["classes"]
+    if bank is None or not len(bank):
+        return []
+    images = np.asarray(bank["image"])
+    page.save(run.dir / "figures", "samples", figures.samples(images, bank.labels, classes))
+    each = max(1, _SAMPLES // len(classes))
+    rows = [row for label in range(len(classes)) for row in np.flatnonzero(bank.labels == label)[:each]]
+    cards = [
+        picture_cards.card(images[row], (classes[bank.labels[row]], picture_cards.name(run, number)), int(number))
+        for row, number in zip(rows[:_SAMPLES], bank.ids[rows[:_SAMPLES]])
+    ]
+    return [page.note("Samples of each class, of the training images."), picture_cards.gallery(cards, "small")]
 
 
 def _duplicates(facts: dict) -> list[str]:
@@ -57,24 +69,4 @@ def _duplicates(facts: dict) -> list[str]:
     return [
         page.note(f"{text}: a model may have memorised those."),
         f"<details><summary>The first {len(rows)} groups</summary>{page.table(('split, id, label',), rows)}</details>",
-    ]
-
-
-def _suspicious(run: Loaded) -> list[str]:
-    bank, classes = run.banks.get("suspicious"), run.facts["classes"]
-    if bank is None or not len(bank):
-        return []
-    images, others, scores = (np.asarray(bank[name][:_SUSPICIOUS_IMAGES]) for name in ("image", "other", "score"))
-    thumbnails = "".join(
-        f'<figure class="thumb"><img class="image" alt="" src="{page.picture(image)}"><figcaption>'
-        + html.escape(f"{classes[label]}, or {classes[other]}? {score:+.2f} · {number}")
-        + "</figcaption></figure>"
-        for image, label, other, score, number in zip(images, bank.labels, others, scores, bank.ids)
-    )
-    return [
-        page.note(
-            "The labels that seem least likely to a logistic regression that has not seen the image (out of fold): the "
-            "probability of the most likely other class minus that of the label. Look before you trust either."
-        ),
-        f'<div class="gallery">{thumbnails}</div>',
     ]

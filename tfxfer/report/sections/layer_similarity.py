@@ -21,6 +21,12 @@ _NOTE = (
 )
 
 
+_LOOK = (
+    "Look at the diagonal of the first map: where it is below 1, tuning has changed what a stage sees. Blocks of high "
+    "values in the others are stages that add little to each other."
+)
+
+
 def sections(run: Loaded) -> list[str]:
     """Stages before tuning against stages after it, and each of the two against themselves."""
     bank = run.banks.get("stages")
@@ -30,10 +36,25 @@ def sections(run: Loaded) -> list[str]:
     pairs = [pair for pair in (("before", "after"), ("before", "before"), ("after", "after")) if {*pair} <= {*known}]
     heats = [_heat(" and ".join(dict.fromkeys(pair)), [known[when] for when in pair], pair) for pair in pairs]
     return [
-        page.heading(_HEADING),
-        page.chart(run.dir / "figures", "layer_similarity", "CKA between stages, from the input on", heats),
-        page.note(f"{_NOTE} Measured on {len(bank):,} test images."),
+        page.heading(_HEADING, f"{_NOTE} {_LOOK}"),
+        page.chart(
+            run.dir / "figures", "layer_similarity", "CKA between stages, from the input on", heats, _says(heats[0])
+        ),
+        page.note(f"Measured on {len(bank):,} test images."),
     ]
+
+
+def _says(heat: Heat) -> str:
+    """Which stage tuning has changed least and most, from the diagonal of the map before against after."""
+    alike = {name: heat.values[i, heat.columns.index(name)] for i, name in enumerate(heat.rows) if name in heat.columns}
+    alike = {name: value for name, value in alike.items() if not np.isnan(value)}
+    if "and" not in heat.title or not alike:
+        return ""
+    least, most = min(alike, key=lambda name: alike[name]), max(alike, key=lambda name: alike[name])
+    return (
+        f"Tuning changed {least} most (CKA {alike[least]:.2f} between before and after), and {most} least "
+        f"({alike[most]:.2f})."
+    )
 
 
 def of_runs(runs: Mapping[str, Loaded], folder: Path) -> list[str]:

@@ -34,6 +34,7 @@ def sections(run: Loaded) -> list[str]:
             "reliability",
             "Does confidence match accuracy? Below the line a model is overconfident; area is the number of images",
             [reliability(name, values, labels) for name, values in probabilities.items()],
+            " ".join(_calibration(name, values, labels) for name, values in probabilities.items()),
         ),
         *_unfamiliar(run, names),
         *left_out(run),
@@ -51,7 +52,7 @@ def _cost(run: Loaded, names: list[str]) -> list[Panel]:
             Series(name, [max(cost, 1e-2)], [accuracy], "markers", text=[name])
             for name, cost, accuracy in zip(names, costs, accuracies, strict=True)
         ]
-        return Panel("", series, label, "test accuracy", log="x")
+        return Panel("", series, label, "test accuracy", log="x", least=0.1)
 
     return [panel("parameters", "stored numbers"), panel("fit_seconds", "seconds to fit")]
 
@@ -77,10 +78,20 @@ def reliability(name: str, probabilities: np.ndarray, labels: np.ndarray) -> Pan
     error = metrics.expected_calibration_error(probabilities, labels)
     confidence, accuracy, count = ([row[key] for row in bins] for key in ("confidence", "accuracy", "count"))
     series = [
-        Series("", [0, 1], [0, 1], "line", "grey"),
+        Series("", [0, 1], [0, 1], "dotted", "grey"),
         Series(name, confidence, accuracy, "markers", 0, size=[n / max(count) for n in count]),
     ]
     return Panel(f"{name}: error {error:.3f}", series, "confidence", "accuracy", span=(0, 1))
+
+
+def _calibration(name: str, probabilities: np.ndarray, labels: np.ndarray) -> str:
+    """Whether a model is surer than it is right, in words."""
+    confidence, accuracy = float(probabilities.max(1).mean()), metrics.accuracy(labels, probabilities.argmax(1))
+    kind = "overconfident" if confidence > accuracy else "underconfident"
+    return (
+        f"{name} is {kind} by {100 * abs(confidence - accuracy):.1f} points: mean confidence {confidence:.2f}, "
+        f"accuracy {accuracy:.2f}."
+    )
 
 
 def _unfamiliar(run: Loaded, names: list[str]) -> list[str]:
@@ -91,7 +102,7 @@ def _unfamiliar(run: Loaded, names: list[str]) -> list[str]:
 
     def bars(what: str) -> Panel:
         rows = {kind: [run.metrics.get(f"{name}/{kind}/{what}", np.nan) for name in names] for kind in kinds}
-        return Panel(what, [Series(kind, names, values, "bars") for kind, values in rows.items()])
+        return Panel(what, [Series(kind, names, values, "bars") for kind, values in rows.items()], span=(0, 1))
 
     return [
         page.heading("Images unlike the training images"),

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from tfxfer.report import page, published
+from tfxfer.report import page, picture_cards, published
 from tfxfer.report.sections import contents
 from tfxfer.report.sections.metric_tables import SPREAD, accuracy, number, published_note
 from tfxfer.runs.loading import Loaded
@@ -32,7 +32,7 @@ def sections(run: Loaded) -> list[str]:
             f"{spread} A perceptron (pixels) treats all pixels alike, so any order is as good as another."
         ),
         page.table(("learned", "plain", publication.head, "permuted", publication.head, "cost"), rows),
-        page.figure(run.dir / "figures", "permuted", _arrangements(run)),
+        *_arrangements(run),
         *published_note(run),
     ]
 
@@ -46,10 +46,25 @@ def _cost(run: Loaded, prefix: str) -> str:
     return f"{cost:+.4f} ({low:+.4f} to {high:+.4f})"
 
 
-def _arrangements(run: Loaded) -> Figure:
-    images = np.asarray(run.banks["pictures"]["image"][:_ARRANGED_IMAGES])
+def _arrangements(run: Loaded) -> list[str]:
+    """The first pictures, in place and permuted."""
+    bank = run.banks["pictures"][:_ARRANGED_IMAGES]
+    images, classes = np.asarray(bank["image"]), run.facts["classes"]
     flat = images.reshape(len(images), -1, images.shape[-1])
     permuted = flat[:, np.load(run.dir / "permutation.npy")[0]].reshape(images.shape)
+    page.save(run.dir / "figures", "permuted", _figure(images, permuted))
+    cards = [
+        picture_cards.card(pixels, (classes[label], how, picture_cards.name(run, number)), int(number))
+        for pair, label, number in zip(zip(images, permuted), bank.labels, bank.ids)
+        for pixels, how in zip(pair, ("in place", "permuted"))
+    ]
+    return [
+        page.note("The same pixels, in place and permuted: only their brightness remains."),
+        picture_cards.gallery(cards, "small"),
+    ]
+
+
+def _figure(images: np.ndarray, permuted: np.ndarray) -> Figure:
     figure = Figure(figsize=(1.4 * len(images), 3.2), layout="constrained")
     for axes, row in zip(figure.subplots(2, len(images), squeeze=False), (images, permuted)):
         for ax, image in zip(axes, row):

@@ -72,7 +72,7 @@ def _scale(run: Loaded, publication: published.Published) -> str:
 def _difference(tuned: np.ndarray, scratch: np.ndarray, classes: list[str]) -> Heat:
     """How much more often the tuned network predicts each class, as a share of the true class's images."""
     share = (tuned - scratch) / np.maximum(tuned.sum(1, keepdims=True), 1)
-    largest = float(max(np.abs(share).max(), 0.01))
+    largest = float(max(np.abs(share).max(), 0.1))  # less is chance for a class of some hundred images
     return Heat(
         "pretrained minus from scratch",
         share,

@@ -4,13 +4,16 @@ import html
 
 import numpy as np
 
+from tfxfer.analysis import intervals
 from tfxfer.analysis.projection import METHODS
 from tfxfer.features.bank import Bank
 from tfxfer.report import figures, page
 from tfxfer.report.charts import class_colors
 from tfxfer.report.sections import contents
+from tfxfer.runs import metric_names
 from tfxfer.runs.loading import Loaded
 
+_CHANGES = ("probe_accuracy", "silhouette", "knn_purity")  # metrics before and after fine-tuning
 _NAMES = {"pca": "PCA", "tsne": "t-SNE", "lle": "LLE"}
 
 Frame = tuple[np.ndarray, np.ndarray]  # lowest and highest point to show, (2,) each
@@ -36,7 +39,32 @@ def sections(run: Loaded) -> list[str]:
         for name, bank in banks.items()
     ]
     text = "Do classes separate? Each map is fitted to its own features: compare clusters, not positions."
-    return [page.heading("Features"), page.note(text), explorer(maps, len(run.facts["classes"]))]
+    title = "Features before and after" if pair else "Features"
+    return [page.heading(title), page.note(text), *_changes(run), explorer(maps, len(run.facts["classes"]))]
+
+
+def _changes(run: Loaded) -> list[str]:
+    """What fine-tuning changes in the features, as a sentence and a table, where it was measured before and after."""
+    names = [name for name in _CHANGES if {f"before/{name}", f"after/{name}"} <= run.metrics.keys()]
+    if not names:
+        return []
+    rows, said = [], []
+    for name in names:
+        metric = metric_names.meaning(f"before/{name}")
+        text = f"{metric.text if metric else name} ({name})"
+        rows.append((text, *(_value(run, when, name) for when in ("before", "after"))))
+        before, after = (run.metrics[f"{when}/{name}"] for when in ("before", "after"))
+        said.append(f"{metric_names.label(f'before/{name}')} from {before:.2f} to {after:.2f}")
+    head = ("what fine-tuning changes in the features of test images", "before", "after")
+    return [page.note(f"Fine-tuning changes {', '.join(said)}; higher is better."), page.table(head, rows)]
+
+
+def _value(run: Loaded, when: str, name: str) -> str:
+    """A metric of the features before or after fine-tuning; an accuracy has its 95% interval."""
+    value = run.metrics[f"{when}/{name}"]
+    if name != "probe_accuracy" or when not in run.banks:
+        return f"{value:.4f}"
+    return intervals.text(value, intervals.wilson(value, len(np.unique(run.banks[when].bases))))
 
 
 def planes(run: Loaded) -> str:
@@ -86,10 +114,12 @@ def explorer(maps: list[dict], classes: int) -> str:
     second = str(min(1, len(maps) - 1))
     controls = menu("left", titles, "0") + menu("right", titles, second)
     controls += menu("method", methods, "tsne" if "tsne" in methods else "pca")
-    sides = '<div class="map"></div>' * min(2, len(maps))
+    side = '<div class="side"><p class="title"></p><div class="map"></div></div>'
+    sides = side * min(2, len(maps))
     return (
-        f'<section class="explorer"><div class="controls">{controls}'
-        '<button type="button" class="all">select none</button></div><div class="chips"></div>'
-        f'<div class="maps">{sides}</div><p class="note count"></p><div class="gallery"></div>'
-        f"{page.data({'maps': maps, 'colors': class_colors(classes)})}</section>"
+        f'<div class="explorer"><div class="controls">{controls}'
+        '<button type="button" class="all">select none</button></div>'
+        '<div class="chips" role="group" aria-label="Select a class"></div>'
+        f'<div class="maps">{sides}</div><p class="note count" role="status"></p><ul class="gallery"></ul>'
+        f"{page.data({'maps': maps, 'colors': class_colors(classes)})}</div>"
     )

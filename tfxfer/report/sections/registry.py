@@ -21,6 +21,7 @@ from tfxfer.report.sections import (
     search,
     seeds,
     shift,
+    suspicious_labels,
     training,
 )
 from tfxfer.runs.loading import Loaded
@@ -28,6 +29,10 @@ from tfxfer.runs.loading import Loaded
 SECTIONS: dict[str, Callable[[Loaded], list[str]]] = {
     "search": search.sections,
     "seeds": seeds.sections,
+    "predictions": predictions.sections,
+    "calibration": calibration.sections,
+    "suspicious_labels": suspicious_labels.sections,
+    "projections": projections.sections,
     "feature_sets": feature_sets.sections,
     "head2toe": head2toe.sections,
     "models": models.sections,
@@ -36,15 +41,14 @@ SECTIONS: dict[str, Callable[[Loaded], list[str]]] = {
     "permutation": permutation.sections,
     "pretraining": pretraining.sections,
     "few_shot": few_shot.sections,
-    "projections": projections.sections,
     "sweep": training.depths,
-    "layers": training.layers,
-    "layer_similarity": layer_similarity.sections,
     "training": training.sections,
-    "predictions": predictions.sections,
-    "calibration": calibration.sections,
     "saliency": saliency.sections,
     "dataset": dataset.sections,
+    # for those who want to know why: folded
+    "layers": training.layers,
+    "layer_similarity": layer_similarity.sections,
+    "sanity": saliency.sanity,
 }
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from tfxfer.analysis.attribution import METHODS, empty
 from tfxfer.analysis.deletion import MIDDLE
 from tfxfer.features.bank import Bank
-from tfxfer.report import figures, page
+from tfxfer.report import figures, page, picture_cards
 from tfxfer.report.charts import Panel, Series
 from tfxfer.runs.loading import Loaded
 
@@ -18,7 +18,7 @@ _SMALLEST = 112  # pixels a side at which a heat map looks smooth
 
 
 def sections(run: Loaded) -> list[str]:
-    """Maps of the bank "explained", the deletion test, and the check that maps depend on the weights."""
+    """Maps of the bank "explained", and the deletion test."""
     bank = run.banks.get("explained")
     if bank is None:
         return []
@@ -26,7 +26,7 @@ def sections(run: Loaded) -> list[str]:
     predicted, probabilities = (np.asarray(bank[name]) for name in ("predicted", "sure"))
     chosen = facts.get("method", METHODS[0])
     captions = [
-        f"{classes[label]} → {classes[prediction]} {probability:.2f}"
+        f"{classes[label]}\n→ {classes[prediction]}\np = {probability:.2f}"
         for label, prediction, probability in zip(bank.labels, predicted, probabilities)
     ]
     _save_figure(run, bank, captions)
@@ -36,26 +36,25 @@ def sections(run: Loaded) -> list[str]:
     notes = "".join(_only(method, chosen, "p", html.escape(_verdict(run, method)), "note") for method in METHODS)
     groups = []
     for title, rows in (("Right", predicted == bank.labels), ("Wrong", predicted != bank.labels)):
-        panels = [_panel(bank, int(row), captions[row], chosen) for row in np.flatnonzero(rows)]
-        groups += [f"<h3>{title}</h3>", f'<div class="cams">{"".join(panels)}</div>'] if panels else []
+        panels = [f"<li>{_panel(run, int(row), chosen)}</li>" for row in np.flatnonzero(rows)]
+        groups += [f"<h3>{title}</h3>", f'<ul class="cams">{"".join(panels)}</ul>'] if panels else []
     return [
         page.heading("Where it looks"),
         page.note(
             f"Original, heat map, overlay; images of {facts['size']} pixels per side, explained for the predicted "
             "class."
         ),
-        f'<section><div class="controls"><label>method <select class="method">{options}</select></label></div>'
-        f"{''.join(groups)}{notes}</section>",
+        '<div class="cam-study"><div class="controls">'
+        f'<label>method <select class="method">{options}</select></label></div>'
+        f"{''.join(groups)}{notes}</div>",
         *_deletion(run),
-        *_sanity(run),
     ]
 
 
 def _save_figure(run: Loaded, bank: Bank, captions: list[str]) -> None:
-    stacked = [caption.replace(" → ", "\n→ ") for caption in captions]
     maps = {_NAMES[method]: np.asarray(bank[method]) for method in METHODS}
     title = "Where does it look? Maps explain the predicted class"
-    page.save(run.dir / "figures", "explained", figures.explained(np.asarray(bank["image"]), maps, stacked, title))
+    page.save(run.dir / "figures", "explained", figures.explained(np.asarray(bank["image"]), maps, captions, title))
 
 
 def _only(method: str, chosen: str, tag: str, content: str, kind: str) -> str:
@@ -64,23 +63,31 @@ def _only(method: str, chosen: str, tag: str, content: str, kind: str) -> str:
     return f'<{tag} class="{kind}" data-method="{method}"{hidden}>{content}</{tag}>'
 
 
-def _panel(bank: Bank, row: int, caption: str, chosen: str) -> str:
+def _panel(run: Loaded, row: int, chosen: str) -> str:
+    """A card with the image, and the heat map and overlay of the method that is chosen."""
+    bank, classes = run.banks["explained"], run.facts["classes"]
     original = _enlarged(np.asarray(bank["image"])[row])
-    parts = [f'<img alt="original" src="{page.picture(original)}">']
+    parts = [picture_cards.image(original, original.shape[0])]
     for method in METHODS:
         saliency = np.asarray(bank[method])[row]
         if empty(saliency[None])[0]:
             text = "empty map: nothing in this layer supports the class"
-            parts.append(_only(method, chosen, "p", text, "empty"))
+            parts.append(_only(method, chosen, "span", text, "empty"))
             continue
         heat = _heat(saliency, original.shape[:2])
-        hidden = "" if method == chosen else " hidden"
         overlay = (0.5 * original.astype(float) + 0.5 * heat).round().astype(np.uint8)
-        for name, pixels in (("heat map", heat), ("overlay", overlay)):
-            parts.append(
-                f'<img class="smooth" alt="{name}" data-method="{method}"{hidden} src="{page.picture(pixels)}">'
-            )
-    return f'<figure class="cam"><div>{"".join(parts)}</div><figcaption>{html.escape(caption)}</figcaption></figure>'
+        shown = f' data-method="{method}"{"" if method == chosen else " hidden"}'
+        parts += [picture_cards.image(pixels, pixels.shape[0], shown) for pixels in (heat, overlay)]
+    label, predicted = bank.labels[row], int(bank["predicted"][row])
+    told = "" if label == predicted else f"<span>taken for <b>{html.escape(classes[predicted])}</b></span>"
+    mark = "✓" if label == predicted else "✗"
+    told += f"<span>{mark} p {float(bank['sure'][row]):.2f}</span>"
+    number = int(bank.ids[row])
+    return (
+        f'<button type="button" class="card{"" if label == predicted else " wrong"}" data-id="{number}">'
+        f'<span class="row">{"".join(parts)}</span><span class="told"><b>{html.escape(classes[label])}</b>{told}'
+        f'<span class="name">{html.escape(picture_cards.name(run, number))}</span></span></button>'
+    )
 
 
 def _verdict(run: Loaded, method: str) -> str:
@@ -145,20 +152,32 @@ def _heat(saliency: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return (matplotlib.colormaps["inferno"](np.clip(np.asarray(smooth), 0, 1))[..., :3] * 255).round().astype(np.uint8)
 
 
-def _sanity(run: Loaded) -> list[str]:
+def sanity(run: Loaded) -> list[str]:
+    """The check that maps depend on the weights: metrics `sanity/<stage>`."""
     prefix = "sanity/"
     correlations = {
         key.removeprefix(prefix): value
         for key, value in run.metrics.items()
         if key.startswith(prefix) and not np.isnan(value)
     }
-    if not correlations:
+    if not correlations or "explained" not in run.facts:
         return []
     name = _NAMES[run.facts["explained"].get("method", METHODS[0])]
-    title = (
-        f"Do maps depend on what was learned? {name} with weights randomised from the head downwards: "
-        "a map that stays the same says nothing"
+    about = (
+        "Sanity check (Adebayo et al. 2018): the network's weights are replaced by random ones, stage after stage from "
+        "the head downwards, and each time the maps are compared with the first ones by rank correlation. Look for a "
+        "line that falls towards 0: maps that stay the same without the learned weights show edges of the image, not "
+        "what the network has learned."
     )
+    (last, end) = list(correlations.items())[-1]
+    says = (
+        f"With all weights down to {last} random, the maps of {name} have a rank correlation of {end:.2f} with the "
+        f"first ones: they {'depend on what was learned' if end < 0.5 else 'hardly depend on what was learned'}."
+    )
+    title = f"Do maps depend on what was learned? {name} with weights randomised from the head downwards"
     series = [Series("", ["none", *correlations], [1.0, *correlations.values()])]
     panel = Panel("", series, "randomised down to", "rank correlation with the first maps", span=(-0.5, 1.05))
-    return [page.chart(run.dir / "figures", "sanity", title, [panel])]
+    return [
+        page.heading("Sanity check of the maps", about),
+        page.chart(run.dir / "figures", "sanity", title, [panel], says),
+    ]

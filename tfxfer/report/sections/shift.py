@@ -3,8 +3,8 @@
 import numpy as np
 
 from tfxfer.analysis import intervals
-from tfxfer.data.corruptions import FAMILIES
-from tfxfer.report import figures, page, published
+from tfxfer.data.corruptions import FAMILIES, NAMES, SEVERITIES
+from tfxfer.report import figures, page, picture_cards, published
 from tfxfer.report.charts import Panel, Series, class_colors
 from tfxfer.report.sections import corruption_grid, projections
 from tfxfer.report.sections.metric_tables import SPREAD, metric, published_note
@@ -38,11 +38,30 @@ def sections(run: Loaded) -> list[str]:
         *corruption_grid.parts(run),
         *_stages(run),
     ]
-    if "contact" in run.banks:
-        parts.append(page.note(f"The corruptions: {corruption_facts.remark(run.facts)}."))
-        sheet = figures.contact_sheet(np.asarray(run.banks["contact"]["image"]))
-        parts.append(page.figure(folder, "corruptions", sheet))
-    return parts
+    return [*parts, *_contact_sheet(run)]
+
+
+def _contact_sheet(run: Loaded) -> list[str]:
+    """One image under all corruptions at all severities, as a table of pictures."""
+    if "contact" not in run.banks:
+        return []
+    bank = run.banks["contact"]
+    images, numbers = np.asarray(bank["image"]), bank.ids.tolist()
+    page.save(run.dir / "figures", "corruptions", figures.contact_sheet(images))
+    head = "".join(f'<th scope="col">severity {severity}</th>' for severity in SEVERITIES)
+    rows = []
+    for place, name in enumerate(NAMES):
+        cells = ""
+        for severity in SEVERITIES:
+            at = place * len(SEVERITIES) + SEVERITIES.index(severity)
+            lines = (f"{name.replace('_', ' ')}, severity {severity}", picture_cards.name(run, numbers[at]))
+            cells += f"<td>{picture_cards.card(images[at], lines, numbers[at], 'cell-card')}</td>"
+        rows.append(f'<tr><th scope="row">{name.replace("_", " ")}</th>{cells}</tr>')
+    return [
+        page.note(f"The corruptions of one test image: {corruption_facts.remark(run.facts)}."),
+        f'<div class="table"><table class="heat pictures"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>",
+    ]
 
 
 def _rows(run: Loaded) -> list[tuple[str, ...]]:
@@ -141,7 +160,7 @@ def _stages(run: Loaded) -> list[str]:
             "surgery",
             "Which stage is best to tune? Early ones for changes of pixels, late ones for changes of classes; "
             "dotted: not tuned",
-            [Panel("", _lines(stages), "the stage that trains, all others frozen", "validation accuracy")],
+            [Panel("", _lines(stages), "the stage that trains, all others frozen", "validation accuracy", least=0.1)],
         ),
         page.table(("corruption, severity 5", "best stage", "validation accuracy", "not tuned"), rows),
     ]

@@ -9,6 +9,8 @@ from tfxfer.report.charts import Panel, Series
 from tfxfer.runs import metric_names
 from tfxfer.runs.loading import Loaded
 
+_LEAST = 0.1  # of the height of an axis of accuracies: less is chance on most validation sets
+
 
 def depths(run: Loaded) -> list[str]:
     """How many layers to unfreeze: metrics `sweep/<depth>/<name>`."""
@@ -23,13 +25,16 @@ def depths(run: Loaded) -> list[str]:
     def series(name: str) -> Series:
         return Series(name.replace("_", " "), list(rows), [row[name] for row in rows.values()])
 
-    cost = [Series("", [row["seconds"]], [row["val_accuracy"]], "markers", 0, [depth]) for depth, row in rows.items()]
+    cost = [
+        Series(f"{depth} layers", [row["seconds"]], [row["val_accuracy"]], "markers", text=[f"{depth} layers"])
+        for depth, row in rows.items()
+    ]
     panels = [
-        Panel("accuracy", [series("accuracy"), series("val_accuracy")], "layers unfrozen"),
-        Panel("validation accuracy against seconds", cost, "seconds of training"),
+        Panel("accuracy", [series("accuracy"), series("val_accuracy")], "layers unfrozen", least=_LEAST),
+        Panel("validation accuracy against seconds", cost, "seconds of training", least=_LEAST),
     ]
     if all("nc1" in row for row in rows.values()):
-        panels.append(Panel("neural collapse: NC1", [series("nc1")], "layers unfrozen", log="y"))
+        panels.append(Panel("neural collapse: NC1", [series("nc1")], "layers unfrozen", log="y", least=10))
     return [
         page.heading("How many layers to unfreeze"),
         *([page.note(f"The best by validation: {run.facts['best_depth']}.")] if "best_depth" in run.facts else []),
@@ -50,15 +55,22 @@ def layers(run: Loaded) -> list[str]:
             [Series(f"{when} fine-tuning", list(row), list(row.values())) for when, row in rows.items()],
             "stage, from the input to the head",
             log="y",
+            least=10,
         )
         for name, rows in values.items()
     ]
     if not panels:
         return []
+    about = (
+        "Neural collapse (Papyan, Han and Donoho 2020): at the end of training, the features of a class draw together "
+        "around their mean. NC1 is their spread within classes over the spread between classes, CDNV the same averaged "
+        "over pairs of classes; both are 0 once classes have collapsed to points. Look for the stage from which the "
+        "line after fine-tuning runs below the line before: from there on the network has changed for these classes."
+    )
     title = (
         "How far have classes collapsed, stage by stage? Training images, maps averaged over positions; lower is more"
     )
-    return [page.heading("Collapse by depth"), page.chart(run.dir / "figures", "layers", title, panels)]
+    return [page.heading("Collapse by depth", about), page.chart(run.dir / "figures", "layers", title, panels)]
 
 
 def sections(run: Loaded) -> list[str]:
@@ -102,6 +114,7 @@ def curves(history: dict[str, list[float]], kept: int | None = None) -> list[Pan
             ],
             "epoch",
             marks=marks,
+            least=0.0 if name == "loss" else _LEAST,
         )
         for name in history
         if len(history[name]) == len(history.get(f"val_{name}", ())) == len(epochs)
@@ -109,5 +122,5 @@ def curves(history: dict[str, list[float]], kept: int | None = None) -> list[Pan
     if "seconds" in history:
         seconds = np.cumsum(history["seconds"]).round(2).tolist()
         series = Series("validation", seconds, history["val_accuracy"])
-        panels.append(Panel("accuracy against seconds", [series], "seconds"))
+        panels.append(Panel("validation accuracy against seconds", [series], "seconds", least=_LEAST))
     return panels

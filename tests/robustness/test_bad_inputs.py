@@ -122,7 +122,7 @@ def images_of(n):
 
 
 TFDS = ["--data-dir", "{home}/tfds", "--dataset"]
-FITTING = [name for name in RECIPES if name != "transfer"]  # whose options of a fit are the user's
+FITTING = [name for name in RECIPES if name not in ("transfer", "few_shot")]  # with these options of a fit
 BAD = [
     # sources
     ("quickstart", ["--dataset", ""], "unknown data set ''"),

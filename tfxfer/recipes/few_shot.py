@@ -13,7 +13,7 @@ There are no validation images beside the k of each class, because somebody with
 steps and everything else are fixed beforehand, as in BiT-HyperRule (Kolesnikov et al. 2020, arXiv:1912.11370). Only
 WiSE-FT's weight is chosen, as in VTAB-1k (Zhai et al. 2019, arXiv:1910.04867): LP-FT of four fifths of the k images is
 validated on the last fifth, and the weight that was best there is used between the head and the LP-FT of all k; for k
-below 5 it is 0.5. --keep and --early-stopping need validation images and have no effect.
+below 5 it is 0.5.
 
 python -m tfxfer.recipes.few_shot
 python -m tfxfer.recipes.few_shot --dataset fashion_mnist --limit 10000 --wanted 0.85
@@ -25,7 +25,7 @@ from tfxfer.core.numbers import check_share
 from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
 from tfxfer.runs.option import Option
-from tfxfer.runs.options import Unfreeze
+from tfxfer.runs.options import ABSENT, Unfreeze
 
 
 def _check_shots(name: str, value: str) -> None:
@@ -59,6 +59,8 @@ Wanted = Annotated[float, Option("Accuracy for which the number of labels is ask
     image_size=48,
     batch_size=32,
     learning_rate=3e-3,
+    keep=ABSENT,
+    early_stopping=ABSENT,
     cache="auto",
 )
 def main(

@@ -6,7 +6,6 @@ them, each warning being an error. The result, build/docs by default, opens with
 """
 
 import os
-import re
 import shutil
 import sys
 import time
@@ -14,22 +13,18 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is first imported
 
-from builder import api_pages, command_page, figure_tables, notebook_files, recipe_pages
+from builder import api_pages, command_page, fetched_elements, figure_tables, notebook_files, recipe_pages
 from sphinx.cmd.build import main as sphinx
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "build" / "docs-source"
-# What a browser would fetch from elsewhere to show a page; links to click on are something else.
-_FETCHED = re.compile(
-    r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?(?:https?:)?//|<link\b[^>]*\bhref=["']?https?://"""
-)
 
 
 def gather() -> None:
     """Writes the sources; those that have not changed stay as they are, and Sphinx need not read them again."""
-    pages = {
-        str(path.relative_to(HERE)): figure_tables.fill(path.read_text(encoding="utf-8")) for path in HERE.rglob("*.md")
-    }
+    recipes = {HERE / "recipes" / f"{name}.md" for name in ("index", *recipe_pages.RECIPES)}
+    written = [path for path in HERE.rglob("*.md") if path.parent.name != "recipes" or path in recipes]
+    pages = {str(path.relative_to(HERE)): figure_tables.fill(path.read_text(encoding="utf-8")) for path in written}
     pages |= {name: recipe_pages.listed(pages[name]) for name in ("recipes/index.md", "notebooks/index.md")}
     pages |= {f"recipes/{name}.md": recipe_pages.page(name, pages) for name in recipe_pages.RECIPES}
     pages |= api_pages.pages() | command_page.pages() | notebook_files.files()
@@ -47,19 +42,13 @@ def gather() -> None:
             path.write_bytes(content)
 
 
-def fetching(folder: Path) -> list[str]:
-    """Pages that would fetch something from elsewhere, with the element that does: these pages are read offline."""
-    found = ((path, _FETCHED.search(path.read_text(encoding="utf-8"))) for path in folder.rglob("*.html"))
-    return [f"{path.relative_to(folder)}: {match[0]}" for path, match in found if match]
-
-
 def main(target: Path) -> int:
     started = time.perf_counter()
     gather()
     if status := sphinx(["-q", "-W", "--keep-going", "-b", "html", str(SOURCE), str(target)]):
         return status
     shutil.rmtree(target / "_sources", ignore_errors=True)
-    if pages := fetching(target):
+    if pages := fetched_elements.of(target):
         print("these pages fetch from elsewhere:", *pages, sep="\n", file=sys.stderr)
         return 1
     print(f"{target / 'index.html'} ({time.perf_counter() - started:.0f} s)")

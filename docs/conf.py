@@ -43,12 +43,26 @@ html_theme_options = {
 
 
 def markdown_to_rest(app, what, name, obj, options, lines) -> None:
-    """Escapes what reStructuredText reads as marks and Markdown does not: *, | and a trailing _, outside of code."""
+    """Writes what is a table in Markdown as one in reStructuredText, and escapes what is a mark there only."""
+    made: list[str] = []
     for number, line in enumerate(lines):
-        if not line.lstrip().startswith((">>>", "...")):
-            pieces = re.split(r"(`[^`]*`)", line)
-            pieces[::2] = [re.sub(r"(?<!\\)([*|]|_(?=\W|$))", r"\\\1", piece) for piece in pieces[::2]]
-            lines[number] = "".join(pieces)
+        indent, start = line[: len(line) - len(line.lstrip())], line.lstrip()
+        if start.startswith(("| ", "|-")):
+            if number == 0 or not lines[number - 1].lstrip().startswith("|"):
+                made += [f"{indent}.. list-table::", f"{indent}   :header-rows: 1", ""]
+            if not start.startswith("|-"):
+                first, *rest = [escaped(cell.strip()) for cell in start.strip("| ").split("|")]
+                made += [f"{indent}   * - {first}", *(f"{indent}     - {cell}" for cell in rest)]
+        else:
+            made.append(line if start.startswith((">>>", "...")) else escaped(line))
+    lines[:] = made
+
+
+def escaped(text: str) -> str:
+    """Text in which *, | and a trailing _ are no marks, outside of code."""
+    pieces = re.split(r"(`[^`]*`)", text)
+    pieces[::2] = [re.sub(r"(?<!\\)([*|]|_(?=\W|$))", r"\\\1", piece) for piece in pieces[::2]]
+    return "".join(pieces)
 
 
 def skip_routing(app, what, name, obj, skip, options) -> bool | None:

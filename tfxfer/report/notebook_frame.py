@@ -4,6 +4,7 @@ import html
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfxfer.core.errors import InputError
 from tfxfer.runs import loading
 
 
@@ -39,12 +40,14 @@ def inline(run: str | Path | loading.Loaded, height: int = 800) -> Frame:
         report.html has it, and so the notebook grows by the size of that file when it is saved.
 
     Raises:
-        InputError: it is not a finished run.
+        InputError: it is not a finished run, or it has no report.
 
     Example:
-        >>> run = tfxfer.load("last")  # doctest: +SKIP
-        >>> report.inline(run)  # doctest: +SKIP
+        >>> report.inline("last", height=600)  # doctest: +SKIP
     """
     loaded = run if isinstance(run, loading.Loaded) else loading.load(run)
-    page = (loaded.dir / "report.html").read_text(encoding="utf-8")
+    path = loaded.dir / "report.html"
+    if not path.exists():
+        raise InputError(f"{loaded.dir} has no report: tfxfer report {loaded.dir} writes it")
+    page = path.read_text(encoding="utf-8")
     return Frame(f"Report of {loaded.facts['recipe']}", page, height)

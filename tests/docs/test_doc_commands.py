@@ -1,0 +1,76 @@
+"""Every command in the README and in the documentation is one that the shell finds and that takes these words."""
+
+import re
+import shlex
+from collections.abc import Iterator
+
+import pytest
+import typer
+from doc_pages import NAMES, ROOT, blocks, prose
+from typer.main import get_command
+
+from tfxfer.cli.main import application
+
+# Described, and not yet a command.
+COMING = {"transfer", "train", "few_shot", "study", "neighbours", "table", "runs", "show"}
+FOREIGN = {"sudo", "apt", "python3", "pip", ".", "export", "du", "tensorboard"}  # not of this project
+
+
+def lines(name: str) -> Iterator[str]:
+    """Commands in the blocks of a page, and in its text where they are code."""
+    for block in blocks(name, "sh"):
+        yield from filter(None, re.sub(r"\\\n", " ", block).splitlines())
+    for code in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", prose(name)):
+        command = re.sub(r"^([A-Z_]+=\S+ )+", "", code)
+        if command.startswith(("tfxfer ", "make ", "python ")) and "<" not in command:
+            yield command
+
+
+def check(line: str) -> None:
+    """Raises where a command is none of ours, or does not take its words."""
+    word, *rest = shlex.split(line, comments=True)
+    if word == "tfxfer":
+        group = get_command(application())
+        coming = rest and rest[0] in COMING and rest[0] not in group.commands
+        if rest and rest != ["NAME", "--help"] and not coming:
+            with typer.Context(group, info_name="tfxfer") as context:
+                name, command, words = group.resolve_command(context, rest)
+                words = [part for part in words if part != "--help"]
+                command.make_context(name, words, parent=context)
+    elif word == "make":
+        targets = re.findall(r"(?m)^([\w-]+(?: [\w-]+)*):", (ROOT / "Makefile").read_text())
+        assert {part for part in rest if "=" not in part} <= set(" ".join(targets).split())
+    elif word == "python" and rest[0] != "-m":
+        (ROOT / rest[0]).resolve(strict=True)
+    else:
+        assert word in FOREIGN | {"python"}, line
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_of_a_page(name):
+    for line in lines(name):
+        try:
+            check(line)
+        except (typer.TyperException, AssertionError, OSError, ValueError) as error:
+            pytest.fail(f"{name}: {line}\n{error}")
+
+
+def test_wrong_commands_are_found():
+    for line, reason in {
+        "tfxfer quickstrat": "No such command",
+        "tfxfer quickstart --epoch 5": "No such option",
+        "tfxfer quickstart --epochs few": "not a valid int",
+        "tfxfer predict": "Missing argument",
+    }.items():
+        with pytest.raises(typer.TyperException) as caught:
+            check(line)
+        assert reason in caught.value.format_message()
+    for line in ("make tests", "conda install tfxfer"):
+        with pytest.raises(AssertionError):
+            check(line)
+
+
+def test_there_are_commands_to_check():
+    counts = {name: len(list(lines(name))) for name in NAMES}
+    assert counts["README.md"] > 8
+    assert sum(counts.values()) > 60

@@ -1,8 +1,8 @@
-"""Builds the documentation: `make docs`, or python docs/build.py [FOLDER].
+"""Builds the documentation: `make docs`.
 
 First it gathers the sources in build/docs-source: the pages of this folder with their tables of figures filled in, and
 what is made of the package (recipes, command line, Python interface) and of executed notebooks. Then Sphinx builds
-them, each warning being an error. The result, build/docs by default, opens without a server or a network.
+them into build/docs, each warning being an error. The result opens without a server or a network.
 """
 
 import os
@@ -17,11 +17,11 @@ from builder import api_pages, command_page, fetched_elements, figure_tables, no
 from sphinx.cmd.build import main as sphinx
 
 HERE = Path(__file__).parent
-SOURCE = HERE.parent / "build" / "docs-source"
+SOURCE, TARGET = (HERE.parent / "build" / name for name in ("docs-source", "docs"))
 
 
 def gather() -> None:
-    """Writes the sources; those that have not changed stay as they are, and Sphinx need not read them again."""
+    """Writes the sources."""
     recipes = {HERE / "recipes" / f"{name}.md" for name in ("index", *recipe_pages.RECIPES)}
     written = [path for path in HERE.rglob("*.md") if path.parent.name != "recipes" or path in recipes]
     pages = {str(path.relative_to(HERE)): figure_tables.fill(path.read_text(encoding="utf-8")) for path in written}
@@ -32,28 +32,26 @@ def gather() -> None:
     files = {name: text.encode() for name, text in pages.items()}
     for pattern in ("assets/*", "ideas/*.svg", "pictures/*", "conf.py"):
         files |= {str(path.relative_to(HERE)): path.read_bytes() for path in HERE.glob(pattern)}
-    for path in [path for path in SOURCE.rglob("*") if path.is_file()]:
-        if str(path.relative_to(SOURCE)) not in files:
-            path.unlink()
     for name, content in files.items():
         path = SOURCE / name
-        if not path.exists() or path.read_bytes() != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
-def main(target: Path) -> int:
+def main() -> int:
     started = time.perf_counter()
+    for folder in (SOURCE, TARGET):  # anew: what is not read again would not warn again
+        shutil.rmtree(folder, ignore_errors=True)
     gather()
-    if status := sphinx(["-q", "-W", "--keep-going", "-b", "html", str(SOURCE), str(target)]):
+    if status := sphinx(["-q", "-W", "--keep-going", "-b", "html", str(SOURCE), str(TARGET)]):
         return status
-    shutil.rmtree(target / "_sources", ignore_errors=True)
-    if pages := fetched_elements.of(target):
-        print("these pages fetch from elsewhere:", *pages, sep="\n", file=sys.stderr)
+    shutil.rmtree(TARGET / ".doctrees")
+    if wrong := [*fetched_elements.of(TARGET), *fetched_elements.missing(TARGET)]:
+        print("elements from elsewhere, or of files that are not there:", *wrong, sep="\n", file=sys.stderr)
         return 1
-    print(f"{target / 'index.html'} ({time.perf_counter() - started:.0f} s)")
+    print(f"{TARGET / 'index.html'} ({time.perf_counter() - started:.0f} s)")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else SOURCE.parent / "docs")))
+    sys.exit(main())

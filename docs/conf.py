@@ -8,7 +8,7 @@ project = "tfxfer"
 copyright = "the authors of tfxfer, Apache-2.0"
 version = release = tfxfer.__version__
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_nb"]
-exclude_patterns = ["notebooks/*.html"]
+exclude_patterns = ["extra"]
 html_extra_path = ["extra"]
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]

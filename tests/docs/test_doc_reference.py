@@ -53,3 +53,4 @@ def test_what_would_be_fetched_is_found(builder, tmp_path):
     ):
         (tmp_path / f"{number}.html").write_text(text)
     assert [line.split(".")[0] for line in builder("fetched_elements").of(tmp_path)] == list("01234")
+    assert builder("fetched_elements").missing(tmp_path) == ["good.html: no own.js"]

@@ -88,6 +88,7 @@ def small(output: nbformat.NotebookNode, name: str, folder: str) -> nbformat.Not
     ):
         plotly = resources.files("tfxfer.report").joinpath("assets/plotly.min.js").read_text(encoding="utf-8")
         page = html.unescape(frame[2]).replace(f"<script>{plotly}</script>", PLOTLY).replace(f"{folder}/", "")
+        page = re.sub(r"/[\w/]+/tmp\w+\.json", "kernel.json", page)  # how this kernel was started
         if PLOTLY not in page:
             raise ValueError(f"{name}: the report does not hold plotly.min.js as it is")
         (FOLDER / f"{name}.report.html").write_text(page, encoding="utf-8")

@@ -22,7 +22,7 @@ def page(name: str, pages: Mapping[str, str]) -> str:
     parts = [f"# {name}", first, _commands(rest), " · ".join(links)]
     if figures := figure_tables.of_recipe(name):
         parts += ["## Measured, and published", figures]
-    return "\n\n".join([*parts, pages.get(f"recipes/{name}.md", "").strip(), ""])
+    return "\n\n".join([*parts, pages.get(f"recipes/{name}.md", "").strip()]) + "\n"
 
 
 def listed(text: str) -> str:

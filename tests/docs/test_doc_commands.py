@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from tfxfer.cli.main import application
 
-# Described, and not yet a command.
+# Described, and not yet a command, or not yet with all of its words.
 COMING = {"transfer", "train", "few_shot", "study", "neighbours", "table", "runs", "show"}
 FOREIGN = {"sudo", "apt", "python3", "pip", ".", "export", "du", "tensorboard"}  # not of this project
 
@@ -31,8 +31,7 @@ def check(line: str) -> None:
     word, *rest = shlex.split(line, comments=True)
     if word == "tfxfer":
         group = get_command(application())
-        coming = rest and rest[0] in COMING and rest[0] not in group.commands
-        if rest and rest != ["NAME", "--help"] and not coming:
+        if rest and rest != ["NAME", "--help"] and rest[0] not in COMING:
             with typer.Context(group, info_name="tfxfer") as context:
                 name, command, words = group.resolve_command(context, rest)
                 words = [part for part in words if part != "--help"]

@@ -5,8 +5,6 @@ import re
 import pytest
 from doc_pages import ROOT, text
 
-from tfxfer.recipes import RECIPES
-
 
 def test_it_is_short():
     assert len(text("README.md").splitlines()) <= 130
@@ -21,7 +19,3 @@ def test_its_links_lead_somewhere(name):
 def test_its_picture_is_small():
     (picture,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text("README.md"))
     assert (ROOT / picture).stat().st_size < 150_000
-
-
-def test_every_recipe_has_a_line_in_it():
-    assert [name for name in RECIPES if f"| `{name}` |" not in text("README.md")] == []

@@ -16,6 +16,7 @@ myst_heading_anchors = 4
 nb_execution_mode = "off"  # notebooks come executed: make docs-notebooks
 nb_merge_streams = True
 
+smartquotes = False  # "--option" stays as it is
 default_role = "code"  # docstrings write `name`, as Markdown does
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"

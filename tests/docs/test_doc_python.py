@@ -62,9 +62,9 @@ def test_the_readme_runs(capsys):
     """Its lines of Python, with a small network in place of the one that takes minutes."""
     (source,) = blocks("README.md", "python")
     small = source.replace('"efficientnet_lite0"', '"cnn"').replace("image_size=48", "28, 'none'")
-    small = small.replace('data.load("digits")', 'data.load("digits", limit=80)').replace("epochs=5", "epochs=1")
-    small = small.replace("unfreeze_last(net, 10)", "unfreeze_last(net, 1)")
-    assert small.count("cnn") == small.count("epochs=1") == small.count("limit=80") == small.count("net, 1)") == 1
+    small = small.replace('data.load("digits")', 'data.load("digits", limit=80)')
+    small = small.replace("unfreeze=10", "unfreeze=1, epochs=1, tune_epochs=1")
+    assert small.count("cnn") == small.count("limit=80") == small.count("tune_epochs=1") == 1
     exec(compile(small, "README.md", "exec"), {})
     assert "nc1" in capsys.readouterr().out
 

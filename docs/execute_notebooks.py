@@ -91,10 +91,20 @@ def small(output: nbformat.NotebookNode, name: str, folder: str) -> nbformat.Not
         page = re.sub(r"/[\w/]+/tmp\w+\.json", "kernel.json", page)  # how this kernel was started
         if PLOTLY not in page:
             raise ValueError(f"{name}: the report does not hold plotly.min.js as it is")
-        (FOLDER / f"{name}.report.html").write_text(page, encoding="utf-8")
+        (FOLDER / f"{name}.report.html").write_text(pictures_smaller(page), encoding="utf-8")
         output.data = nbformat.from_dict({"text/html": f'{frame[1]}src="{name}.report.html"{frame[3]}'})
     output.metadata = nbformat.from_dict({})
     return output
+
+
+def pictures_smaller(page: str) -> str:
+    """A report whose PNG figures are smaller files."""
+
+    def shrink(picture: re.Match) -> str:
+        ((kind, content),) = smaller(picture[1]).items()
+        return min(picture[0], f"data:{kind};base64,{content}", key=len)
+
+    return re.sub(r"data:image/png;base64,([\w+/=]+)", shrink, page)
 
 
 def smaller(png: str, width: int = 1000, colours: int = 96) -> dict[str, str]:

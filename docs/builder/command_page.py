@@ -5,7 +5,7 @@ import re
 import typer
 from typer.main import get_command
 
-from tfxfer.cli.main import application
+from tfxfer.cli.main import ALIASES, application
 from tfxfer.recipes import RECIPES
 
 
@@ -13,7 +13,8 @@ def pages() -> dict[str, str]:
     """The page by its path."""
     group = get_command(application())
     context = typer.Context(group, info_name="tfxfer")
-    commands = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    same = {word: name for name, words in ALIASES.items() for word in words}
+    commands = {name: group.get_command(context, name) for name in group.list_commands(context) if name not in same}
     parts = [
         "# Command line",
         "`tfxfer` alone lists recipes, commands, backbones and data sets. What follows is what `tfxfer NAME --help` "
@@ -35,6 +36,7 @@ def _command(name: str, command: typer.core.TyperCommand, parent: typer.Context)
     context = typer.Context(command, info_name=name, parent=parent)
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     parts = [f"### tfxfer {name}", _help(command.help or "")]
+    parts += [f"`tfxfer {word}` is the same command." for word in ALIASES.get(name, ())]
     parts.append(f"```text\n{usage}\n```")
     rows = [
         (parameter.param_type_name, *record)

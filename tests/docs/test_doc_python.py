@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+from types import ModuleType
 
 import pytest
 from doc_pages import NAMES, blocks
@@ -22,13 +23,21 @@ def found(node: ast.expr, names: dict[str, object]) -> object | None:
     return None
 
 
+def member(module: ModuleType, name: str) -> object:
+    """What `from module import name` gives."""
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        return importlib.import_module(f"{module.__name__}.{name}")
+
+
 def check(source: str) -> int:
     """Raises where a block names what there is not; returns how many names of tfxfer it checked."""
     tree, names, count = ast.parse(source), dict(FACES), 0
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tfxfer"):
             module = importlib.import_module(node.module)
-            names |= {alias.name: getattr(module, alias.name) for alias in node.names}
+            names |= {alias.name: member(module, alias.name) for alias in node.names}
         if isinstance(node, ast.Import) and "tfxfer" in [alias.name for alias in node.names]:
             names["tfxfer"] = tfxfer
     for node in ast.walk(tree):

@@ -7,7 +7,7 @@ import pytest
 from doc_pages import ROOT
 from typer.main import get_command
 
-from tfxfer.cli.main import application
+from tfxfer.cli.main import ALIASES, application
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,10 @@ def test_every_command_and_option_is_there(builder):
     (page,) = builder("command_page").pages().values()
     sections = dict(re.findall(r"(?ms)^### tfxfer (\S+)\n(.*?)(?=^##|\Z)", page))
     commands = get_command(application()).commands
-    assert sections.keys() == commands.keys()
-    for name, command in commands.items():
+    others = {word: name for name, words in ALIASES.items() for word in words}
+    assert sections.keys() | others.keys() == commands.keys()
+    assert all(f"`tfxfer {word}` is the same command." in sections[name] for word, name in others.items())
+    for name, command in [(name, command) for name, command in commands.items() if name not in others]:
         options = [word for parameter in command.params for word in parameter.opts if word.startswith("--")]
         assert [word for word in options if f"`{word}" not in sections[name]] == []
 

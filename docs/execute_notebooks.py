@@ -26,7 +26,8 @@ ROOT = Path(__file__).parents[1]
 _FRAME = re.compile(r'^(<iframe .*)srcdoc="(.*)"(></iframe>)$', re.DOTALL)
 _BUNDLED = {"backbone": "efficientnet_lite0"}
 # What the pages were executed with: so small that all together take a quarter of an hour on two cores.
-SETTINGS = {
+SETTINGS: dict[str, dict] = {
+    "transfer": {"minutes": 2},
     "quickstart": {},
     "mobilenet_mnist": {"dataset": "mnist_sample", **_BUNDLED, "limit": 2000},
     "fashion_features": {"limit": 2000, "backbones": "pixels,scattering,efficientnet_lite0", "image_size": 64},

@@ -12,7 +12,7 @@ from typer.main import get_command
 from tfxfer.cli.main import application
 
 # Described, and not yet a command, or not yet with all of its words.
-COMING = {"few_shot", "study", "neighbours", "table", "runs", "show"}
+COMING = {"few_shot", "study", "neighbours", "table"}
 FOREIGN = {"sudo", "apt", "python3", "pip", ".", "export", "du", "tensorboard"}  # not of this project
 
 

@@ -1,5 +1,6 @@
 # make demo: install what the quickstart needs into .venv, run it, say where its report is.
 # make test: install what the tests need into .venv as well, run them. make check: their quicker part.
+# make docs: the documentation, in build/docs. make docs-notebooks: what its notebooks show, made anew.
 # make test-numerical: the tests of numbers with TensorFlow's other arithmetic, oneDNN off where it is on by itself.
 # make test-matrix: all tests with the oldest TensorFlow that setup.cfg allows, with the newest of all, and as in Colab.
 PYTHON ?= python3
@@ -11,12 +12,20 @@ PYTEST := bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 NUMERICAL := tests/analysis tests/data tests/export/test_signatures.py tests/features tests/model tests/train
 QUICKSTART := tests/recipes/test_recipes.py::test_quickstart tests/recipes/test_notebooks.py::test_a_notebook_runs[quickstart]
 
-.PHONY: demo browser check test test-numerical test-matrix test-oldest test-newest test-colab test-colab-short
+.PHONY: demo browser docs docs-notebooks check test test-numerical test-matrix test-oldest test-newest test-colab test-colab-short
 .PHONY: lint audit plotly clean
 
 demo: .venv/demo
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m tfxfer.recipes.quickstart
 	@echo "Open $$(ls -td $(CURDIR)/saved_models/quickstart/2* | head -n 1)/report.html in a browser."
+
+# Warnings are errors; the pages open without a server or a network.
+docs: .venv/docs
+	$(BIN)/python docs/build.py
+
+# A quarter of an hour: the executed copies in docs/notebooks are part of the repository.
+docs-notebooks: .venv/installed
+	$(BIN)/python docs/execute_notebooks.py
 
 # The report is tested in a real browser: Debian's, where apt may install it; without one its tests fail and say so.
 browser:
@@ -65,6 +74,10 @@ $(BIN)/pip:
 
 .venv/installed: setup.cfg pyproject.toml | $(BIN)/pip
 	$(INSTALLER) --editable '.[test]'
+	touch .venv/demo $@
+
+.venv/docs: setup.cfg pyproject.toml | $(BIN)/pip
+	$(INSTALLER) --editable '.[docs]'
 	touch .venv/demo $@
 
 # A Python by its version: the shell's own, or one that pyenv has installed.

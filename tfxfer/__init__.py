@@ -9,7 +9,7 @@ import os
 from tfxfer.core import former_names
 from tfxfer.core.lazy_face import lazy_face
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # read when Keras is first imported
 former_names.install()

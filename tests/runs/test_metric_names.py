@@ -81,9 +81,11 @@ def test_what_does_not_agree_is_named():
     assert metric_names.undeclared({"test/accuracy": 50.0}) == ["test/accuracy = 50: expected 0 to 1 (share)"]
 
 
-def test_the_readme_names_declared_metrics():
-    """Keys that the README quotes, such as "test/accuracy", are in the table."""
-    text = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+def test_the_readme_and_the_documentation_name_declared_metrics():
+    """Keys that they quote, such as "test/accuracy", are in the table."""
+    root = Path(__file__).parents[2]
+    pages = [root / "README.md", *(root / "docs").rglob("*.md")]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
     quoted = re.findall(r'"((?:test|before|after|seconds)/[\w/]+)"', text)
     assert quoted
     assert [key for key in quoted if metric_names.meaning(key) is None] == []

@@ -15,6 +15,11 @@ ALIASES = {"transfer": ("train",)}  # other words for recipes that take people's
 
 def main() -> None:
     """The command `tfxfer`. Without arguments it lists recipes, commands, backbones and data sets."""
+    run_app(application())
+
+
+def application() -> typer.Typer:
+    """The command line with all recipes and commands, which the documentation describes too."""
     app = new_app(invoke_without_command=True)
 
     @app.callback(
@@ -38,7 +43,7 @@ def main() -> None:
 
     commands.add(app)
     commands_export.add(app)
-    run_app(app)
+    return app
 
 
 def listing() -> str:

@@ -1,6 +1,6 @@
 """The report of a run: `write` makes PNG figures and one self-contained report.html from what the run wrote.
 
-`run_comparison` puts runs side by side.
+`inline` shows it in a notebook; `run_comparison` puts runs side by side.
 """
 
 from tfxfer.core.lazy_face import lazy_face

@@ -45,16 +45,15 @@ def test_errors_relative_to_the_network_before():
     assert np.isnan(adaptation_study.relative_errors(own, 0.9, before, 0.6)["relative_mce_vs_before_15"])
 
 
-def studied(net, pictures, monkeypatch, folder, adapt_images):
+def studied(net, pictures, monkeypatch, folder, adapt_images, cache="off"):
     """The metrics and facts of a study before and after `tuning`, under two corruptions."""
     for name in ("NAMES", "BENCHMARK"):
         monkeypatch.setattr(corruptions, name, ("fog", "contrast"))
     copy = data.CorruptedCopy.of(pictures)
     corrupted = shift_study.corrupted_splits(pictures, copy, (("fog", 5),), False, 0)
     clean = {name: shift_study.held_out(pictures, side) for name, side in corrupted.items()}
-    with recipe_run.Run(
-        "trial", {}, Options(dataset="digits", cache="off", engine="tensorflow", out=str(folder))
-    ) as run:
+    options = Options(dataset="digits", cache=cache, engine="tensorflow", out=str(folder))
+    with recipe_run.Run("trial", {}, options) as run:
         study = shift_study.Study(run, net, clean, corrupted, copy, 12, adapt_images)
         study("before", "tfxfer", "")
         study("after", "tfxfer", "")
@@ -62,8 +61,10 @@ def studied(net, pictures, monkeypatch, folder, adapt_images):
     return run, clean["tfxfer"]
 
 
-def test_a_study_has_a_row_for_adaptation(net, pictures, monkeypatch, tmp_path):
-    run, clean = studied(net, pictures, monkeypatch, tmp_path, 30)
+@pytest.mark.parametrize("cache", ["off", "disk"])
+def test_a_study_has_a_row_for_adaptation(net, pictures, monkeypatch, tmp_path, cache):
+    monkeypatch.setenv("TFXFER_CACHE", str(tmp_path / "cache"))
+    run, clean = studied(net, pictures, monkeypatch, tmp_path, 30, cache)
     metrics = run.metrics
     assert metric_names.undeclared(metrics) == []
     cells = {f"{name}_{severity}" for name in ("fog", "contrast") for severity in range(1, 6)}

@@ -129,7 +129,7 @@ def accuracies(sides: dict[str, Bank]) -> dict[str, float]:
     """`<side>_accuracy` by the logits, and its 95% interval from `_low` to `_high`, clustered by original image."""
     metrics: dict[str, float] = {}
     for side, bank in sides.items():
-        low, high = analysis.intervals.accuracy(bank["logits"].argmax(1) == bank.labels, bank.bases)
+        low, high = analysis.intervals.accuracy(np.asarray(bank["logits"]).argmax(1) == bank.labels, bank.bases)
         name = f"{side}_accuracy"
         metrics |= {name: accuracy(bank), f"{name}_low": low, f"{name}_high": high}
     return metrics

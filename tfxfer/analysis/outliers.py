@@ -8,9 +8,11 @@ from tfxfer.analysis.linear import PCA
 from tfxfer.analysis.moments import Moments, blocks, collect
 from tfxfer.core.errors import InputError
 
-SHRINKAGE = 0.1  # chosen on the photographs of seed 1 in benchmarks/near_duplicates.py, among 0.01, 0.1 and 0.5
-FOLDS = 5
-_DIMENSIONS = 2048  # principal components that more features are reduced to
+SHRINKAGE = 0.1
+DIMENSIONS = 64  # principal components: the more there are, the less a few unusual ones weigh
+_LEAST = 10  # examples
+_STEPS = 4  # passes over the examples
+_USUAL = 0.9  # share of them that the moments of the next pass are collected from
 
 
 class Mahalanobis:
@@ -54,24 +56,56 @@ class Mahalanobis:
         return linalg.solve_triangular(self._factor, (x - self._centre).T, lower=True, check_finite=False).T
 
 
-def outlier_scores(x: np.ndarray, labels: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
-    """Scores how unlike all classes each example is, by moments that it is not in.
+class OutlierScorer:
+    """Scores how unlike all classes examples are, by the moments of the usual ones among those that it is fitted to.
 
-    The examples are divided into folds, whose moments are collected in one pass; those of the other folds together give
-    each fold its distances. An example among few others would otherwise hide itself: it would count as usual.
+    Outliers stretch the covariance, and so hide themselves and each other. Moments are therefore collected several
+    times, each time without the tenth of the examples that was farthest by those before, as the concentration steps of
+    the minimum covariance determinant do (Rousseeuw and Van Driessen 1999, doi:10.1080/00401706.1999.10485670).
 
     Args:
-        x: finite numbers (n, d); of more than 2,048 features the principal components are used.
+        x: finite numbers (n, d); their first 64 principal components are compared, n / 4 if that is less.
         labels: integers (n,) from 0 to classes - 1.
         classes: number of classes.
-        seed: random seed of the folds.
-
-    Returns:
-        float64 (n,): Mahalanobis distances from the nearest class mean, the highest for outliers; about sqrt(d) for
-        normal ones.
 
     Raises:
-        InputError: fewer than two examples for each fold, features that are not finite or do not vary.
+        InputError: fewer than 10 examples, features that are not finite or do not vary.
+    """
+
+    def __init__(self, x: np.ndarray, labels: np.ndarray, classes: int):
+        n = len(x)
+        if n < _LEAST:
+            raise InputError(f"{n} examples: expected at least {_LEAST} to find outliers among them")
+        count = min(DIMENSIONS, n // 4)
+        self._projection = PCA(count).fit(_flat(x)) if _flat(x).shape[1] > count else None
+        projected, usual = self._projected(x), np.ones(n, bool)
+        for _ in range(_STEPS):
+            moments = collect(blocks(projected[usual], labels[usual]), classes)
+            self._distance = Mahalanobis(moments)
+            scores = self._distance.distances(projected)
+            usual = scores <= np.quantile(scores, _USUAL)
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """Mahalanobis distances float64 (n,) of features (n, d) from the nearest class mean, highest for outliers."""
+        return self._distance.distances(self._projected(x))
+
+    def _projected(self, x: np.ndarray) -> np.ndarray:
+        return _flat(x) if self._projection is None else self._projection.transform(_flat(x))
+
+
+def outlier_scores(x: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Scores how unlike all classes each example is: an `OutlierScorer` fitted to the examples themselves.
+
+    Args:
+        x: finite numbers (n, d).
+        labels: integers (n,) from 0 to classes - 1.
+        classes: number of classes.
+
+    Returns:
+        float64 (n,), the highest for outliers.
+
+    Raises:
+        InputError: fewer than 10 examples, features that are not finite or do not vary.
 
     Example:
         >>> import numpy as np
@@ -80,16 +114,8 @@ def outlier_scores(x: np.ndarray, labels: np.ndarray, classes: int, seed: int = 
         >>> int(outlier_scores(x, np.arange(200) % 2, 2).argmax())
         7
     """
-    n = len(x)
-    if n < 2 * FOLDS:
-        raise InputError(f"{n} examples: expected at least {2 * FOLDS} to find outliers among them")
-    x = np.asarray(x).reshape(n, -1)
-    if x.shape[1] > _DIMENSIONS:
-        x = PCA(min(_DIMENSIONS, n - 1)).fit_transform(x)
-    fold = np.random.default_rng(seed).permutation(np.arange(n) % FOLDS)
-    parts = [collect(blocks(x[fold == number], labels[fold == number]), classes) for number in range(FOLDS)]
-    scores = np.empty(n)
-    for number in range(FOLDS):
-        first, *rest = (part for other, part in enumerate(parts) if other != number)
-        scores[fold == number] = Mahalanobis(sum(rest, first)).distances(x[fold == number])
-    return scores
+    return OutlierScorer(x, labels, classes).scores(x)
+
+
+def _flat(x: np.ndarray) -> np.ndarray:
+    return np.asarray(x).reshape(len(x), -1)

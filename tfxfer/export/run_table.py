@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 
-from tfxfer.analysis.moments import blocks, collect
-from tfxfer.analysis.outliers import Mahalanobis, outlier_scores
+from tfxfer.analysis.outliers import OutlierScorer
 from tfxfer.analysis.projection import METHODS
 from tfxfer.core.errors import InputError
 from tfxfer.data.lazy_images import Files
@@ -36,8 +35,8 @@ def write_table(run_dir: str | Path, splits: Sequence[str] = SPLITS, out: str | 
     | `pca_x`, `pca_y`, `tsne_x`, ... | projections, where the run has them (of some test images), else null |
     | `outlier_score` | Mahalanobis distance of the embedding from the nearest class mean, float64 |
 
-    The outlier score of a training image is by moments that it is not in (`analysis.outliers`), that of others by those
-    of all training images; null where they do not vary. The file's metadata `tfxfer` is JSON with `run` and `classes`.
+    Outlier scores are by the moments of usual training images (`analysis.outliers`); null where these do not vary. The
+    file's metadata `tfxfer` is JSON with `run` and `classes`.
 
     Args:
         run_dir: a finished run as `tfxfer.load` takes it.
@@ -107,15 +106,10 @@ def _outliers(train: Bank, parts: dict[str, Bank], classes: int) -> dict[str, np
     """Scores by split; None where features do not vary or images are too few."""
     x = np.asarray(train["embedding"])
     try:
-        fitted = Mahalanobis(collect(blocks(x, train.labels), classes)) if parts.keys() - {"train"} else None
-        return {
-            split: outlier_scores(x, train.labels, classes)
-            if split == "train" or fitted is None
-            else fitted.distances(np.asarray(bank["embedding"]))
-            for split, bank in parts.items()
-        }
+        scorer = OutlierScorer(x, train.labels, classes)
     except InputError:
         return dict.fromkeys(parts)
+    return {split: scorer.scores(np.asarray(bank["embedding"])) for split, bank in parts.items()}
 
 
 def _projections(run: loading.Loaded) -> dict[str, dict[int, float]]:

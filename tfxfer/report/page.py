@@ -26,8 +26,8 @@ _POLICY = (
 
 def page(title: str, sections: list[str]) -> str:
     """The whole HTML document; `sections` are pieces of HTML."""
-    names = "report.css", "plotly.min.js", "report.js"
-    style, plotly, script = ((_ASSETS / name).read_text(encoding="utf-8") for name in names)
+    names = "report.css", "plotly.min.js", "report.js", "neighbours.js"
+    style, plotly, *scripts = ((_ASSETS / name).read_text(encoding="utf-8") for name in names)
     title = html.escape(title)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -36,7 +36,7 @@ def page(title: str, sections: list[str]) -> str:
         '<button id="theme" type="button" title="dark or light">◐</button>'
         f"<h1>{title}</h1>{''.join(sections)}"
         "<noscript><p>The charts need JavaScript; figures/ has them as PNG files too.</p></noscript>"
-        f"<script>{plotly}</script><script>{script}</script></body></html>\n"
+        f"<script>{plotly}</script>{''.join(f'<script>{script}</script>' for script in scripts)}</body></html>\n"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from tfxfer.analysis import intervals
 from tfxfer.core import atomic
 from tfxfer.report import fonts, page, projector
-from tfxfer.report.sections import examples, registry
+from tfxfer.report.sections import examples, neighbours, registry
 from tfxfer.runs import corruption_facts, loading, metric_names, model_card, tested_scores
 
 _CHANGES = ("probe_accuracy", "silhouette", "knn_purity")  # metrics before and after fine-tuning, in the summary
@@ -46,7 +46,7 @@ def write(run_dir: str | Path) -> Path:
         'report.html'
     """
     run = loading.described(run_dir)
-    sections = [examples.table(run), _summary(run), *registry.write(run), _details(run)]
+    sections = [examples.table(run), neighbours.table(run), _summary(run), *registry.write(run), _details(run)]
     backbone, data = run.facts["arguments"].get("backbone"), run.facts["data"]["name"]
     title = f"{run.facts['recipe']}: {f'{backbone} on ' if backbone else ''}{data}"
     projector.write(run)

@@ -14,7 +14,18 @@ from tfxfer.features.extraction import Extractor
 from tfxfer.model import folding
 from tfxfer.runs.loading import Loaded
 
-_DATA = ("data_dir", "limit", "image_size", "validation", "test", "seed", "skip_bad", "image_key", "label_key")
+_DATA = (
+    "data_dir",
+    "limit",
+    "image_size",
+    "validation",
+    "test",
+    "seed",
+    "skip_bad",
+    "image_key",
+    "label_key",
+    "aspect",
+)
 LAYERS = ("embedding", "logits")
 
 

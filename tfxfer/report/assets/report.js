@@ -61,6 +61,8 @@ function thumb(row, id) {
   figure.className = "thumb";
   image.className = "image";
   figure.append(image, caption);
+  figure.dataset.id = row === undefined ? id : examples.id[row]; // a click shows its neighbours
+  if (document.getElementById("neighbours")) figure.tabIndex = 0;
   if (row === undefined) { caption.textContent = `id ${id}`; return figure; }
   const { classes, columns, rows } = examples, at = examples.picture[row];
   if (at >= 0) {
@@ -142,6 +144,8 @@ function explorer(section) {
       showHover(rowOf.get(id), id, event);
     });
     div.on("plotly_unhover", () => { hover.hidden = true; });
+    div.on("plotly_click", ({ points: [point] }) =>
+      document.dispatchEvent(new CustomEvent("example", { detail: chosen(side).ids[placeOf(point)] })));
     div.on("plotly_selected", (event) => event && event.points.length &&
       select(new Set(event.points.map((point) => chosen(side).keys[placeOf(point)]))));
     div.on("plotly_deselect", () => select(null));

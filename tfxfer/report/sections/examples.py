@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -55,11 +56,15 @@ def table(run: Loaded) -> str:
     return page.data(columns | shape, "examples")
 
 
-def sheets(images: np.ndarray) -> list[str]:
-    """uint8 images (n, height, width, 1 or 3) as WebP pictures of 32 x 32 thumbnails each, base64."""
-    for side in SIDES:
+def sheets(images: np.ndarray, sides: Sequence[int] = SIDES, most: int = BYTES) -> list[str]:
+    """uint8 images (n, height, width, 1 or 3) as WebP pictures of 32 x 32 thumbnails each, base64.
+
+    Args:
+        sides: pixels of a thumbnail; the first is taken that keeps all sheets together within `most` bytes.
+    """
+    for side in sides:
         packed = _sheets(images, side)
-        if sum(map(len, packed)) <= BYTES:
+        if sum(map(len, packed)) <= most:
             break
     return packed
 

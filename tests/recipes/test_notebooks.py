@@ -28,6 +28,7 @@ SMALL = {
     "fashion_groups": {"backbones": "dropout_cnn,pixels", "epochs": 1},
     "emotion_resnet18": {"backbone": "cnn", "weights": "none", "image_size": 28, "epochs": 1, "sweep_epochs": 1}
     | {"tune_epochs": 1, "depths": "0,3"},
+    "study": {"backbone": "cnn", "weights": "none", "image_size": 28},
     "pretrain": {"backbone": "small_resnet", "image_size": 28, "epochs": 1},
 }
 

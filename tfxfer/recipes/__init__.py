@@ -9,5 +9,6 @@ RECIPES = {
     "fashion_groups": "Fashion-MNIST in three groups, pixels in place or permuted: does spatial structure matter?",
     "emotion_resnet18": "a folder of faces by emotion, or of any images: from scratch or pretrained; how deep to tune",
     "cifar10c_shift": "CIFAR-10-C, or any data set corrupted in the same way: what tuning gains and costs",
+    "study": "a look at a data set before training: copies and near-copies across splits, outliers, wrong labels",
     "pretrain": "train a backbone from scratch on a source data set and save its weights for --weights",
 }

@@ -62,7 +62,7 @@ def main(run: Run, unfreeze: Unfreeze = 10) -> None:
         before = features.extract(net, splits.test, limit=FEATURE_IMAGES, **run.inference)
     known = study("before", before)
     with run.phase("study_data"):
-        run.add(run_artifacts.study(splits, known, chosen.seed))
+        run.add(run_artifacts.study(splits, known, chosen.seed, {"train": known, "test": before}, chosen.strict))
     with run.phase("training"):
         options = run.training() | {"schedule": schedule, "cache": chosen.cache, "views": chosen.views}
         history = train.fit(net, splits, chosen.epochs, chosen.learning_rate, **options)

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, get_type_hints
 from tfxfer.core.errors import InputError
 from tfxfer.recipes.shared.recipe_run import Run
 from tfxfer.runs import option, resume
-from tfxfer.runs.options import ON_EVERY_PAGE, SHARED, Options
+from tfxfer.runs.options import OF_TRAINING, ON_EVERY_PAGE, SHARED, Options
 
 _FIRST = ("dataset", "data_dir", "backbone", "weights", "image_size")  # come before a page's own options
 _P = ParamSpec("_P")
@@ -43,7 +43,17 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
         returns the run's metrics. It checks the options, opens the run, seeds it, continues the one that `resume` names
         and hands it to the page.
     """
-    offered = {**ON_EVERY_PAGE, **defaults}
+    return _recipe(defaults, ON_EVERY_PAGE)
+
+
+@_taking(Options)
+def recipe_without_training(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
+    """Makes a recipe, as `recipe` does, of a page that trains nothing: it has no options of training."""
+    return _recipe(defaults, {name: value for name, value in ON_EVERY_PAGE.items() if name not in OF_TRAINING})
+
+
+def _recipe(defaults: dict[str, Any], on_every_page: Mapping[str, Any]) -> Callable[[Callable[..., None]], Recipe]:
+    offered = {**on_every_page, **defaults}
     shared = {name: offered[name] for name in SHARED if name in offered}
     if unknown := defaults.keys() - SHARED.keys():
         raise TypeError(f"recipe() got options that are not shared: {', '.join(sorted(unknown))}")
@@ -82,7 +92,8 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
             if "backbone" in chosen:
                 chosen["backbone"] = backbone_names.portable(chosen["backbone"], chosen["out"])
             settings = Options(**{name: chosen[name] for name in shared})
-            record = option.portable(chosen | {"keep": settings.keep, "resume": None}, annotations)
+            kept = {"keep": settings.keep} if "keep" in chosen else {}
+            record = option.portable(chosen | kept | {"resume": None}, annotations)
             from tfxfer.recipes.shared import offline_commands  # knows the table of backbones
 
             with offline_commands.named(title, values, chosen), Run(title, record, settings) as run:

@@ -1,4 +1,4 @@
-"""Section on the data: images of each class, pixels, duplicates, labels that look wrong."""
+"""Section on the data: images of each class, pixels, copies, labels that look wrong, outliers."""
 
 import html
 import math
@@ -7,6 +7,7 @@ import numpy as np
 
 from tfxfer.report import figures, page
 from tfxfer.report.charts import Panel, Series
+from tfxfer.report.sections import look_alikes
 from tfxfer.runs.loading import Loaded
 
 _SUSPICIOUS_IMAGES = 24  # shown
@@ -41,7 +42,7 @@ def sections(run: Loaded) -> list[str]:
     if "samples" in run.banks:
         bank = run.banks["samples"]
         parts.append(page.figure(folder, "samples", figures.samples(np.asarray(bank["image"]), bank.labels, classes)))
-    return parts + _duplicates(facts) + _suspicious(run)
+    return parts + _duplicates(facts) + look_alikes.near_copies(run) + _suspicious(run) + look_alikes.outliers(run)
 
 
 def _duplicates(facts: dict) -> list[str]:

@@ -62,14 +62,18 @@ def mnist(arguments, limit: int | None = None) -> data.Splits:
         return data.load("mnist" if arguments.data_dir else "mnist_sample", arguments.data_dir, limit)
 
 
+def weights(backbone: str) -> str:
+    """Weights that need no download."""
+    return "imagenet" if backbone == backbones.BUNDLED else "none"
+
+
 def build(
     backbone: str, image_size: int, arguments, limit: int | None, augment: bool = False
 ) -> tuple[data.Splits, keras.Model]:
     """MNIST and a network: ImageNet weights if bundled, else random ones of a fixed seed, as fast as any others."""
     splits = mnist(arguments, limit)
     keras.utils.set_random_seed(0)
-    weights = "imagenet" if backbone == backbones.BUNDLED else "none"
-    net = model.build(backbone, splits, image_size, weights, augment=augment)
+    net = model.build(backbone, splits, image_size, weights(backbone), augment=augment)
     sizes = ", ".join(f"{splits.size(part):,} {part}" for part in ("train", "validation"))
-    print(f"\n{backbone} at {image_size} x {image_size}, weights {weights}, MNIST: {sizes}", flush=True)
+    print(f"\n{backbone} at {image_size} x {image_size}, weights {weights(backbone)}, MNIST: {sizes}", flush=True)
     return splits, net

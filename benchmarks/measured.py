@@ -130,6 +130,19 @@ TABLE = {
             )
         },
     ),
+    "study": (
+        "a data set before anything is trained on it: equal images and near-copies across splits, doubtful labels, "
+        "outliers, and how far ImageNet features separate the classes",
+        {
+            "study": (
+                "EfficientNet-Lite0, 2,000 Fashion-MNIST images",
+                [
+                    ("probe accuracy", "before/probe_accuracy", None),
+                    ("test images with a near-copy", "data/near_copies_test", None),
+                ],
+            )
+        },
+    ),
     "pretrain": (
         "trains any backbone from scratch and saves weights that the other recipes take as `--weights`",
         {

@@ -223,3 +223,11 @@ def test_adaptation(run):
     assert {"clean", "fog", "saturate", "mean_15", "mean_19"} <= rows.keys()
     assert len(rows) == 1 + 19 + 2
     assert all(0 <= value <= 1 for row in rows.values() for value in row.values())
+
+
+def test_near_duplicates(run):
+    words = "--images 80 --side 48 --backbone cnn --others digits"
+    found = run("near_duplicates", words)
+    assert found["pixels"]["precision"] > 0.9
+    assert {*found["auroc"]} == {"kinds", "looks"}
+    assert found["digits"]["across_test"] <= 2

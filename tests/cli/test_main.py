@@ -59,7 +59,8 @@ print("heavy", sorted({{"tensorflow", "keras", "keras_hub", "sklearn", "matplotl
 
 def test_listing_has_a_line_for_everything():
     lines = [line.split()[0] for line in main.listing().splitlines() if line.startswith("  ")]
-    others = {"export", "predict", "backbones", "cache", "rank", "runs", "show", "report", "compare", "make-folder"}
+    others = {"export", "predict", "neighbours", "table", "backbones", "cache", "rank", "runs", "show"}
+    others |= {"report", "compare", "make-folder"}
     assert {*commands.SUMMARIES, *commands_export.SUMMARIES} == others
     listed = [*RECIPES, *commands.SUMMARIES, *commands_export.SUMMARIES, *backbones.TABLE]
     assert lines == [*listed, *catalog.KNOWN, *catalog.PATHS]

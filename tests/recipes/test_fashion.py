@@ -54,7 +54,7 @@ def test_feature_sets_are_compared(feature_run):
     assert "What the stages before the last layer know" in (run.dir / "report.html").read_text()
     assert all(isinstance(value, float) for value in metrics.values())
     assert json.loads((run.dir / "metrics.json").read_text()) == pytest.approx(metrics, nan_ok=True)
-    assert set(run.banks) == {*names, "test", "pictures", "explained", "final"}
+    assert set(run.banks) == {*names, "test", "pictures", "explained", "final", "neighbours", "references"}
     assert set(run.history) >= {f"efficientnet_lite0 {part}/val_accuracy" for part in ("last_layer", "tuned")}
 
 

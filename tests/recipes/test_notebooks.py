@@ -31,6 +31,7 @@ SMALL = {
     | {"tune_epochs": 1, "depths": "0,3"},
     "few_shot": {"backbone": "cnn", "weights": "none", "image_size": 28, "unfreeze": 1, "limit": 100, "steps": 5}
     | {"shots": "2,all", "draws": 2},
+    "study": {"backbone": "cnn", "weights": "none", "image_size": 28},
     "pretrain": {"backbone": "small_resnet", "image_size": 28, "epochs": 1},
 }
 

@@ -17,7 +17,7 @@ from tfxfer.recipes import mobilenet_mnist, pretrain, quickstart
 KEYS = {f"{when}/{what}" for when in ("before", "after") for what in ("probe_accuracy", "silhouette", "knn_purity")}
 KEYS |= {"test/accuracy", "test/accuracy_low", "test/accuracy_high"}
 SECONDS = {"data_and_model", "features_before", "study_before", "training", "features_after", "study_after", "export"}
-SECONDS |= {"study_data", "explanations"}
+SECONDS |= {"study_data", "explanations", "neighbours"}
 FILES = {
     "run.json",
     "dataset.json",

@@ -18,7 +18,9 @@ from tfxfer.cli import main as cli
 from tfxfer.data import binary_readers
 from tfxfer.recipes import RECIPES
 
+TRAINING = [name for name in RECIPES if name != "study"]
 SMALL = {
+    "study": ["--backbone", "cnn", "--weights", "none", "--image-size", "28", "--limit", "100"],
     "quickstart": ["--backbone", "cnn", "--weights", "none", "--unfreeze", "1", "--limit", "100"],
     "mobilenet_mnist": ["--dataset", "digits", "--backbone", "cnn", "--weights", "none", "--unfreeze", "all"],
     "fashion_features": [
@@ -122,7 +124,7 @@ def images_of(n):
 
 
 TFDS = ["--data-dir", "{home}/tfds", "--dataset"]
-FITTING = [name for name in RECIPES if name not in ("transfer", "few_shot")]  # with these options of a fit
+FITTING = [name for name in TRAINING if name not in ("transfer", "few_shot")]  # with these options of a fit
 BAD = [
     # sources
     ("quickstart", ["--dataset", ""], "unknown data set ''"),
@@ -216,6 +218,7 @@ BAD = [
     ("rank", ["--seed", "4294967296"], "'--seed'"),
     *[(recipe, ["--early-stopping", "0"], "greater than or equal to 1") for recipe in FITTING],
     *[(recipe, ["--keep", "first"], "keep 'first': expected one of best, last") for recipe in FITTING],
+    ("study", ["--keep", "best"], "No such option: --keep"),
     *[(recipe, ["--validation", "1"], r"validation 1\.0: expected a share between 0 and 1") for recipe in RECIPES],
     *[(recipe, ["--test", "0"], r"test 0\.0: expected a share between 0 and 1") for recipe in RECIPES],
     (
@@ -226,7 +229,7 @@ BAD = [
     # names
     ("quickstart", ["--cache", "ram"], "cache 'ram': expected one of auto, memory, disk, off"),
     ("quickstart", ["--precision", "float64"], "precision 'float64': expected one of float32, bfloat16, float16, auto"),
-    *[(recipe, ["--jit", "yes"], "jit 'yes': expected one of auto, on, off") for recipe in RECIPES],
+    *[(recipe, ["--jit", "yes"], "jit 'yes': expected one of auto, on, off") for recipe in TRAINING],
     ("quickstart", ["--engine", "xla"], "engine 'xla': expected one of auto, tensorflow, onnxruntime"),
     ("quickstart", ["--strategy", "gpu"], "strategy 'gpu': expected one of none, mirrored"),
     ("quickstart", ["--views", "4"], "views 4: .*augment"),
@@ -290,6 +293,14 @@ BAD = [
     ("predict", ["{home}/run", "{home}/file"], "contains no saved_model: give a finished run"),
     ("predict", ["{home}/run"], "Missing argument"),
     ("predict", ["last", "{home}/file"], "saved_models contains no finished run"),
+    ("neighbours", ["{home}/nowhere", "{home}/file"], "is not a finished run"),
+    ("neighbours", ["{home}/run", "{home}/file"], r"has no model\.keras: give a run that trained a network"),
+    ("neighbours", ["{home}/run"], "Missing argument"),
+    ("neighbours", ["{home}/run", "{home}/file", "--count", "0"], "greater than or equal to 1"),
+    ("table", ["{home}/torn_run"], "is not a finished run"),
+    ("table", ["{home}/run"], r"has no model\.keras: give a run that trained a network"),
+    ("table", ["{home}/run", "--splits", "tests"], "split 'tests': expected some of train, validation, test"),
+    ("table", ["{home}/run", "--out", "{home}/file"], "file exists: name another file with --out"),
     ("report", ["last"], "saved_models contains no finished run"),
     ("export", ["last"], "saved_models contains no finished run"),
     ("compare", ["last", "{home}/run"], "saved_models contains no finished run"),
@@ -337,7 +348,8 @@ BAD = [
 
 def test_all_recipes_and_commands_are_tried():
     assert len(BAD) >= 60
-    commands = {"backbones", "rank", "export", "predict", "cache", "report", "compare", "quickstrat"}
+    commands = {"backbones", "rank", "cache", "report", "compare", "quickstrat"}
+    commands |= {"export", "predict", "neighbours", "table"}
     assert {command for command, _, _ in BAD} == {*RECIPES, *commands}
 
 

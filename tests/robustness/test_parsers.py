@@ -277,6 +277,16 @@ def test_banks(tmp_path, data):
         Bank.load(tmp_path / "file.npz")
 
 
+@steady
+@given(data=st.data())
+def test_banks_in_parquet(tmp_path, data):
+    Bank({"embedding": np.zeros((2, 3), np.float32)}, np.zeros(2, np.int64), np.arange(2)).save(tmp_path / "b.parquet")
+    whole = (tmp_path / "b.parquet").read_bytes()
+    (tmp_path / "file.parquet").write_bytes(data.draw(damaged(whole) | st.binary(max_size=60)))
+    with contextlib.suppress(InputError):
+        Bank.load(tmp_path / "file.parquet")
+
+
 # PyTorch's checkpoints
 
 

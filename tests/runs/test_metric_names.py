@@ -12,7 +12,8 @@ TEXT = """
 seconds/training seconds/as_few/before test/ece_uncalibrated test/answered test/answered_accuracy_low test/ece
 test/answered_accuracy test/accuracy test/accuracy_low before/probe_accuracy after/silhouette
 after/knn_purity layers/before/stem/nc1 layers/after/stage1/cdnv data/mean data/median data/std data/duplicate_groups
-data/leaking_groups scale/mean scale/std deletion/gradcam++/probability deletion/layercam/top deletion/middle/lowest
+data/leaking_groups data/near_copies_test data/near_copies_validation data/outlier_median
+scale/mean scale/std deletion/gradcam++/probability deletion/layercam/top deletion/middle/lowest
 deletion/gradcam/random deletion/gradcam/gain deletion/gradcam/high deletion/gradcam/empty deletion/gradcam/images
 sanity/head vgg19/nc1 vgg19/equal_norms vgg19/equal_angle vgg19/maximal_angle pixels/cdnv
 resnet18_tuned/classifier_equal_norms resnet18/classifier_equal_angle resnet18/classifier_maximal_angle resnet18/nc3

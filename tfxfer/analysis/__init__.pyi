@@ -15,6 +15,7 @@ from . import linear as linear
 from . import metrics as metrics
 from . import moments as moments
 from . import multilayer_probe as multilayer_probe
+from . import outliers as outliers
 from . import paired as paired
 from . import probes as probes
 from . import projection as projection

@@ -1,4 +1,4 @@
-"""The commands `tfxfer export` and `tfxfer predict`."""
+"""The commands of a finished run's network: `tfxfer export`, `predict`, `neighbours` and `table`."""
 
 import io
 import os
@@ -16,11 +16,13 @@ RUN_HELP = parts(FinishedRun)[1].help
 SUMMARIES = {
     "export": "write a run's network as SavedModel, LiteRT, ONNX or .keras, and check each file",
     "predict": "classify image files",
+    "neighbours": "show the training images most like an image, in the features of a run's network",
+    "table": "write what a run knows of each image as a Parquet file, for pandas and viewers of data sets",
 }
 
 
 def add(app: typer.Typer) -> None:
-    """Adds both commands to the command line."""
+    """Adds the commands to the command line."""
     for name, summary in SUMMARIES.items():
         app.command(name, short_help=summary)(annotated(globals()[name]))
 
@@ -99,3 +101,41 @@ def predict(
         images = f"{len(names):,} image{'s' if len(names) > 1 else ''}"
         print(f"abstained from {abstained:,} of {images}: probability below {least:.4f}", file=sys.stderr)
     raise typer.Exit(int(failed))
+
+
+def neighbours(
+    run: FinishedRun,
+    image: Annotated[str, typer.Argument(help="Image file.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of training images to show.")] = 8,
+) -> None:
+    """Show the training images nearest to an image in the features of a run's network, with Euclidean distances.
+
+    All training images are compared. Their features are computed when the command first runs, and then read from the
+    cache. With more than 200,000 of them, faiss is used if it is installed (`pip install faiss-cpu`).
+    """
+    import_tensorflow()
+    from tfxfer.runs.similar_images import find_similar
+
+    rows = find_similar(run, image, count)
+    width = max(len(str(row["class"])) for row in rows)
+    for row in rows:
+        print(f"{row['distance']:10.4f}  {str(row['class']).ljust(width)}  {row['image']}")
+
+
+def table(
+    run: FinishedRun,
+    splits: Annotated[
+        str, typer.Option(help="Splits to write, comma-separated: train, validation, test.")
+    ] = "train,validation,test",
+    out: Annotated[str | None, typer.Option(help="New file to write; by default RUN/table.parquet.")] = None,
+) -> None:
+    """Write a Parquet file with a row for each image of a run's data set; the last line is its path.
+
+    Columns: id, path, split, label, prediction, probabilities, loss, embedding, projections, outlier score. pandas,
+    Renumics Spotlight and Embedding Atlas open the file. The data set is loaded again, and features that are not in the
+    cache are computed.
+    """
+    import_tensorflow()
+    from tfxfer.export import write_table
+
+    print(write_table(run, [name.strip() for name in splits.split(",")], out))

@@ -2,6 +2,7 @@ from . import channel_stats as channel_stats
 from . import cifar10c as cifar10c
 from . import corruptions as corruptions
 from . import duplicates as duplicates
+from . import near_duplicates as near_duplicates
 from . import out_of_distribution as out_of_distribution
 from . import sources as sources
 from . import splits as splits

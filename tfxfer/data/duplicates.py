@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfxfer.core import live_lines
 from tfxfer.core.errors import InputError
-from tfxfer.data import pixel_digests
+from tfxfer.data import near_duplicates, pixel_digests, split_rows
 from tfxfer.data.lazy_images import Files, Picked
 from tfxfer.data.splits import SPLITS, Splits
 
@@ -72,11 +72,7 @@ class Copies:
 
     def column(self, of: Callable[[str], np.ndarray]) -> np.ndarray:
         """The values of a column, given by split, for each of the images: int64 (m,)."""
-        values = np.zeros(len(self.group), np.int64)
-        for number, split in enumerate(SPLITS):
-            here = self.split == number
-            values[here] = of(split)[self.row[here]]
-        return values
+        return split_rows.column(self.split, self.row, of)
 
     def kinds(self) -> tuple[np.ndarray, np.ndarray]:
         """The splits that each group is in, bool (groups, 3), and whether it has several labels, bool (groups,)."""
@@ -129,12 +125,14 @@ def check(splits: Splits, strict: bool = False) -> Splits:
 
     Args:
         splits: the images to compare.
-        strict: whether to refuse images that are in two of the splits.
+        strict: whether to refuse images that are in two of the splits, and near-copies across them, too.
 
     Raises:
-        InputError: images are in two of the splits, and `strict` is set.
+        InputError: images, or near-copies of them, are in two of the splits, and `strict` is set.
     """
     summary: dict[str, Any] = find(splits).summary()
+    if strict and not (summary.get("across_test") or summary.get("across_validation")):
+        near_duplicates.check(splits, near_duplicates.find(splits), strict)
     if not summary:
         return splits
     example = f"such as {' = '.join(summary['such_as'])}"

@@ -70,7 +70,8 @@ def load(
         seed: the random seed of the splits, 0 or more.
         skip_bad: where `image_size` is required: leave out files that cannot be read, with a warning; the `notes` of
             the splits name them. The other images stay in their splits.
-        strict: refuse images that are in two of training, validation and test, instead of warning about them.
+        strict: refuse images that are in two of training, validation and test, instead of warning about them, and
+            near-copies across them, which are otherwise not looked for here (`near_duplicates.find`).
         image_key, label_key: for `tfds:NAME`: which features are the image and the label, where there are several;
             `a/b` is the feature b in the dict a.
         aspect: how pictures that are not square become so: "squash" resizes height and width to `image_size`; "crop"
@@ -86,8 +87,8 @@ def load(
 
     Raises:
         InputError: the name is unknown, files are missing or broken, there are too few images for the classes, images
-            are in two splits and `strict` is set, a share is given for a set that the source has, or an argument is of
-            another kind.
+            or near-copies of them are in two splits and `strict` is set, a share is given for a set that the source
+            has, or an argument is of another kind.
 
     Example:
         >>> from tfxfer import data

@@ -10,3 +10,4 @@ from .formats import saved_model as saved_model
 from .formats import serving as serving
 from .parity import TOLERANCE as TOLERANCE
 from .run_export import bundle as bundle
+from .run_table import write_table as write_table

@@ -12,6 +12,7 @@ from tfxfer.core import atomic, cache_entry
 from tfxfer.core.concatenated import Concatenated
 from tfxfer.core.errors import InputError
 from tfxfer.data.image_ids import base_ids
+from tfxfer.features import bank_parquet
 
 MANIFEST = "bank.json"
 
@@ -58,10 +59,17 @@ class Bank:
             yield self.values[name][first : first + size], self.labels[first : first + size]
 
     def save(self, path: str | Path) -> None:
-        """Writes one .npz file, which is complete or absent."""
+        """Writes one file, which is complete or absent: Parquet if its name ends in .parquet, else .npz.
+
+        In Parquet, `id` and `label` are columns, and so is each of the values, as `value/<name>`: numbers, or lists of
+        one length for vectors and feature maps, which `load` gives their shape again.
+        """
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in self.values.items()}
+        if Path(path).suffix == ".parquet":
+            bank_parquet.write_bank(Path(path), arrays, self.labels, self.ids)
+            return
         with atomic.file(Path(path)) as beside:
-            arrays: dict[str, Any] = {f"value/{name}": np.asarray(value) for name, value in self.values.items()}
-            np.savez(beside, labels=self.labels, ids=self.ids, **arrays)
+            np.savez(beside, labels=self.labels, ids=self.ids, **{f"value/{name}": x for name, x in arrays.items()})
 
     @classmethod
     def load(cls, path: str | Path) -> "Bank":
@@ -77,11 +85,13 @@ class Bank:
                 if not keys or not all(isinstance(key, str) and cache_entry.KEY.fullmatch(key) for key in keys):
                     raise ValueError(f"{MANIFEST} names no shards")
                 return stack([cache_entry.read(path / key) for key in keys])
+            if path.suffix == ".parquet":
+                return cls(*bank_parquet.read_bank(path))
             # opened here, because NumPy leaves a file open that is not an archive
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 values = {name[6:]: file[name] for name in file.files if name.startswith("value/")}
                 return cls(values, file["labels"], file["ids"])
-        except Exception as error:  # of zipfile, zlib and NumPy's parser of headers, and DamagedError
+        except Exception as error:  # of zipfile, zlib, pyarrow and NumPy's parser of headers, and DamagedError
             raise InputError(f"{path}: not a feature bank ({error}): extract the features again") from None
 
 

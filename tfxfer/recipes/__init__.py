@@ -10,5 +10,6 @@ RECIPES = {
     "emotion_resnet18": "a folder of faces by emotion, or of any images: from scratch or pretrained; how deep to tune",
     "cifar10c_shift": "CIFAR-10-C, or any data set corrupted in the same way: what tuning gains and costs",
     "few_shot": "accuracy against the number of labels, for six ways to learn: how many labels do I need?",
+    "study": "a look at a data set before training: copies and near-copies across splits, outliers, wrong labels",
     "pretrain": "train a backbone from scratch on a source data set and save its weights for --weights",
 }

@@ -79,7 +79,7 @@ def main(
     run.facts["networks"] = {"scratch": model.describe(scratch), "pretrained": model.describe(net)}
     run.note("scale", {"mean": mean.mean() / 255, "std": std.mean() / 255})
     with run.phase("study_data"):
-        run.add(run_artifacts.study(splits))
+        run.add(run_artifacts.study(splits, strict=chosen.strict))
     fixed: dict[str, Any] = {"class_weights": class_weights, "cache": chosen.cache}
     fixed["schedule"] = "constant" if chosen.published else "cosine"
     histories = {}

@@ -44,7 +44,8 @@ def main(
     pixels = {split: features.extract(first, getattr(splits, split), ("image",)) for split in SPLITS}
     images = pixels["test"]
     with run.phase("study_data"):
-        run.add(run_artifacts.study(splits, feature_measures.flat(pixels["train"][:STUDIED]), chosen.seed))
+        known = feature_measures.flat(pixels["train"][:STUDIED])
+        run.add(run_artifacts.study(splits, known, chosen.seed, strict=chosen.strict))
     digits = None if chosen.dataset in DIGITS else out_of_distribution.load_digits(splits.image_shape)
     variants = out_of_distribution.apply_shifts(images["image"], images.ids, chosen.seed)
     histories, accuracies = {}, {}

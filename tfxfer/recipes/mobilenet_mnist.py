@@ -67,7 +67,7 @@ def main(run: Run, unfreeze: Unfreeze = 10, head2toe_images: Head2toeImages = 20
     known = study("before", before)
     multilayer_study.probe_stages(run, net, splits, head2toe_images)
     with run.phase("study_data"):
-        run.add(run_artifacts.study(splits, known, chosen.seed))
+        run.add(run_artifacts.study(splits, known, chosen.seed, {"train": known, "test": before}, chosen.strict))
     with run.phase("training"):
         options = run.training() | {"schedule": schedule, "cache": chosen.cache, "views": chosen.views}
         history = train.fit(net, splits, chosen.epochs, chosen.learning_rate, **options)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tfxfer.core import atomic
 from tfxfer.report import fonts, page, projector
-from tfxfer.report.sections import examples, registry, verdict
+from tfxfer.report.sections import examples, neighbours, registry, verdict
 from tfxfer.runs import loading, model_card
 
 _ELSEWHERE = ("classes", "timings", "dataset", "sections", "subjects", "phases", "summary", "by_seed")
@@ -43,7 +43,8 @@ def write(run_dir: str | Path) -> Path:
     """
     run = loading.described(run_dir)
     about = f"<p>{html.escape(_about(run))}</p>"
-    sections = [examples.table(run), *verdict.sections(run), about, *registry.write(run), _details(run)]
+    data = [examples.table(run), neighbours.table(run)]
+    sections = [*data, *verdict.sections(run), about, *registry.write(run), _details(run)]
     backbone, data = run.facts["arguments"].get("backbone"), run.facts["data"]["name"]
     title = f"{run.facts['recipe']}: {f'{backbone} on ' if backbone else ''}{data}"
     projector.write(run)

@@ -39,6 +39,7 @@ UNITS = {  # unit -> lowest and highest value
     "relative ratio": (-math.inf, math.inf),
     "collapse": (0.0, math.inf),  # 0 where classes have collapsed
     "setting": (0.0, math.inf),
+    "distance": (0.0, math.inf),
 }
 
 
@@ -135,6 +136,9 @@ TABLE = (
     Metric("data/std", "std", "their standard deviation", "pixel value"),
     Metric("data/duplicate_groups", "duplicates", "groups of images equal in every pixel", "count"),
     Metric("data/leaking_groups", "leaks", "those with test images and others", "count"),
+    Metric("data/near_copies_test", "near-copies", "test images with a near-copy in training or validation", "count"),
+    Metric("data/near_copies_validation", "near-copies", "validation images with a near-copy in training", "count"),
+    Metric("data/outlier_median", "outlier score", "median Mahalanobis distance from a class mean", "distance"),
     *_rows("scale/", ("mean", "mean", "mean of the training pixels, in [0, 1]"), ("std", "std", "their deviation")),
     # class activation maps: the deletion test and the check with random weights
     Metric("deletion/<method>/probability", "probability", "mean probability of the predicted class"),

@@ -150,7 +150,9 @@ Limit = Annotated[
     Option("Use this many training images, and at most a quarter as many for validation and for the test.", least=1),
 ]
 SkipBad = Annotated[bool, Option("Leave out image files that cannot be read.")]
-Strict = Annotated[bool, Option("Refuse data that has equal images in two splits, instead of only warning.")]
+Strict = Annotated[
+    bool, Option("Refuse data that has equal images or near-copies in two splits, instead of only warning.")
+]
 Protocol = Annotated[
     str,
     Option("tfxfer, or as_published to repeat the report's choices exactly.", check=one_of("tfxfer", "as_published")),
@@ -264,5 +266,7 @@ SHARED: Mapping[str, Any] = MappingProxyType(get_type_hints(Options, include_ext
 ON_EVERY_PAGE: Mapping[str, Any] = MappingProxyType(
     {option.name: option.default for option in fields(Options) if option.default is not _NOT_OFFERED}
 )
+OF_TRAINING = ("keep", "early_stopping", "learning_rate", "precision", "jit")
+"""Options of every page that trains a network."""
 for _name in SHARED.keys() - ON_EVERY_PAGE.keys():
     delattr(Options, _name)  # else an instance without it would find the placeholder on its class

@@ -26,6 +26,7 @@ DATA = {
     "fashion_models": "tfxfer fashion_models --dataset mnist_sample",
     "cifar10c_shift": f"tfxfer cifar10c_shift --dataset mnist_sample {LITE0}",
     "few_shot": "tfxfer few_shot",
+    "study": "tfxfer study",
     "pretrain": "tfxfer pretrain --dataset mnist_sample",
     "fashion_groups": "tfxfer quickstart",
     "emotion_resnet18": f"tfxfer emotion_resnet18 --dataset mnist_sample {LITE0}",

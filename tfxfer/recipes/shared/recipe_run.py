@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tfxfer.features import Bank
 
 
-FINISH = ("explanations", "export", "report")  # phases
+FINISH = ("explanations", "neighbours", "export", "report")  # phases
 
 
 class Run(RecordedRun):
@@ -126,7 +126,7 @@ class Run(RecordedRun):
             explain_size: pixels a side at which class activation maps are made; None for the network's own.
         """
         from tfxfer import export, report
-        from tfxfer.recipes.shared import run_artifacts
+        from tfxfer.recipes.shared import neighbour_study, run_artifacts
 
         if net is not None and tested is not None:
             (scores,) = tested.values  # logits or probabilities
@@ -135,6 +135,8 @@ class Run(RecordedRun):
                 if project is not None:
                     self.add(run_artifacts.embedding(net, shown, project))
                 self.add(run_artifacts.explain(net, splits, shown, explain_size))
+            with self.phase("neighbours"):
+                self.add(neighbour_study.neighbours(net, splits, shown, self.inference))
             with self.phase("export"):
                 export.saved_model(net, self.dir, shown["image"][:200])
             self.banks |= {"test": tested, "pictures": shown if pictures is None else pictures}

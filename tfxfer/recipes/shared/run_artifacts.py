@@ -1,5 +1,8 @@
 """What a run keeps to look at: pictures of test images, class activation maps, and a study of the data."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -11,6 +14,7 @@ from tfxfer.data import Splits
 from tfxfer.data.splits import first_of_each
 from tfxfer.features import inference
 from tfxfer.features.bank import Bank
+from tfxfer.recipes.shared import look_alike_study
 from tfxfer.recipes.shared.artifacts import Artifacts
 from tfxfer.recipes.shared.feature_measures import PROJECTIONS, SHOWN
 from tfxfer.recipes.shared.stage_study import stage_features
@@ -144,15 +148,28 @@ def collapse_by_depth(net: keras.Model, splits: Splits) -> dict[str, float]:
     return figures
 
 
-def study(splits: Splits, known: Bank | None = None, seed: int = 0) -> Artifacts:
-    """Looks at the data before training: counts, pixels, equal images, samples and, given features, suspicious labels.
+def study(
+    splits: Splits,
+    known: Bank | None = None,
+    seed: int = 0,
+    features: Mapping[str, Bank] | None = None,
+    strict: bool = False,
+) -> Artifacts:
+    """Looks at the data before training: counts, pixels, equal images, near-copies and samples; given features,
+    suspicious labels and outliers, too.
 
     Args:
-        known: features of training images: "embedding".
+        known: features of the first training images: "embedding".
+        seed: random seed of the folds.
+        features: by split, "embedding" of its first images, by which more near-copies are found.
+        strict: whether to refuse near-copies across splits.
 
     Returns:
         Banks "samples" and, if a probe can be fitted to `known`, "suspicious": image, score and the likelier class;
-        metrics `data/<figure>`; and the fact `dataset`.
+        those of `look_alike_study`; metrics `data/<figure>`; and the fact `dataset`.
+
+    Raises:
+        InputError: there are near-copies across splits, and `strict` is set.
     """
     pixels, groups = dataset.pixels(splits), dataset.duplicates(splits)
     leaking = sum(map(dataset.leaks, groups))
@@ -171,4 +188,11 @@ def study(splits: Splits, known: Bank | None = None, seed: int = 0) -> Artifacts
         worst = np.argsort(-score, kind="stable")[:SUSPECTS]
         seen = images(splits, "train", worst)  # features are of the first training images, in their order
         banks["suspicious"] = Bank({**seen.values, "score": score[worst], "other": other[worst]}, seen.labels, seen.ids)
-    return Artifacts(banks, {f"data/{name}": float(value) for name, value in figures.items()}, {"dataset": about})
+    found = [look_alike_study.near_copies(splits, features or {}, strict)]
+    found += [look_alike_study.unusual(splits, known)] if known is not None else []
+    metrics = {f"data/{name}": float(value) for name, value in figures.items()}
+    facts: dict[str, Any] = {"dataset": about}
+    for part in found:
+        banks, metrics = banks | part.banks, metrics | part.metrics
+        facts["dataset"] |= part.facts.get("dataset", {})
+    return Artifacts(banks, metrics, facts)

@@ -1,4 +1,4 @@
-"""Section on the data: images of each class, pixels, samples, duplicates."""
+"""Section on the data: images of each class, pixels, samples, copies, outliers."""
 
 import math
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from tfxfer.report import figures, page, picture_cards
 from tfxfer.report.charts import Panel, Series
+from tfxfer.report.sections import look_alikes
 from tfxfer.runs.loading import Loaded
 
 _SAMPLES = 160  # shown at most
@@ -37,7 +38,7 @@ def sections(run: Loaded) -> list[str]:
         ),
         page.chart(folder, "dataset", "What is there to learn from", panels),
     ]
-    return [*parts, *_samples(run), *_duplicates(facts)]
+    return [*parts, *_samples(run), *_duplicates(facts), *look_alikes.near_copies(run), *look_alikes.outliers(run)]
 
 
 def _samples(run: Loaded) -> list[str]:

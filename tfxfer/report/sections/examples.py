@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -55,21 +56,23 @@ def table(run: Loaded) -> str:
     return page.data(columns | shape, "examples")
 
 
-def sheets(images: np.ndarray) -> tuple[list[str], int]:
+def sheets(images: np.ndarray, sides: Sequence[int] = SIDES, most: int = BYTES) -> tuple[list[str], int]:
     """Thumbnails packed together.
 
     Args:
         images: uint8 (n, height, width, 1 or 3).
+        sides: pixels of a thumbnail; the first is taken that keeps all sheets together within `most` bytes.
+        most: bytes of all sheets.
 
     Returns:
         WebP pictures, base64; and how many thumbnails each has across and down.
     """
-    for side in SIDES:
+    for side in sides:
         some = images[:: max(1, len(images) // _TRIED)]
-        if side > SIDES[-1] and sum(map(len, _sheets(some, side)[0])) * len(images) / max(1, len(some)) > BYTES:
+        if side > sides[-1] and sum(map(len, _sheets(some, side)[0])) * len(images) / max(1, len(some)) > most:
             continue  # most likely: packing all to find out would take long
         packed, across = _sheets(images, side)
-        if sum(map(len, packed)) <= BYTES:
+        if sum(map(len, packed)) <= most:
             break
     return packed, across
 

@@ -45,7 +45,10 @@ def _listed(key: str) -> bool:
 
 def _title(key: str) -> str:
     row = metric_names.meaning(key)
-    return f"{row.text} ({key})" if row else key
+    if row is None:
+        return key
+    of_network = key.startswith("test/")  # each seed's, of which one is saved
+    return f"{row.label if of_network else row.text} ({key})"
 
 
 def _differences(run: Loaded, keys: list[str]) -> list[str]:

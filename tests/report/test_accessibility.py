@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import warnings
 from importlib import resources
 from pathlib import Path
 
@@ -29,7 +30,10 @@ OVERLAPPING = """
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    return report.write(full_run.make(tmp_path_factory.mktemp("full")))
+    run = full_run.make(tmp_path_factory.mktemp("full"))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "no installed font has")  # for figures on paper; the browser falls back
+        return report.write(run)
 
 
 def unfold(page):

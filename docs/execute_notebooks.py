@@ -28,6 +28,8 @@ _BUNDLED = {"backbone": "efficientnet_lite0"}
 # What the pages were executed with: so small that all together take a quarter of an hour on two cores.
 SETTINGS: dict[str, dict] = {
     "transfer": {"minutes": 2},
+    "study": {"dataset": "mnist_sample", "image_size": 48, "limit": 2000},
+    "few_shot": {"draws": 3, "shots": "1,5,20,all"},
     "quickstart": {},
     "mobilenet_mnist": {"dataset": "mnist_sample", **_BUNDLED, "limit": 2000},
     "fashion_features": {"limit": 2000, "backbones": "pixels,scattering,efficientnet_lite0", "image_size": 64},

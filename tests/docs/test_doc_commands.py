@@ -11,8 +11,6 @@ from typer.main import get_command
 
 from tfxfer.cli.main import application
 
-# Described, and not yet a command, or not yet with all of its words.
-COMING = {"few_shot", "study", "neighbours", "table"}
 FOREIGN = {"sudo", "apt", "python3", "pip", ".", "export", "du", "tensorboard"}  # not of this project
 
 
@@ -31,7 +29,7 @@ def check(line: str) -> None:
     word, *rest = shlex.split(line, comments=True)
     if word == "tfxfer":
         group = get_command(application())
-        if rest and rest != ["NAME", "--help"] and rest[0] not in COMING:
+        if rest and rest != ["NAME", "--help"]:
             with typer.Context(group, info_name="tfxfer") as context:
                 name, command, words = group.resolve_command(context, rest)
                 words = [part for part in words if part != "--help"]

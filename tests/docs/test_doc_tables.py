@@ -84,4 +84,4 @@ def test_lists_of_pages_are_filled(builder):
 
 def test_what_is_written_about_recipes_is_about_one_that_is_there():
     names = {path.stem for path in (ROOT / "docs" / "recipes").glob("*.md")}
-    assert names <= {"index", *RECIPES} | {"few_shot", "study"}  # these are on their way
+    assert names <= {"index", *RECIPES}

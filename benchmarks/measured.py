@@ -27,6 +27,15 @@ _CLUSTERS = [
 
 # recipe -> what it shows; then by measured run: what was measured on, and (label, metric, published) of each figure.
 TABLE = {
+    "transfer": (
+        "the best classifier for a folder of pictures in the time that is given, whether to trust it, and what to do next",
+        {
+            "transfer": (
+                "450 digits, two minutes on a busy machine",
+                [("test accuracy", "test/accuracy", None), ("balanced", "test/balanced_accuracy", None)],
+            )
+        },
+    ),
     "quickstart": (
         "ImageNet features of scikit-learn's digits, before and after fine-tuning the last 40 layers",
         {"quickstart": ("450 digits", [("test accuracy", "test/accuracy", None)])},

@@ -28,7 +28,7 @@ _CLUSTERS = [
 # recipe -> what it shows; then by measured run: what was measured on, and (label, metric, published) of each figure.
 TABLE = {
     "transfer": (
-        "the best classifier for a folder of pictures in the time that is given, whether to trust it, and what to do next",
+        "the best classifier for a folder of pictures in a given time, whether to trust it, and what to do next",
         {
             "transfer": (
                 "450 digits, two minutes on a busy machine",

@@ -52,10 +52,11 @@ def wait(page: Page, condition: str) -> None:
 def scroll(page: Page) -> None:
     """Through the whole page, with all that is folded, so that every chart is drawn."""
     page.evaluate("document.querySelectorAll('.fold').forEach((fold) => { fold.open = true; })")
-    height = page.evaluate("document.documentElement.scrollHeight")
-    for y in range(0, height, 500):
+    y = 0
+    while y < page.evaluate("document.documentElement.scrollHeight"):  # which grows with what is drawn
         page.evaluate(f"scrollTo(0, {y})")
         page.wait_for_timeout(30)
+        y += 500
     wait(page, "[...document.querySelectorAll('.plot, .map')].every((div) => 'drawn' in div.dataset)")
 
 

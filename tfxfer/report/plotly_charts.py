@@ -56,7 +56,8 @@ def _plot(panel: Panel) -> go.Figure:
         figure.add_vline(place, line={"dash": "dot", "color": "grey"})
     for axis, label in (("xaxis", panel.x), ("yaxis", panel.y)):
         kind = "log" if axis[0] in panel.log else None
-        figure.update_layout({axis: {"title": {"text": label}, "type": kind}})
+        scale = {"type": "log", "dtick": "D2"} if kind else {}  # 1, 2, 5, 10: labels of 8 and 9 lie over each other
+        figure.update_layout({axis: {"title": {"text": label}} | scale})
     if names:
         figure.update_xaxes(**_ticks(names, ACROSS))
     if ends := y_range(panel):

@@ -44,7 +44,7 @@ def test_lines_on_the_page():
 
 def test_a_band_lies_between_its_ends():
     panel = Panel("", [Series("median", [1, 10], [0.5, 0.75], band=[(0.25, 0.5), (0.5, 1.0)])], log="x")
-    (ax,) = charts.on_paper("", [panel]).axes
+    (ax,) = paper_charts.on_paper("", [panel]).axes
     corners = ax.collections[0].get_paths()[0].vertices
     assert {*map(tuple, corners)} == {(1, 0.25), (1, 0.5), (10, 0.5), (10, 1.0)}
     low, high, line = plotly_charts.on_page(panel).data

@@ -41,7 +41,7 @@ def test_a_run_of_version_01_names_none(run_dir):
 
 
 def test_an_unknown_section_is_one_line(run_dir):
-    with pytest.raises(InputError, match=r"run\.json: expected sections among predictions, .*, got 'forecast': corr"):
+    with pytest.raises(InputError, match=r"run\.json: expected sections among search, .*, got 'forecast': corr"):
         rewritten(run_dir, sections=["training", "forecast"])
     with pytest.raises(InputError, match=r"run\.json: expected a list of names as sections, got 'training': correct"):
         rewritten(run_dir, sections="training")

@@ -11,7 +11,16 @@ from tfxfer.report import page, picture_cards
 from tfxfer.runs.loading import Loaded
 from tfxfer.runs.tested_scores import probabilities
 
-SIDES = (160, 128, 96, 64, 48, 32, 24)  # pixels of a thumbnail; the first that keeps all sheets within BYTES is taken
+SIDES = (
+    160,
+    128,
+    96,
+    64,
+    48,
+    32,
+    24,
+    20,
+)  # pixels of a thumbnail; the first that keeps all sheets within BYTES is taken
 BYTES = 2_200_000  # of all sheets
 ACROSS = 32  # thumbnails across a sheet and down, at most
 _LARGEST = 2048  # pixels a side of a sheet, which a phone has to keep in memory
@@ -56,17 +65,18 @@ def table(run: Loaded) -> str:
     return page.data(columns | shape, "examples")
 
 
-def sheets(images: np.ndarray, sides: Sequence[int] = SIDES, most: int = BYTES) -> tuple[list[str], int]:
+def sheets(images: np.ndarray, sides: Sequence[int] = SIDES, most: int | None = None) -> tuple[list[str], int]:
     """Thumbnails packed together.
 
     Args:
         images: uint8 (n, height, width, 1 or 3).
         sides: pixels of a thumbnail; the first is taken that keeps all sheets together within `most` bytes.
-        most: bytes of all sheets.
+        most: bytes of all sheets, `BYTES` unless stated otherwise.
 
     Returns:
         WebP pictures, base64; and how many thumbnails each has across and down.
     """
+    most = BYTES if most is None else most
     for side in sides:
         some = images[:: max(1, len(images) // _TRIED)]
         if side > sides[-1] and sum(map(len, _sheets(some, side)[0])) * len(images) / max(1, len(some)) > most:

@@ -11,16 +11,7 @@ from tfxfer.report import page, picture_cards
 from tfxfer.runs.loading import Loaded
 from tfxfer.runs.tested_scores import probabilities
 
-SIDES = (
-    160,
-    128,
-    96,
-    64,
-    48,
-    32,
-    24,
-    20,
-)  # pixels of a thumbnail; the first that keeps all sheets within BYTES is taken
+SIDES = (160, 128, 96, 64, 48, 32, 24, 20)  # pixels of a thumbnail; the first for which BYTES are enough is taken
 BYTES = 2_200_000  # of all sheets
 ACROSS = 32  # thumbnails across a sheet and down, at most
 _LARGEST = 2048  # pixels a side of a sheet, which a phone has to keep in memory

@@ -62,7 +62,9 @@ def main(
     from tfxfer.recipes.shared.search import choice, opening, verdict
 
     steps = [step for step in STEPS if step not in skip.split(",")]
-    run.plan("data_and_plan", "probes", *(step for step in steps if step != "candidates"), "test")
+    phases = [step for step in steps if step not in ("candidates", "calibration")]
+    last = ["baseline", *(step for step in steps if step == "calibration"), "test"]
+    run.plan("data_and_plan", "probes", *phases, *last)
     with run.phase("data_and_plan"):
         search = opening.open_search(run, 60 * minutes, goal, backbones, rank="candidates" in steps)
     run.describe(next(iter(search.candidates.values())).net, search.splits, explain_size=run.options.explain_size)
@@ -70,7 +72,8 @@ def main(
         search.probe()
     if "look" in steps:
         with run.phase("look"):
-            run.add(run_artifacts.study(search.splits, search.known_features(), run.options.seed))
+            known = search.known_features()
+            run.add(run_artifacts.study(search.splits, known, run.options.seed, strict=run.options.strict))
     if "explore" in steps:
         with run.phase("explore"):
             search.explore()
@@ -81,6 +84,8 @@ def main(
     if "learning_curve" in steps:
         with run.phase("learning_curve"):
             run.facts["learning_curve"] = best.learning_curve()
+    with run.phase("baseline"):
+        run.add(best.baseline())
     net = best.network()
     if "calibration" in steps:
         with run.phase("calibration"):
@@ -89,7 +94,6 @@ def main(
     run.save_model(net, best.history)
     with run.phase("test"):
         tested = features.extract(net, search.splits.test, ("logits",), **run.inference)
-    run.note("test", {"accuracy": analysis.metrics.accuracy(tested.labels, tested["logits"].argmax(1))})
     run.add(verdict.conclude(run, best, tested))
     run.facts["sections"] = verdict.sections(run)
     run.finish(net, search.splits, tested, explain_size=run.options.explain_size)

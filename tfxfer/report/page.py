@@ -18,8 +18,16 @@ from tfxfer.report.charts import Heat, Panel, Panels
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'`<>()\\,;]*", re.IGNORECASE)
 _ASSETS = resources.files("tfxfer.report") / "assets"
-_FILES = ("report.css", "plotly.min.js", "page.js", "charts.js", "examples.js", "browser.js", "neighbours.js")
-_FILES += ("projections.js",)
+_FILES = (
+    "report.css",
+    "plotly.min.js",
+    "page.js",
+    "charts.js",
+    "examples.js",
+    "browser.js",
+    "neighbours.js",
+    "projections.js",
+)
 # With this policy the browser itself makes sure that the page fetches nothing and sends nothing.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; form-action 'none'"

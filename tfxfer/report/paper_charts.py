@@ -1,11 +1,12 @@
 """Charts on paper, by matplotlib: the same descriptions that `plotly_charts` draws on the page."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from tfxfer.report.charts import DASHES, HATCHES, MARKERS, Heat, Panel, Panels, plain, series_color, y_range
 
@@ -24,8 +25,13 @@ def on_paper(title: str, panels: Panels) -> Figure:
         ax.axis("off")
     for ax, panel in zip(axes, plots, strict=False):
         _draw(ax, panel)
-    figure.suptitle(title)
+    figure.suptitle(_wrapped(title, figure))
     return figure
+
+
+def _wrapped(title: str, figure: Figure) -> str:
+    """A title on as many lines as it needs: about ten characters of it are an inch."""
+    return "\n".join(textwrap.wrap(title, max(20, int(10 * figure.get_figwidth()))))
 
 
 def _draw(ax: Axes, panel: Panel) -> None:
@@ -51,6 +57,10 @@ def _draw(ax: Axes, panel: Panel) -> None:
     for place, text in panel.marks.items():
         ax.axvline(place, color="grey", linestyle=":", label=text)
     ax.set(title=panel.title, xlabel=panel.x, ylabel=panel.y, **{f"{axis}scale": "log" for axis in panel.log})
+    for axis in (getattr(ax, f"{name}axis") for name in panel.log):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # labels of 8 and 9 would lie over each other
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
     locator = ax.xaxis.get_major_locator()
     if isinstance(locator, MaxNLocator) and all(isinstance(value, int) for s in panel.series for value in s.x):
         locator.set_params(integer=True)
@@ -80,5 +90,5 @@ def _heats_on_paper(title: str, heats: Sequence[Heat]) -> Figure:
         ax.set(xticks=range(len(heat.columns)), yticks=range(rows), xlabel=heat.x, ylabel=heat.y, title=heat.title)
         ax.set_xticklabels(plain(heat.columns), rotation=0 if short else 45, ha="center" if short else "right")
         ax.set_yticklabels(plain(heat.rows))
-    figure.suptitle(title)
+    figure.suptitle(_wrapped(title, figure))
     return figure

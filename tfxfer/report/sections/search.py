@@ -58,7 +58,8 @@ def _trials(facts: dict[str, Any]) -> Panel:
         if not front or row["val_accuracy"] > front[-1]["val_accuracy"]:
             front.append(row)
     at, right = "at", "val_accuracy"
-    dots = Series("trials", [row[at] for row in rows], [row[right] for row in rows], "markers")
+    said = [row["setting"] for row in rows]
+    dots = Series("trials", [row[at] for row in rows], [row[right] for row in rows], "markers", text=said)
     line = Series("best so far", [row[at] for row in front], [row[right] for row in front], "dotted", color="#777777")
     return Panel("", [dots, line], "seconds since the search began", "validation accuracy")
 
@@ -102,19 +103,19 @@ def _learning_curve(run: Loaded) -> list[str]:
         return []
     points, tested, twice = curve["points"], curve["tested"], curve["twice"]
     x, y = ([point[name] for point in points] for name in ("images", "accuracy"))
-    low, high = zip(*(intervals.wilson(value, tested) for value in y))
-    series = [Series("measured", x, y, color=0), *(Series("", x, ends, "dotted", color=0) for ends in (low, high))]
+    band = [intervals.wilson(value, tested) for value in y]
+    series = [Series("measured, with 95% intervals", x, y, color=0, band=band)]
     notes = [f"Method: {curve['method']}. Each point was measured on {tested:,} validation images."]
     title = "Accuracy for parts of the training images"
     if twice:
         x, here = [points[-1]["images"], twice["images"]], twice["accuracy"] - twice["gain"]
-        series.append(Series("power law", x, [here, twice["accuracy"]], color=1))
-        series += [Series("", x, [here, end], "dotted", color=1) for end in twice["interval"]]
+        band = [(here, here), twice["interval"]]
+        series.append(Series("power law, with its interval", x, [here, twice["accuracy"]], color=1, band=band))
         least, most = (100 * end for end in twice["gain_interval"])
         title = f"Twice the images would bring about {100 * twice['gain']:.1f} points ({least:.1f} to {most:.1f})"
         notes.append(
-            "Dotted lines are 95% intervals. Those of the power law through the measured errors cover the noise of the "
-            "validation images, not a wrong law."
+            "The interval of the power law through the measured errors covers the noise of the validation images, not "
+            "a wrong law."
         )
     panel = Panel("", series, "training images", "validation accuracy", log="x")
     return [

@@ -141,4 +141,5 @@ def test_advice_on_classes_and_labels():
     said = advice.labels_to_check({"duplicate_groups": 3, "leaking_groups": 2}, 24)
     assert said.startswith("Remove the 2 pictures")
     assert "check the 24 labels" in said
+    assert "Look at the 5 test pictures that have a near-copy" in advice.labels_to_check({"duplicate_groups": 0}, 0, 5)
     assert "need no check" in advice.labels_to_check({"duplicate_groups": 0}, 0)

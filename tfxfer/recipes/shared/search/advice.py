@@ -42,12 +42,13 @@ def classes_to_look_at(rows: Sequence[Mapping[str, Any]], pairs: Sequence[Mappin
     )
 
 
-def labels_to_check(facts: Mapping[str, Any], suspicious: int) -> str:
+def labels_to_check(facts: Mapping[str, Any], suspicious: int, near_copies: int = 0) -> str:
     """Which labels and copies to check.
 
     Args:
         facts: the fact `dataset` of `run_artifacts.study`; empty if the data was not looked at.
         suspicious: how many pictures with suspicious labels are shown.
+        near_copies: how many test pictures have a near-copy in training or validation.
     """
     if not facts:
         return "The data was not looked at (--skip look): run tfxfer study on it before trusting the labels."
@@ -55,7 +56,9 @@ def labels_to_check(facts: Mapping[str, Any], suspicious: int) -> str:
     words = []
     if leaks:
         words.append(f"remove the {leaks:,} pictures that are in training and in the test, which flatter the accuracy")
-    elif groups:
+    if near_copies:
+        words.append(f"look at the {near_copies:,} test pictures that have a near-copy in training or validation")
+    if groups and not leaks:
         words.append(f"decide about the {groups:,} groups of equal pictures")
     if suspicious:
         words.append(f"check the {suspicious} labels that the report shows as suspicious, the first ones first")

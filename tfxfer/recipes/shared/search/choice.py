@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfxfer import model
+from tfxfer import features, model
+from tfxfer.features.bank import Bank
 from tfxfer.recipes.shared import run_artifacts
 from tfxfer.recipes.shared.artifacts import Artifacts
 from tfxfer.recipes.shared.search import linear_probes, measured_curve, scores, time_plan
@@ -78,6 +79,16 @@ class Choice:
         parts = zip(search.embeddings[name], search.heads[name], strict=True)
         labels = np.concatenate([y for *_, y in search.embeddings[name]])
         return np.concatenate([linear_probes.logits(x, *head) for (_, _, x, _), head in parts]), labels
+
+    def baseline(self) -> Artifacts:
+        """What the fitted head reaches on the test images with nothing fine-tuned: `before/probe_accuracy`, and the
+        bank "before" with its predictions. The network has other weights afterwards."""
+        search, name = self.search, self.setting.backbone
+        search.trials.start(name, 0)
+        bank = features.extract(search.candidates[name].net, search.splits.test, ("logits",), **search.inference)
+        predicted = np.asarray(bank["logits"]).argmax(1)
+        known = Bank({"probe": predicted}, bank.labels, bank.ids)
+        return Artifacts({"before": known}, {"before/probe_accuracy": float(np.mean(predicted == bank.labels))})
 
     def calibration_images(self) -> Artifacts:
         """Validation images for exported files of eight bits, which are calibrated anew; none of folds, which the

@@ -38,10 +38,11 @@ def conclude(run: Run, best: Choice, tested: Bank) -> Artifacts:
         figures = analysis.calibration.measure(logits, labels, calibration)
         metrics |= {f"test/{name}": value for name, value in figures.items()}
     suspicious = len(run.banks["suspicious"]) if "suspicious" in run.banks else 0
+    near = int(run.metrics.get("data/near_copies_test", 0))
     sentences = [
         advice.more_images(run.facts.get("learning_curve")),
         advice.classes_to_look_at(rows, pairs),
-        advice.labels_to_check(run.facts.get("dataset", {}), suspicious),
+        advice.labels_to_check(run.facts.get("dataset", {}), suspicious, near),
     ]
     facts: dict[str, Any] = {
         "search": {

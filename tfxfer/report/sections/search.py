@@ -15,7 +15,7 @@ def sections(run: Loaded) -> list[str]:
         return []
     return [
         page.heading("What was chosen"),
-        page.note(f"{facts['chosen'].capitalize()}. {_judged(run)}"),
+        page.note(f"{facts['chosen'][:1].upper()}{facts['chosen'][1:]}. {_judged(run)}"),
         page.heading("What to do next"),
         *map(page.note, run.facts["advice"]),
         page.heading("The search"),

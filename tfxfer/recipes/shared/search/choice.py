@@ -136,7 +136,7 @@ def choose(search: Search) -> Choice:
                 best = max(trained, key=merit)
                 rows.append({"what": what, "setting": best["setting"], "trial": best["name"]} | scores.of(best))
         for what, outcome in (("interpolated", search.curve), ("soup", search.soup)):
-            if outcome:
+            if outcome and outcome.get("weight") not in (0, 1):  # which are the head and the refined network
                 rows.append({"what": what, "setting": search.refined[0]["setting"]} | scores.of(outcome))
         first = max(range(len(rows)), key=lambda number: (merit(rows[number]), -number))
         return {"rows": rows} | rows[first]

@@ -170,7 +170,7 @@ def test_the_last_line_is_the_runs_directory(tmp_path):
     done = run("tfxfer", "pretrain", *words, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     first, *_, folder = done.stdout.splitlines()
-    assert first == "1 of 6, data and model ..."
+    assert first == "1 of 7, data and model ..."
     assert "\nTest accuracy  " in done.stdout
     metrics = json.loads(Path(folder, "metrics.json").read_text())
     assert all(isinstance(value, float) for value in metrics.values())

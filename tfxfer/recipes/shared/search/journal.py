@@ -20,7 +20,7 @@ class Journal:
     which adds up what the steps took when they were taken, so that they are the same after a restart.
 
     Args:
-        folder: for one JSON file for each step, and its arrays.
+        folder: for one JSON file for each step, and its arrays; made when the first step has been taken.
 
     Attributes:
         outcomes: by the step's name, what it left; with "seconds" and "kind".
@@ -29,7 +29,6 @@ class Journal:
     def __init__(self, folder: Path):
         self.folder = folder
         self.outcomes: dict[str, dict[str, Any]] = {}
-        folder.mkdir(parents=True, exist_ok=True)
 
     def step(self, name: str, make: Callable[[], dict[str, Any]], kind: str = "other") -> dict[str, Any]:
         """Takes a step, or reads what it left when it was taken.
@@ -46,6 +45,7 @@ class Journal:
             started = perf_counter()
             outcome = make()
             outcome |= {"seconds": perf_counter() - started, "kind": kind}
+            self.folder.mkdir(parents=True, exist_ok=True)
             with atomic.file(file) as beside:
                 json_io.write(beside, outcome)
         self.outcomes[name] = outcome
@@ -65,6 +65,7 @@ class Journal:
 
     def keep(self, name: str, arrays: Sequence[np.ndarray]) -> None:
         """Writes arrays of a step, such as a network's weights."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         with atomic.file(self.folder / f"{name}.npz") as beside, beside.open("wb") as file:
             np.savez(file, *arrays)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from tfxfer.core import distribute
 from tfxfer.core.errors import InputError
-from tfxfer.data import sources
+from tfxfer.data import Splits, sources
 from tfxfer.model import stage_table
 from tfxfer.recipes.shared.recipe_run import Run
 from tfxfer.recipes.shared.search import candidates, time_plan
@@ -35,8 +35,9 @@ def open_search(run: Run, limit: float, goal: str, backbones: str | None, rank: 
     chosen, journal = run.options, Journal(run.dir / "checkpoints" / "search")
     names = candidates.names(backbones)
     names = names if rank else names[:1]
-    size = chosen.image_size or journal.step("image_size", lambda: _image_size(run, names[0], limit))["size"]
-    splits = run.load_data(image_size=size)
+    loaded: list[Splits] = []
+    size = journal.step("data", lambda: _load(run, names[0], limit, loaded), "extract")["size"]
+    splits = loaded[0] if loaded else run.load_data(image_size=size)
     training = {name: getattr(chosen, name) for name in ("seed", "precision", "engine", "jit")}
     search = Search(
         journal,
@@ -54,11 +55,18 @@ def open_search(run: Run, limit: float, goal: str, backbones: str | None, rank: 
     return search
 
 
-def _image_size(run: Run, backbone: str, limit: float) -> dict[str, int]:
+def _load(run: Run, backbone: str, limit: float, loaded: list[Splits]) -> dict[str, int]:
+    """Loads the data, at the size that was asked for or else the one for which there is time, and returns the size."""
+    size = run.options.image_size or _image_size(run, backbone, limit)
+    loaded.append(run.load_data(image_size=size))
+    return {"size": size}
+
+
+def _image_size(run: Run, backbone: str, limit: float) -> int:
     """The size for which there is time, from the number of pictures and a forward pass that is timed here."""
     images, side = _count(run)
     seconds = time_plan.seconds_per_image(stage_table.build(backbone, MEASURED_AT))
-    return {"size": time_plan.image_size(seconds, MEASURED_AT, images, side, limit)}
+    return time_plan.image_size(seconds, MEASURED_AT, images, side, limit)
 
 
 def _count(run: Run) -> tuple[int, int | None]:

@@ -188,7 +188,8 @@ def test_soak(tmp_path, monkeypatch):
 def test_report(run):
     row = run("report", "--repeats 1")["report"]
     assert has(row, "opening")
-    assert row["ours_bytes"] < 3e6 < row["plain_bytes"]  # plotly whole has 4.8 MB
+    assert row["ours_bytes"] < 5e6
+    assert row["plain_bytes"] > 4.8e6  # plotly, whole
 
 
 def test_probes(run):

@@ -79,7 +79,7 @@ def test_the_quickstart_runs_from_any_folder(installed, tmp_path):
     assert facts["data"]["origin"].startswith("the files bundled with tfxfer")
     assert {"test/accuracy", "after/silhouette"} <= json.loads((folder / "metrics.json").read_text()).keys()
     page = (folder / "report.html").read_text()
-    for asset in ("report.css", "report.js", "plotly.min.js"):
+    for asset in ("report.css", "page.js", "plotly.min.js"):
         assert (installed / "tfxfer" / "report" / "assets" / asset).read_text().strip() in page
 
 

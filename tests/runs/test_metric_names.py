@@ -26,6 +26,8 @@ cnn/digits/auroc head/overfits_after_epoch before/corrupted_accuracy as_publishe
 after/clean_accuracy_low as_few/before/corrupted_accuracy_high before/grid/gaussian_noise_5 after/grid/mean_15
 adapted/clean_accuracy adapted/corrupted_accuracy_low adapted/grid/fog_1 adapted/grid/mce_vs_before_15
 after/grid/relative_mce_vs_before_19
+validation/accuracy validation/log_loss search/busy_share search/seconds test/balanced_accuracy
+frozen/efficientnet_lite0_validation_accuracy
 few_shot/5/head2toe/accuracy few_shot/all/head/accuracy_low few_shot/20/lp_ft/seconds few_shot/50/wise_ft/weight
 labels/logistic/needed labels/head/needed_high labels/head/reached
 head2toe/accuracy resnet18/head2toe/last_layer_accuracy head2toe/gain vgg19/head2toe/gain_low head2toe/fraction

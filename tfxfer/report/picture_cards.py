@@ -36,7 +36,7 @@ def card(pixels: np.ndarray, lines: Sequence[str], number: int | None = None, ki
     which = "" if number is None else f' data-id="{number}"'
     return (
         f'<button type="button" class="card {kind}"{which}>{image(pixels)}'
-        f'<span class="told"><b>{first}</b>{rest}</span></button>'
+        f'<span class="told"><strong>{first}</strong>{rest}</span></button>'
     )
 
 

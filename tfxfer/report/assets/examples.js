@@ -26,8 +26,8 @@ function pictured(row) { // the image, cut from its sheet
 function told(row, id) { // label, prediction, probability, name
   if (row === undefined) return make("span", "told", `id ${id}`);
   const { classes } = examples, predicted = examples.predicted[row];
-  const lines = [make("b", "", classes[examples.label[row]])];
-  if (wrong(row)) lines.push(make("span", "", "taken for ", make("b", "", classes[predicted])));
+  const lines = [make("strong", "", classes[examples.label[row]])];
+  if (wrong(row)) lines.push(make("span", "", "taken for ", make("strong", "", classes[predicted])));
   if (predicted >= 0) lines.push(make("span", "", `${wrong(row) ? "✗" : "✓"} p ${examples.sure[row].toFixed(2)}`));
   lines.push(make("span", "name", nameOf(row)));
   return make("span", "told", ...lines);

@@ -16,7 +16,7 @@ if (neighbours) {
     image.style.backgroundImage = `url(${sheetOf(Math.floor(row / across ** 2))})`;
     image.style.backgroundSize = `${100 * across}% ${100 * across}%`;
     image.style.backgroundPosition = `${step(place % across)}% ${step(Math.floor(place / across))}%`;
-    const told = make("span", "told", make("b", "", known.classes[known.label[row]]),
+    const told = make("span", "told", make("strong", "", known.classes[known.label[row]]),
       make("span", "", `distance ${distance.toPrecision(3)}`), make("span", "name", `id ${known.id[row]}`));
     return make("li", "", make("div", "card", image, told));
   }

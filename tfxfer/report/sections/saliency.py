@@ -79,13 +79,13 @@ def _panel(run: Loaded, row: int, chosen: str) -> str:
         shown = f' data-method="{method}"{"" if method == chosen else " hidden"}'
         parts += [picture_cards.image(pixels, pixels.shape[0], shown) for pixels in (heat, overlay)]
     label, predicted = bank.labels[row], int(bank["predicted"][row])
-    told = "" if label == predicted else f"<span>taken for <b>{html.escape(classes[predicted])}</b></span>"
+    told = "" if label == predicted else f"<span>taken for <strong>{html.escape(classes[predicted])}</strong></span>"
     mark = "✓" if label == predicted else "✗"
     told += f"<span>{mark} p {float(bank['sure'][row]):.2f}</span>"
     number = int(bank.ids[row])
     return (
         f'<button type="button" class="card{"" if label == predicted else " wrong"}" data-id="{number}">'
-        f'<span class="row">{"".join(parts)}</span><span class="told"><b>{html.escape(classes[label])}</b>{told}'
+        f'<span class="row">{"".join(parts)}</span><span class="told"><strong>{html.escape(classes[label])}</strong>{told}'
         f'<span class="name">{html.escape(picture_cards.name(run, number))}</span></span></button>'
     )
 

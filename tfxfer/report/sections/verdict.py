@@ -40,7 +40,7 @@ def _lead(run: Loaded) -> str:
     who = f"by {html.escape(str(best))} " if best else ""
     images = html.escape(corruption_facts.tested(run.facts))
     return (
-        f'<p class="lead"><b>{100 * share:.1f}%</b> of {len(bank):,} {images} are classified correctly {who}'
+        f'<p class="lead"><strong>{100 * share:.1f}%</strong> of {len(bank):,} {images} are classified correctly {who}'
         f"(95% interval {100 * low:.1f}% to {100 * high:.1f}%).{seeds}</p>"
     )
 

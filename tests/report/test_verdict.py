@@ -36,7 +36,8 @@ def test_the_accuracy_comes_with_its_interval_and_the_majority_class(tmp_path):
     run = finished(tmp_path, np.arange(300) >= 30)
     known = stats.binomtest(270, 300).proportion_ci(method="wilson")
     said = text(run)
-    assert f"<b>90.0%</b> of 300 test images are classified correctly (95% interval {100 * known.low:.1f}% to" in said
+    right = "<strong>90.0%</strong> of 300 test images are classified correctly"
+    assert f"{right} (95% interval {100 * known.low:.1f}% to" in said
     assert "always “cat”, the most frequent class" in said
     assert "<td>0.3333</td>" in said
     assert "This is not clearly better" not in said

@@ -85,7 +85,8 @@ def _panel(run: Loaded, row: int, chosen: str) -> str:
     number = int(bank.ids[row])
     return (
         f'<button type="button" class="card{"" if label == predicted else " wrong"}" data-id="{number}">'
-        f'<span class="row">{"".join(parts)}</span><span class="told"><strong>{html.escape(classes[label])}</strong>{told}'
+        f'<span class="row">{"".join(parts)}</span>'
+        f'<span class="told"><strong>{html.escape(classes[label])}</strong>{told}'
         f'<span class="name">{html.escape(picture_cards.name(run, number))}</span></span></button>'
     )
 

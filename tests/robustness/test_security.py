@@ -71,7 +71,7 @@ def test_names_of_classes_files_and_arguments_are_no_markup(tmp_path):
     page = Page((run.final / "report.html").read_text())
     assert not page.tags & {"iframe", "object", "embed", "link", "b"}
     assert not {name for name in page.attributes if name.startswith("on")}
-    assert page.scripts == 2 + 1 + 1 + 2 + 1  # plotly, the page's own, and data: images, a map, curves, a matrix
+    assert page.scripts == 2 + 1 + 1 + 2  # plotly, the page's own, and data: images, a map, curves
     browser.check(run.final / "report.html")  # which fails if one of them opens a window
     for name in NASTY:
         assert name in page.text

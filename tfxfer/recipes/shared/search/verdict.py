@@ -27,6 +27,7 @@ def conclude(run: Run, best: Choice, tested: Bank) -> Artifacts:
     pairs = analysis.metrics.confused_pairs(matrix, classes)
     seconds = search.journal.by_kind()
     metrics = {
+        "test/accuracy": analysis.metrics.accuracy(labels, logits.argmax(1)),
         "test/balanced_accuracy": analysis.metrics.macro(rows)["recall"],
         "search/seconds": sum(seconds.values()),
         "search/busy_share": 1 - seconds["other"] / max(sum(seconds.values()), 1e-9),

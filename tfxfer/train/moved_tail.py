@@ -83,12 +83,21 @@ class MovedTail:
         """The figures of `METRICS` for the weights that the network has now, and those that it is measured by."""
         parts = [(self._logits(inputs).numpy(), labels.numpy()) for (inputs, labels), _ in self._validation]
         logits, labels = (np.concatenate(arrays) for arrays in zip(*parts))
-        right = logits.argmax(1) == labels
-        counts = np.bincount(labels)
-        recalls = np.bincount(labels, right)[counts > 0] / counts[counts > 0]
-        loss = -log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels].mean()
-        figures = dict(zip(METRICS, map(float, (right.mean(), recalls.mean(), loss)), strict=True))
-        return figures | (dict(self.measure(self.net)) if self.measure else {})
+        return figures(logits, labels) | (dict(self.measure(self.net)) if self.measure else {})
+
+
+def figures(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Those of `METRICS`: accuracy, balanced accuracy (the mean over classes) and cross-entropy.
+
+    Args:
+        logits: float (n, classes).
+        labels: integers (n,).
+    """
+    right = logits.argmax(1) == labels
+    counts = np.bincount(labels)
+    recalls = np.bincount(labels, right)[counts > 0] / counts[counts > 0]
+    loss = -log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels].mean()
+    return dict(zip(METRICS, map(float, (right.mean(), recalls.mean(), loss)), strict=True))
 
 
 def check_statistics(statistics: str) -> None:

@@ -8,6 +8,7 @@ from tfxfer import data
 from tfxfer.recipes.shared.search import advice, exploration, folds, refinement, scores
 from tfxfer.recipes.shared.search.journal import Journal
 from tfxfer.recipes.shared.search.settings import Setting
+from tfxfer.train import moved_tail
 
 
 def test_a_step_is_taken_once(tmp_path):
@@ -73,7 +74,7 @@ def test_scores_agree_with_scikit_learn():
     rng = np.random.default_rng(0)
     logits, labels = rng.normal(size=(50, 4)), rng.integers(0, 4, 50)
     probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    found = scores.figures(logits, labels)
+    found = moved_tail.figures(logits, labels)
     assert found["val_accuracy"] == pytest.approx(metrics.accuracy_score(labels, logits.argmax(1)))
     assert found["val_balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(labels, logits.argmax(1)))
     assert found["val_loss"] == pytest.approx(metrics.log_loss(labels, probabilities))

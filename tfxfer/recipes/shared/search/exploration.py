@@ -46,7 +46,6 @@ def explore(
         The outcomes of all trials, the best one of the last round first.
     """
     began, images, left = trials.journal.spent, plan.images, list(settings)
-    outcomes: list[dict[str, Any]] = []
     best: list[dict[str, Any]] = []
     number = 0
     while left:
@@ -65,7 +64,7 @@ def explore(
             say(line(setting, outcome))
             round_outcomes.append(outcome | {"name": name})
         ranked = sorted(round_outcomes, key=lambda outcome: scores.merit(outcome, trials.goal), reverse=True)
-        outcomes, best = [*outcomes, *round_outcomes], ranked + best
+        best = ranked + best
         enough = len(ranked) == 1 or images >= trials.folds[0].splits.size("train")
         going_on = -(-len(ranked) // KEEP)
         next_cost = GROWTH * sum(outcome["seconds"] for outcome in ranked[:going_on])

@@ -13,11 +13,15 @@ from tfxfer.analysis.classifiers import CommonScale
 from tfxfer.analysis.logistic import LogisticRegression
 from tfxfer.data import Splits
 from tfxfer.data.splits import first_of_each
+from tfxfer.features import inference
+from tfxfer.recipes.shared import run_artifacts
 from tfxfer.recipes.shared.search import scores
 from tfxfer.recipes.shared.search.folds import Fold
+from tfxfer.train import moved_tail
 
 GRID = tuple(10.0**power for power in range(-4, 3))  # of C
 SWEPT = 4000  # training images, at most, by which C is chosen
+MIRRORED = 1000  # validation images, at most, that are mirrored
 HEAD2TOE = 2000  # training images, at most, for a probe of all stages
 
 
@@ -38,7 +42,7 @@ def choose_c(embeddings: Sequence[Embedded], classes: int, goal: str) -> tuple[f
     for c in GRID:
         heads = [head(x[:SWEPT], y[:SWEPT], classes, c) for x, y, _, _ in embeddings]
         outputs = [logits(x, *fitted) for (_, _, x, _), fitted in zip(embeddings, heads, strict=True)]
-        found.append((c, scores.figures(np.concatenate(outputs), labels)))
+        found.append((c, moved_tail.figures(np.concatenate(outputs), labels)))
     return max(found, key=lambda row: scores.merit(row[1], goal))
 
 
@@ -77,7 +81,7 @@ def neighbours(train: tuple[np.ndarray, np.ndarray], x: np.ndarray, y: np.ndarra
     fitted = analysis.probes.fit(*train, "knn", validation=(x, y), classes=classes)
     k = int(fitted.facts["k"])
     alone = analysis.probes.fit(*train, "knn", classes=classes, n_neighbors=k)
-    return scores.figures(np.log(np.maximum(alone.probabilities(x), 1e-6)), y) | {"k": float(k)}
+    return moved_tail.figures(np.log(np.maximum(alone.probabilities(x), 1e-6)), y) | {"k": float(k)}
 
 
 def all_stages(net: keras.Model, splits: Splits, options: dict[str, Any]) -> dict[str, Any]:
@@ -86,21 +90,19 @@ def all_stages(net: keras.Model, splits: Splits, options: dict[str, Any]) -> dic
     extract = features.Extractor(net, features.taps(net), **options)
     train, held_out = (extract(sample.examples(split)) for split in ("train", "validation"))
     fitted = multilayer_probe.fit(dict(train.values), train.labels, fractions=0.05)
-    found = scores.figures(np.log(np.maximum(fitted.probabilities(dict(held_out.values)), 1e-6)), held_out.labels)
+    found = moved_tail.figures(np.log(np.maximum(fitted.probabilities(dict(held_out.values)), 1e-6)), held_out.labels)
     kept = {name.removeprefix("kept/"): value for name, value in fitted.facts.items() if name.startswith("kept/")}
     return found | {"kept": kept, "images": len(train.labels)}
 
 
-def mirrored_loss(net: keras.Model, fold: Fold, options: dict[str, Any]) -> dict[str, float]:
+def mirrored_loss(net: keras.Model, fold: Fold) -> dict[str, float]:
     """What mirroring costs: accuracy of the network's head on validation images, and on their mirror images.
 
     If mirror images are recognised as well, mirroring makes no other class of them, and is fit for augmentation.
     """
-    from tfxfer.features import inference
-
     predict = inference.predictor(net)
-    labels = fold.splits.rows["validation"].labels[:1000]
-    batches = fold.splits.only(validation=slice(len(labels))).batches("validation", 256)
-    pixels = np.concatenate([batch["image"].numpy() for batch in batches])
+    some = np.arange(min(MIRRORED, fold.splits.size("validation")))
+    bank = run_artifacts.images(fold.splits, "validation", some)
+    pixels, labels = bank["image"], bank.labels
     plain, mirrored = ((predict(images).argmax(1) == labels).mean() for images in (pixels, pixels[:, :, ::-1]))
     return {"accuracy": float(plain), "mirrored_accuracy": float(mirrored)}

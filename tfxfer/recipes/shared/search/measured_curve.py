@@ -8,9 +8,10 @@ import numpy as np
 
 from tfxfer.analysis import learning_curve
 from tfxfer.features.activation_cache import Activations
-from tfxfer.recipes.shared.search import linear_probes, scores, time_plan
+from tfxfer.recipes.shared.search import linear_probes, time_plan
 from tfxfer.recipes.shared.search.settings import Setting
 from tfxfer.recipes.shared.search.trials import Trials
+from tfxfer.train import moved_tail
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
 TWICE = 2
@@ -53,7 +54,7 @@ def measure(
             figures = part.run(f"curve{size}", setting, epochs, images=size, activations=activations)
         else:
             logits = [linear_probes.logits(x, *head) for (_, _, x, _), head in zip(embeddings, heads, strict=True)]
-            figures = scores.figures(np.concatenate(logits), np.concatenate([y for _, _, _, y in embeddings]))
+            figures = moved_tail.figures(np.concatenate(logits), np.concatenate([y for _, _, _, y in embeddings]))
         points.append({"images": size, "accuracy": figures["val_accuracy"]})
     tested = sum(len(y) for _, _, _, y in embeddings)
     how = f"{setting.text}, {epochs} epochs" if epochs else "logistic regression on frozen features"

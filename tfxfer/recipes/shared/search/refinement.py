@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from tfxfer import model, train
 from tfxfer.features.activation_cache import Activations
 from tfxfer.recipes.shared.search import exploration, scores
@@ -81,29 +83,29 @@ def interpolate(
     """
     setting, name = Setting(**outcome["setting"]), outcome["name"]
 
+    def ends(fold: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        trials.start(setting.backbone, fold)
+        return model.values(trials.candidates[setting.backbone].net), trials.values(name, fold)
+
     def make() -> dict[str, Any]:
-        net, totals = trials.candidates[setting.backbone].net, []
+        net, curves = trials.candidates[setting.backbone].net, []
+        metric = scores.GOALS[trials.goal]
         for fold in trials.folds:
             splits, given = part(fold, None, activations)
-            trials.start(setting.backbone, fold.number)
-            before = model.values(net)
+            before, after = ends(fold.number)
             model.unfreeze_last(net, setting.depth, train_batch_norm=True)
-            after = trials.values(name, fold.number)
-            cache = "off" if given is None else given
-            curve = train.interpolation_curve(net, splits, before, after, cache=cache, **options)
-            totals.append((splits.size("validation"), curve.rows))
-        n = sum(size for size, _ in totals)
-        shares = [size / n for size, _ in totals]
-        rows = [
-            {figure: sum(share * row[figure] for share, row in zip(shares, same)) for figure in same[0]}
-            for same in zip(*(rows for _, rows in totals))
-        ]
-        best = max(rows, key=lambda row: (scores.merit(row, trials.goal), row["weight"]))
-        if best["weight"] not in (0, 1) or len(trials.folds) > 1:
-            splits, _ = part(trials.folds[0], None, activations)
-            trials.start(setting.backbone, 0)
-            before = model.values(net)
-            train.interpolate(net, before, trials.values(name), best["weight"], splits, cache="off", **options)
+            cache = "auto" if given is None else given
+            curves.append(train.interpolation_curve(net, splits, before, after, metric=metric, cache=cache, **options))
+        if len(curves) == 1:  # the network has the best weights already
+            rows, best = curves[0].rows, curves[0].best
+        else:
+            sizes = np.array([fold.splits.size("validation") for fold in trials.folds])
+            rows = [
+                {name: float(np.average([row[name] for row in same], weights=sizes)) for name in same[0]}
+                for same in zip(*(curve.rows for curve in curves))
+            ]
+            best = max(rows, key=lambda row: scores.merit(row, trials.goal))
+            train.interpolate(net, *ends(0), best["weight"], trials.folds[0].splits, **options)
         trials.journal.keep("interpolated", model.values(net))
         return {"curve": rows} | best
 

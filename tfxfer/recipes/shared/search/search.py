@@ -189,7 +189,7 @@ class Search:
         candidate, given = self.candidates[name], self.activations[name]
         self.trials.start(name, 0)
         mirror = self.journal.step(
-            "mirror", lambda: linear_probes.mirrored_loss(candidate.net, self.folds[0], self.inference), "extract"
+            "mirror", lambda: linear_probes.mirrored_loss(candidate.net, self.folds[0]), "extract"
         )
         harmless = mirror["mirrored_accuracy"] >= mirror["accuracy"] - refinement.MIRRORED
         settings = refinement.variants(best, harmless)

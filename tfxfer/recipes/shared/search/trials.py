@@ -14,12 +14,11 @@ import tensorflow as tf
 from tfxfer import model, train
 from tfxfer.data import Splits
 from tfxfer.features.activation_cache import Activations
-from tfxfer.recipes.shared.search import scores
 from tfxfer.recipes.shared.search.candidates import Candidate, copy_weights
 from tfxfer.recipes.shared.search.folds import Fold
 from tfxfer.recipes.shared.search.journal import Journal
 from tfxfer.recipes.shared.search.settings import Setting
-from tfxfer.train import tail
+from tfxfer.train import moved_tail, tail
 
 SMOOTHING = 0.1  # of labels (Szegedy et al. 2016)
 DECAY = 0.01  # of AdamW
@@ -74,8 +73,8 @@ class Trials:
             average: whether averages of the weights (EMA) are kept in place of the last ones.
 
         Returns:
-            The outcome: setting, epochs, images, history of the first fold, figures of `scores.figures`, seconds. The
-            weights of each fold are kept in the journal under the step's name and the fold's number, with the
+            The outcome: setting, epochs, images, history of the first fold, figures of `moved_tail.figures`, seconds.
+            The weights of each fold are kept in the journal under the step's name and the fold's number, with the
             validation logits behind them.
         """
 
@@ -91,7 +90,7 @@ class Trials:
                 values = model.values(self.candidates[setting.backbone].net)
                 self.journal.keep(f"{name}-{fold.number}", [*values, found[-1]])
             labels = np.concatenate([fold.splits.rows["validation"].labels for fold in self.folds])
-            figures = scores.figures(np.concatenate(found), labels)
+            figures = moved_tail.figures(np.concatenate(found), labels)
             size = len(part(self.folds[0], images, None)[0].rows["train"].labels)
             about = {"setting": setting.record(), "epochs": epochs, "images": size}
             return about | {"history": dict(histories[0])} | figures

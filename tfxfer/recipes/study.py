@@ -11,14 +11,25 @@ python -m tfxfer.recipes.study --dataset fashion_mnist --limit 2000
 
 import numpy as np
 
-from tfxfer.recipes.shared import Run, recipe_without_training
+from tfxfer.recipes.shared import Run, recipe
 from tfxfer.runs import command
+from tfxfer.runs.options import ABSENT
 
 PROBE_IMAGES = 5000  # training images that the probe learns from
 SHOWN = 2000  # test images that are projected
 
 
-@recipe_without_training(dataset="digits", backbone="efficientnet_lite0", weights="imagenet", image_size=96)
+@recipe(
+    dataset="digits",
+    backbone="efficientnet_lite0",
+    weights="imagenet",
+    image_size=96,
+    keep=ABSENT,
+    early_stopping=ABSENT,
+    learning_rate=ABSENT,
+    precision=ABSENT,
+    jit=ABSENT,
+)
 def main(run: Run) -> None:
     """Runs the study and returns its metrics; the run's directory is the last line printed."""
     from tfxfer import analysis, features, model

@@ -266,7 +266,5 @@ SHARED: Mapping[str, Any] = MappingProxyType(get_type_hints(Options, include_ext
 ON_EVERY_PAGE: Mapping[str, Any] = MappingProxyType(
     {option.name: option.default for option in fields(Options) if option.default is not _NOT_OFFERED}
 )
-OF_TRAINING = ("keep", "early_stopping", "learning_rate", "precision", "jit")
-"""Options of every page that trains a network."""
 for _name in SHARED.keys() - ON_EVERY_PAGE.keys():
     delattr(Options, _name)  # else an instance without it would find the placeholder on its class

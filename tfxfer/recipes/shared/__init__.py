@@ -6,4 +6,4 @@ depths, of shift and of spatial structure.
 
 from tfxfer.core.lazy_face import lazy_face
 
-__getattr__, __dir__, __all__ = lazy_face(__name__, __file__, light=("Run", "recipe", "recipe_without_training"))
+__getattr__, __dir__, __all__ = lazy_face(__name__, __file__, light=("Run", "recipe"))

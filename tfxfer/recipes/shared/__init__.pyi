@@ -8,5 +8,4 @@ from . import permutation_study as permutation_study
 from . import run_artifacts as run_artifacts
 from . import shift_study as shift_study
 from .decorator import recipe as recipe
-from .decorator import recipe_without_training as recipe_without_training
 from .recipe_run import Run as Run

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, get_type_hints
 from tfxfer.core.errors import InputError
 from tfxfer.recipes.shared.recipe_run import Run
 from tfxfer.runs import option, resume
-from tfxfer.runs.options import ABSENT, OF_TRAINING, ON_EVERY_PAGE, SHARED, Options
+from tfxfer.runs.options import ABSENT, ON_EVERY_PAGE, SHARED, Options
 
 _FIRST = ("dataset", "data_dir", "backbone", "weights", "image_size")  # come before a page's own options
 _OF_THIS_TIME = ("resume", "out", "quiet")  # may differ from what an unfinished run was started with
@@ -45,17 +45,7 @@ def recipe(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
         returns the run's metrics. It checks the options, opens the run, seeds it, continues the one that `resume` names
         and hands it to the page, once for each seed.
     """
-    return _recipe(defaults, ON_EVERY_PAGE)
-
-
-@_taking(Options)
-def recipe_without_training(**defaults: Any) -> Callable[[Callable[..., None]], Recipe]:
-    """Makes a recipe, as `recipe` does, of a page that trains nothing: it has no options of training."""
-    return _recipe(defaults, {name: value for name, value in ON_EVERY_PAGE.items() if name not in OF_TRAINING})
-
-
-def _recipe(defaults: dict[str, Any], on_every_page: Mapping[str, Any]) -> Callable[[Callable[..., None]], Recipe]:
-    offered = {**on_every_page, **defaults}
+    offered = {**ON_EVERY_PAGE, **defaults}
     shared = {name: offered[name] for name in SHARED if name in offered and offered[name] is not ABSENT}
     if unknown := defaults.keys() - SHARED.keys():
         raise TypeError(f"recipe() got options that are not shared: {', '.join(sorted(unknown))}")

@@ -17,7 +17,7 @@ import numpy as np
 from tfxfer.core import text_table
 from tfxfer.core.errors import InputError
 from tfxfer.features.bank import Bank
-from tfxfer.runs import corruption_facts
+from tfxfer.runs import class_results, corruption_facts
 from tfxfer.runs.loading import Loaded
 
 _FIGURES = {  # label -> text with metrics in braces; a row is there if the run has them all
@@ -122,8 +122,7 @@ def _largest_class(run: Loaded, test: Bank | None) -> dict[str, str]:
     classes = run.facts.get("classes")
     if test is None or not classes:
         return {}
-    counts = run.facts.get("dataset", {}).get("counts", {}).get("train")  # where it is not known, in the test
-    largest = int(np.argmax(np.bincount(test.labels, minlength=len(classes)) if counts is None else counts))
+    largest = class_results.most_frequent(run.facts, test.labels)
     return {"Largest class": f"{(test.labels == largest).mean():.4f} if every answer were {classes[largest]}"}
 
 
@@ -132,16 +131,11 @@ def _worst_class(run: Loaded, test: Bank | None) -> dict[str, str]:
     classes = run.facts.get("classes")
     if test is None or not classes:
         return {}
-    predicted = _predicted(test)
-    tested = np.bincount(test.labels, minlength=len(classes))
-    right = np.bincount(test.labels[predicted == test.labels], minlength=len(classes))
-    recall = np.divide(right, tested, out=np.ones(len(classes)), where=tested > 0)
-    worst = int(recall.argmin())
-    if right[worst] == tested[worst]:
+    worst = class_results.worst(test.labels, _predicted(test), len(classes))
+    if worst is None:
         return {}
-    mistaken = np.bincount(predicted[(test.labels == worst) & (predicted != worst)], minlength=len(classes))
-    other = classes[mistaken.argmax()]
-    return {"Worst class": f"{classes[worst]}: {right[worst]:,} of {tested[worst]:,} right, others mostly as {other}"}
+    name, other = classes[worst.label], classes[worst.taken_for]
+    return {"Worst class": f"{name}: {worst.right:,} of {worst.tested:,} right, others mostly as {other}"}
 
 
 def _figures(run: Loaded) -> dict[str, str]:

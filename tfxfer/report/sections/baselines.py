@@ -6,7 +6,7 @@ import numpy as np
 
 from tfxfer.analysis import intervals, paired
 from tfxfer.features.bank import Bank
-from tfxfer.runs import tested_scores
+from tfxfer.runs import class_results, tested_scores
 from tfxfer.runs.loading import Loaded
 
 
@@ -61,10 +61,9 @@ def measured(run: Loaded) -> list[Baseline]:
 def majority(run: Loaded) -> Baseline:
     """Always the class that is most frequent in training, or where that is not known, in the test."""
     test, classes = run.banks["test"], run.facts["classes"]
-    counts = run.facts.get("dataset", {}).get("counts", {}).get("train")
-    counts = np.bincount(test.labels, minlength=len(classes)) if counts is None else np.asarray(counts)
-    right = test.labels == int(np.argmax(counts))
-    name = f"always “{classes[int(np.argmax(counts))]}”, the most frequent class"
+    largest = class_results.most_frequent(run.facts, test.labels)
+    right = test.labels == largest
+    name = f"always “{classes[largest]}”, the most frequent class"
     return Baseline(name, "training", float(right.mean()), len(np.unique(test.bases)), right, test.ids)
 
 

@@ -8,7 +8,7 @@ from tfxfer.analysis import intervals, metrics
 from tfxfer.report import page
 from tfxfer.report.sections import baselines
 from tfxfer.report.sections.baselines import Baseline
-from tfxfer.runs import corruption_facts, tested_scores
+from tfxfer.runs import class_results, corruption_facts, tested_scores
 from tfxfer.runs.loading import Loaded
 
 _WIDE = 0.03  # an interval that reaches further to either side makes a test too small to say
@@ -87,19 +87,15 @@ def _worst(run: Loaded) -> str:
     """The class with the lowest recall, and what it is taken for."""
     bank, classes = run.banks["test"], run.facts["classes"]
     predicted = tested_scores.predicted(bank)
-    matrix = metrics.confusion(bank.labels, predicted, len(classes))
-    counts, right = matrix.sum(1), np.diag(matrix)
-    if not (right < counts).any():
+    worst = class_results.worst(bank.labels, predicted, len(classes))
+    if worst is None:
         return "No image is classified wrongly."
-    recall = np.where(counts > 0, right / np.maximum(counts, 1), np.inf)
-    worst = int(np.argmin(recall))
-    low, high = intervals.wilson(float(recall[worst]), int(counts[worst]))
-    others = np.where(np.arange(len(classes)) == worst, -1, matrix[worst])
-    name, taken = html.escape(classes[worst]), html.escape(classes[int(others.argmax())])
+    recall = worst.right / worst.tested
+    low, high = intervals.wilson(recall, worst.tested)
+    name, taken = (html.escape(classes[label]) for label in (worst.label, worst.taken_for))
     return (
-        f"Worst class: <strong>{name}</strong>, {right[worst]:,} of {counts[worst]:,} recognised "
-        f"({100 * recall[worst]:.0f}%, 95% interval {100 * low:.0f}% to {100 * high:.0f}%), most often taken for "
-        f"{taken}."
+        f"Worst class: <strong>{name}</strong>, {worst.right:,} of {worst.tested:,} recognised "
+        f"({100 * recall:.0f}%, 95% interval {100 * low:.0f}% to {100 * high:.0f}%), most often taken for {taken}."
     )
 
 

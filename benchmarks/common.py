@@ -46,7 +46,8 @@ def run(measure: Callable[[argparse.Namespace], dict], arguments: argparse.Names
     }
     print(", ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
     tf.get_logger().setLevel("ERROR")  # every fit traces anew, of which it would warn
-    sizes = {name: value for name, value in vars(arguments).items() if name not in ("data_dir", "json")}
+    places = {name for name, value in vars(arguments).items() if isinstance(value, Path)}
+    sizes = {name: value for name, value in vars(arguments).items() if name not in {"data_dir", "json", *places}}
     with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, TFXFER_CACHE=folder):
         results = {"machine": machine, "arguments": sizes} | measure(arguments)
     if arguments.json:

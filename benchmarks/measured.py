@@ -187,10 +187,17 @@ def table() -> str:
         cells = []
         for name, (on, figures) in runs.items():
             metrics = json.loads((HERE / "measured" / f"{name}.json").read_text())["metrics"]
-            shown = [f"{label} {metrics[key]:.4f}" + _published(value) for label, key, value in figures]
+            shown = [f"{label} {figure(metrics, key)}" + _published(value) for label, key, value in figures]
             cells.append(f"{', '.join(shown)}: {on}")
         lines.append(f"| `{recipe}` | {shows} | {'; '.join(cells)} |")
     return "\n".join(lines)
+
+
+def figure(metrics: dict[str, float], key: str) -> str:
+    """A metric; of a run with several seeds their mean and standard deviation, also where the network kept is one's."""
+    if f"{key}_std" not in metrics:
+        return f"{metrics[key]:.4f}"
+    return f"{metrics.get(f'{key}_mean', metrics[key]):.4f} ± {metrics[f'{key}_std']:.4f}"
 
 
 def _published(value: str | None) -> str:

@@ -6,7 +6,7 @@
     tail   as the head, and then 3 epochs of the last stage with it
 
 fastai trains with `fit_one_cycle`, AdamW (its defaults, its batch norm trained, as `freeze` leaves it), tfxfer with
-`train.fit` and `train.fine_tune`, each in float32 on the same threads, with three learning rates, of which validation
+`train.fit` and `train.fine_tune`, each in float32 on the same threads, with four learning rates, of which validation
 chooses one for each; the test images are looked at once, by the chosen one. Seconds are those of the chosen rate's
 training, caches and first steps included, after a training of one batch that is not timed. Each way runs in a process
 of its own. fastai and torch are no dependencies: `pip install fastai efficientnet_lite_pytorch`, in a folder of its own
@@ -25,12 +25,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-RATES = (3e-4, 1e-3, 3e-3)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 EPOCHS = {"head": 5, "tail": 3}
 SIZE, BATCH = 96, 64
 
@@ -38,7 +39,7 @@ SIZE, BATCH = 96, 64
 def main(argv: list[str] | None = None) -> dict:
     import common
 
-    parser = common.parser(__doc__, limit=10000, seed=0)
+    parser = common.parser(__doc__, limit=10000, seed=0, rates=",".join(map(str, RATES)))
     parser.add_argument("--packages", type=Path, help="a folder with fastai and torch, given to its process alone")
     given = parser.parse_args(argv)
     return common.run(measure, given)
@@ -68,7 +69,7 @@ def _run(way: str, arrays: Path, given: argparse.Namespace) -> dict | None:
     packages = [str(given.packages)] if way == "fastai" and given.packages else []
     path = os.pathsep.join([*packages, os.environ.get("PYTHONPATH", "")])
     file = arrays.with_name(f"{way}.json")
-    words = [sys.executable, __file__, way, str(arrays), str(file), str(given.seed)]
+    words = [sys.executable, __file__, way, str(arrays), str(file), str(given.seed), given.rates]
     done = subprocess.run(words, env=os.environ | {"PYTHONPATH": path}, check=False)
     if done.returncode == 3:
         print("fastai is not installed: only ours is measured", flush=True)
@@ -87,7 +88,7 @@ def chosen(what: str, trials: list[dict]) -> dict:
     return max(trials, key=lambda trial: trial["validation"])
 
 
-def by_tfxfer(arrays: Path, seed: int) -> dict:
+def by_tfxfer(arrays: Path, seed: int, rates: Sequence[float] = RATES) -> dict:
     import keras
 
     from tfxfer import analysis, data, features, model, train
@@ -108,8 +109,8 @@ def by_tfxfer(arrays: Path, seed: int) -> dict:
 
     train.fit(fresh(), splits.only(train=slice(BATCH), validation=slice(BATCH)), 1, batch_size=BATCH)
     trials, found, nets = {"head": [], "tail": []}, {}, {}
-    for what, rates in trials.items():
-        for rate in RATES:
+    for what, tried in trials.items():
+        for rate in rates:
             net, started = fresh(), time.perf_counter()
             options = {"batch_size": BATCH, "cache": "memory", "seed": seed}
             history = train.fit(
@@ -119,9 +120,9 @@ def by_tfxfer(arrays: Path, seed: int) -> dict:
                 model.unfreeze_last(net, "last")
                 history = train.fit(net, splits, EPOCHS["tail"], rate / 3, **options)
             trial = {"rate": rate, "seconds": time.perf_counter() - started, "validation": history["val_accuracy"][-1]}
-            rates.append(trial)
+            tried.append(trial)
             nets[what, rate] = net
-        found[what] = chosen(f"tfxfer {what}", rates)
+        found[what] = chosen(f"tfxfer {what}", tried)
         found[what] = found[what] | {"test": test(nets[what, found[what]["rate"]])}
     return found
 
@@ -155,7 +156,7 @@ def stages(net: Any) -> list:
     return [[p for p in body.parameters() if id(p) not in ids], late, list(net.head.parameters())]
 
 
-def by_fastai(arrays: Path, seed: int) -> dict:
+def by_fastai(arrays: Path, seed: int, rates: Sequence[float] = RATES) -> dict:
     import torch
     from fastai.basics import DataLoaders, Learner, accuracy, set_seed
     from fastai.callback import progress, schedule  # noqa: F401  add no_bar and fit_one_cycle to learners
@@ -192,22 +193,23 @@ def by_fastai(arrays: Path, seed: int) -> dict:
     warm = fresh()
     warm.model(loaders.one_batch()[0])
     trials, found, learners = {"head": [], "tail": []}, {}, {}
-    for what, rates in trials.items():
-        for rate in RATES:
+    for what, tried in trials.items():
+        for rate in rates:
             learner = learners[what, rate] = fresh()
             seconds = train(learner, what, rate, found.get("head", {}).get("rate", 0.0))
-            rates.append({"rate": rate, "seconds": seconds, "validation": float(learner.validate()[1])})
-        found[what] = chosen(f"fastai {what}", rates)
+            tried.append({"rate": rate, "seconds": seconds, "validation": float(learner.validate()[1])})
+        found[what] = chosen(f"fastai {what}", tried)
         tested = learners[what, found[what]["rate"]].validate(dl=loaders.test_dl(Images("test"), with_labels=True))
         found[what] = found[what] | {"test": float(tested[1])}
     return found
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 5 and sys.argv[1] in ("tfxfer", "fastai"):
-        _, way, arrays, result, seed = sys.argv
+    if len(sys.argv) == 6 and sys.argv[1] in ("tfxfer", "fastai"):
+        _, way, arrays, result, seed, chosen_rates = sys.argv
         try:
-            trained = (by_tfxfer if way == "tfxfer" else by_fastai)(Path(arrays), int(seed))
+            rates = [float(rate) for rate in chosen_rates.split(",")]
+            trained = (by_tfxfer if way == "tfxfer" else by_fastai)(Path(arrays), int(seed), rates)
         except ModuleNotFoundError as error:
             if (
                 way == "fastai"

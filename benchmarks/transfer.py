@@ -16,6 +16,8 @@ interval over all seeds (`analysis.paired.difference`, the same image under seve
 The time is that of the search alone: testing, explaining and exporting are not counted, for neither way. Bound: none;
 in the best case the search finds the best of all settings at the first try, and its time is that of one training.
 
+All of it takes eleven hours. With `--results DIR`, what each way got right is kept there, and is not measured again.
+
     python benchmarks/transfer.py --json FILE
 """
 
@@ -33,6 +35,8 @@ from typing import Any
 
 import numpy as np
 
+from tfxfer.core import atomic
+
 DATASETS = {  # name -> data set, limit
     "digits": ("digits", None),
     "mnist_sample": ("mnist_sample", None),
@@ -49,13 +53,12 @@ def main(argv: list[str] | None = None) -> dict:
     sets, ways = ",".join(DATASETS), ",".join(WAYS)
     parser = common.parser(__doc__, datasets=sets, minutes="1,3,10", seeds=3, ways=ways, image_size=96)
     parser.add_argument("--packages", type=Path, help="a folder with fastai and torch, given to its process alone")
+    parser.add_argument("--results", type=Path, help="a folder for results, which are not measured again")
     return common.run(measure, parser.parse_args(argv))
 
 
 def measure(given: argparse.Namespace) -> dict:
     """Runs every way on every data set, with each time limit and seed, each in a process of its own, in turn."""
-    from tfxfer import analysis
-
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in given.datasets.split(","):
@@ -64,28 +67,40 @@ def measure(given: argparse.Namespace) -> dict:
                 dataset = f"{folder}/pictures"
                 _words("-m", "tfxfer", "make-folder", "--folder", dataset, given=given)
             for minutes in map(float, given.minutes.split(",")):
-                right: dict[str, list[np.ndarray]] = {}
                 rows: dict[str, list[dict]] = {}
                 for seed in range(given.seeds):
                     for way in given.ways.split(","):
+                        what = f"{name}, {minutes:g} min, seed {seed}, {way}"
                         asked = {"dataset": dataset, "limit": limit, "minutes": minutes, "seed": seed}
-                        result = _run(way, asked | {"image_size": given.image_size}, Path(folder), given)
-                        if result:
-                            right.setdefault(way, []).append(result.pop("right"))
-                            rows.setdefault(way, []).append(result)
-                            print(f"{name}, {minutes:g} min, seed {seed}, {way}: {result}", flush=True)
-                part = found[f"{name}/{minutes:g}"] = {"rows": rows, "differences": {}}
-                for way in [way for way in right if way != "transfer" and "transfer" in right]:
-                    pair = (np.concatenate(right[each]) for each in (way, "transfer"))
-                    images = np.concatenate([np.arange(len(one)) for one in right[way]])
-                    part["differences"][way] = analysis.paired.difference(*pair, clusters=images)
-                    gap = part["differences"][way]
-                    print(
-                        f"{name}, {minutes:g} min: transfer less {way} {gap['difference']:+.4f} "
-                        f"({gap['low']:+.4f} to {gap['high']:+.4f})",
-                        flush=True,
-                    )
+                        file = (given.results or Path(folder)) / f"{what.replace(', ', '-').replace(' ', '')}.npz"
+                        if row := _run(way, asked | {"image_size": given.image_size}, file, given):
+                            rows.setdefault(way, []).append(row)
+                            print(f"{what}: {row['accuracy']:.4f}, {row['seconds']:.0f} s", flush=True)
+                ids = [row["ids"] for row in next(iter(rows.values()))]
+                gaps = differences({way: [row.pop("right") for row in each] for way, each in rows.items()}, ids)
+                for row in [row for each in rows.values() for row in each]:
+                    del row["ids"]
+                found[f"{name}/{minutes:g}"] = {"rows": rows, "differences": gaps}
+                for way, gap in gaps.items():
+                    between = f"{gap['difference']:+.4f} ({gap['low']:+.4f} to {gap['high']:+.4f})"
+                    print(f"{name}, {minutes:g} min: transfer less {way} {between}", flush=True)
     return found
+
+
+def differences(right: dict[str, list[np.ndarray]], ids: list[np.ndarray]) -> dict[str, dict[str, float]]:
+    """What transfer gets right more often than each other way, over all seeds, with 95% intervals.
+
+    Args:
+        right: for each way and seed, which test images were right, the same ones in the same order.
+        ids: for each seed, the numbers of these images.
+    """
+    from tfxfer import analysis
+
+    gaps = {}
+    for way in [way for way in right if way != "transfer" and "transfer" in right]:
+        pair = (np.concatenate(right[each]) for each in (way, "transfer"))
+        gaps[way] = analysis.paired.difference(*pair, clusters=np.concatenate(ids))
+    return gaps
 
 
 def _words(*words: str, given: argparse.Namespace) -> int:
@@ -94,17 +109,18 @@ def _words(*words: str, given: argparse.Namespace) -> int:
     return subprocess.run([sys.executable, *words], env=os.environ | {"PYTHONPATH": path}, check=False).returncode
 
 
-def _run(way: str, asked: dict, folder: Path, given: argparse.Namespace) -> dict | None:
+def _run(way: str, asked: dict, file: Path, given: argparse.Namespace) -> dict | None:
     """What a way found: accuracy, seconds, and which test images it got right; None if it is not installed."""
-    file = folder / "result.npz"
-    code = _words(__file__, way, json.dumps(asked), str(file), given=given)
-    if code == 3:
-        return None
-    if code:
-        raise RuntimeError(f"{way} ended with {code}")
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        code = _words(__file__, way, json.dumps(asked), str(file), given=given)
+        if code == 3:
+            return None
+        if code:
+            raise RuntimeError(f"{way} ended with {code}")
     with np.load(file) as result:
-        right, seconds = result["right"], float(result["seconds"])
-    return {"accuracy": float(right.mean()), "seconds": seconds, "right": right}
+        right, seconds, ids = result["right"], float(result["seconds"]), result["ids"]
+    return {"accuracy": float(right.mean()), "seconds": seconds, "right": right, "ids": ids}
 
 
 def load(asked: dict) -> Any:
@@ -252,6 +268,7 @@ if __name__ == "__main__":
             if chosen == "fastai" and (error.name or "").partition(".")[0] in ("fastai", "torch"):
                 sys.exit(3)
             raise
-        np.savez(result, right=right, seconds=seconds)
+        with atomic.file(Path(result)) as beside:
+            np.savez(beside, right=right, seconds=seconds, ids=load(json.loads(options)).ids["test"])
     else:
         main()

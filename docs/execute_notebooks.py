@@ -49,7 +49,7 @@ SETTINGS: dict[str, dict] = {
     },
     "fashion_groups": {"limit": 3000, "epochs": 5, "backbones": "dropout_cnn,pixels"},
     "emotion_resnet18": {"dataset": "folder:clothes", **_BUNDLED, "image_size": 64, "limit": 350}
-    | {"epochs": 4, "sweep_epochs": 3, "tune_epochs": 3, "depths": "0,20,40"},
+    | {"epochs": 15, "sweep_epochs": 3, "tune_epochs": 3, "depths": "0,20,40"},
     "pretrain": {"limit": 2000, "epochs": 3},
 }
 

@@ -45,7 +45,7 @@ def of_recipe(name: str) -> str:
     parts = []
     for run, (measured_on, figures) in runs.items():
         about = json.loads((BENCHMARKS / "measured" / f"{run}.json").read_text(encoding="utf-8"))
-        rows = [(f"{about['metrics'][key]:.4f}", published or "") for _, key, published in figures]
+        rows = [(_recipes().figure(about["metrics"], key), published or "") for _, key, published in figures]
         rows = [(label, *row) for label, row in zip(_labels([label for label, *_ in figures]), rows)]
         if not any(published for *_, published in rows):
             rows, head = [row[:2] for row in rows], ["", "measured"]

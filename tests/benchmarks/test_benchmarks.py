@@ -128,19 +128,19 @@ def test_peers(tmp_path, monkeypatch):
     """Ours in this process; fastai, which is no dependency, is left out with a line where it is not installed."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     peers = importlib.import_module("peers")
-    for name, value in {"RATES": (1e-3,), "EPOCHS": {"head": 1, "tail": 1}, "SIZE": 32, "BATCH": 16}.items():
+    for name, value in {"EPOCHS": {"head": 1, "tail": 1}, "SIZE": 32, "BATCH": 16}.items():
         monkeypatch.setattr(peers, name, value)
     parts = {"train": make_pictures(60), "validation": make_pictures(20, seed=1), "test": make_pictures(20, seed=2)}
     arrays = tmp_path / "images.npz"
     columns = {f"{k}_{n}": v for n, (x, y) in parts.items() for k, v in (("x", x[..., None]), ("y", y))}
     np.savez(arrays, **columns)
-    found = peers.by_tfxfer(arrays, 0)
+    found = peers.by_tfxfer(arrays, 0, [1e-3])
     for what in ("head", "tail"):
         assert found[what]["rate"] == 1e-3
         assert 0 <= found[what]["validation"] <= 1
         assert 0 <= found[what]["test"] <= 1
         assert found[what]["seconds"] > 0
-    assert peers._run("fastai", arrays, argparse.Namespace(packages=None, seed=0)) is None
+    assert peers._run("fastai", arrays, argparse.Namespace(packages=None, seed=0, rates="0.001")) is None
 
 
 def test_scaling(mnist, tmp_path):
@@ -232,3 +232,28 @@ def test_near_duplicates(run):
     assert found["pixels"]["precision"] > 0.9
     assert {*found["auroc"]} == {"kinds", "looks"}
     assert found["digits"]["across_test"] <= 2
+
+
+def test_transfer_pairs_images_over_seeds_and_measures_nothing_twice(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    transfer = importlib.import_module("transfer")
+    rng, asked = np.random.default_rng(0), []
+
+    def write(*words, given):
+        _, way, _, file = words
+        asked.append(way)
+        right = rng.random(50) < {"transfer": 0.9, "guide": 0.3}[way]
+        np.savez(file, right=right, seconds=60.0, ids=np.arange(50))
+        return 0
+
+    monkeypatch.setattr(transfer, "_words", write)
+    words = ["--datasets", "digits", "--minutes", "1", "--seeds", "2", "--ways", "transfer,guide"]
+    words += ["--results", str(tmp_path / "results"), "--json", str(tmp_path / "found.json")]
+    found = transfer.main(words)["digits/1"]
+    gap = found["differences"]["guide"]
+    assert (gap["n"], gap["clusters"]) == (100, 50)
+    accuracies = {way: np.mean([row["accuracy"] for row in rows]) for way, rows in found["rows"].items()}
+    assert gap["only_second"] - gap["only_first"] == round(100 * (accuracies["transfer"] - accuracies["guide"]))
+    assert 0 < gap["low"] < gap["high"]
+    assert transfer.main(words)["digits/1"] == found
+    assert asked == ["transfer", "guide"] * 2

@@ -38,3 +38,10 @@ def test_figures_are_those_of_the_file(measured):
     row = next(line for line in measured.table().splitlines() if line.startswith("| `fashion_models`"))
     assert f"CNN {metrics['cnn/test_accuracy']:.4f} (0.91)" in row
     assert f"random forest {metrics['random_forest/test_accuracy']:.4f} (0.87 to 0.89)" in row
+
+
+def test_figures_of_several_seeds_are_means_with_their_spread(measured):
+    metrics = {"cost": 0.5, "cost_std": 0.25, "test/accuracy": 1.0, "test/accuracy_mean": 0.75, "one": 0.125}
+    metrics |= {"test/accuracy_std": 0.3536}
+    shown = {key: measured.figure(metrics, key) for key in ("cost", "test/accuracy", "one")}
+    assert shown == {"cost": "0.5000 ± 0.2500", "test/accuracy": "0.7500 ± 0.3536", "one": "0.1250"}

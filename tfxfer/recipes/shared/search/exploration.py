@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tfxfer.core.count_progress import track
 from tfxfer.features.activation_cache import Activations
 from tfxfer.recipes.shared.search import scores, time_plan
 from tfxfer.recipes.shared.search.settings import Setting
@@ -50,7 +51,7 @@ def explore(
     number = 0
     while left:
         round_outcomes: list[dict[str, Any]] = []
-        for place, setting in enumerate(left):
+        for place, setting in enumerate(track(left, f"round {number + 1}", len(left), "trials")):
             if round_outcomes and trials.journal.spent - began + _longest(round_outcomes) > limit:
                 break
             name = f"round{number}-{place}"

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -123,13 +124,23 @@ class Trials:
         if setting.augment != "none":
             views = VIEWS if cached != "off" and not few else 0
             cached = "auto" if views else "off"
-        quiet = io.StringIO()
-        with contextlib.redirect_stdout(quiet):
+        with contextlib.redirect_stdout(Unsaid(sys.stdout.isatty())):
             history = train.fit(net, splits, epochs, setting.learning_rate, cache=cached, views=views, **options)
         if net is not candidate.net:
             copy_weights(net, candidate.net)
         model.unfreeze_last(candidate.net, setting.depth, train_batch_norm=True)
         return validation_logits(candidate.net, splits, given), history
+
+
+class Unsaid(io.StringIO):
+    """Takes what training prints, a line an epoch; on a terminal its bar is shown all the same."""
+
+    def __init__(self, terminal: bool):
+        super().__init__()
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
 
 
 def optimizer(setting: Setting, steps: int | None) -> Any:

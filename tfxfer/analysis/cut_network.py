@@ -45,7 +45,7 @@ def cut(net: keras.Model, name: str) -> CutNetwork:
     seen = keras.layers.Activation("linear", name=name)(inputs[0])
     rest = keras.Model(tensors, net.output)
     output = rest([seen, *inputs[1:]])
-    first = tf.function(lambda images: tf.nest.flatten(part(images, training=False)), [spec])
+    first = tf.function(lambda images: tf.nest.flatten(part(images, training=False)), [spec], autograph=False)
     return CutNetwork(first, keras.Model(inputs, output))
 
 

@@ -3,6 +3,8 @@
 It depends on seed, epoch and step alone, so that a run can continue anywhere and repeat on any number of devices.
 """
 
+import functools
+
 import tensorflow as tf
 
 Start = tuple[int, int]  # epoch and step, both from 0
@@ -25,6 +27,7 @@ def batches(
         A data set of int64 (batch,) vectors.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def epoch(number):
         rows = tf.range(n, dtype=tf.int64)
         if seed is not None:
@@ -54,6 +57,7 @@ def shares(dataset: tf.data.Dataset, replicas: range, total: int, full: int | No
         A data set of pairs of a part and its weights, float32 (part,): 1 / batch for each example, or 0.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def whole(batch):
         n = tf.shape(tf.nest.flatten(batch)[0])[0]
         return batch, tf.fill([n], 1 / tf.cast(n, tf.float32))
@@ -61,6 +65,7 @@ def shares(dataset: tf.data.Dataset, replicas: range, total: int, full: int | No
     if total == 1 and full is None:
         return dataset.map(whole)
 
+    @tf.autograph.experimental.do_not_convert
     def part(batch, replica):
         n = tf.shape(tf.nest.flatten(batch)[0], out_type=tf.int64)[0]
         first, end = n * replica // total, n * (replica + 1) // total
@@ -70,7 +75,8 @@ def shares(dataset: tf.data.Dataset, replicas: range, total: int, full: int | No
         return tf.nest.map_structure(lambda column: tf.gather(column, rows), batch), weights
 
     numbers = tf.data.Dataset.range(replicas.start, replicas.stop)
-    return dataset.flat_map(lambda batch: numbers.map(lambda replica: part(batch, replica)))
+    each = tf.autograph.experimental.do_not_convert(lambda batch: numbers.map(functools.partial(part, batch)))
+    return dataset.flat_map(each)
 
 
 def steady(dataset: tf.data.Dataset) -> tf.data.Dataset:

@@ -114,7 +114,8 @@ def distribute(
         first = context.input_pipeline_id * per_worker
         full = -(-batch_size // total) if isinstance(strategy, tf.distribute.TPUStrategy) else None
         parts = batching.shares(batches, range(first, first + per_worker), total, full)
-        return batching.steady(parts.map(read, tf.data.AUTOTUNE).prefetch(2))
+        as_it_is = tf.autograph.experimental.do_not_convert(read)
+        return batching.steady(parts.map(as_it_is, tf.data.AUTOTUNE).prefetch(2))
 
     return strategy.distribute_datasets_from_function(pipeline)
 

@@ -57,6 +57,7 @@ def mean_and_std(images: Splits | tf.data.Dataset) -> tuple[np.ndarray, np.ndarr
 def _counts(batches: tf.data.Dataset, channels: int) -> np.ndarray:
     """The histogram of one data set: int64 (channels, 256)."""
 
+    @tf.autograph.experimental.do_not_convert
     def count(examples: dict[str, tf.Tensor]) -> tf.Tensor:
         values = tf.cast(examples["image"], tf.int32) + 256 * tf.range(channels)
         size = 256 * channels

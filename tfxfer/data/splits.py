@@ -134,6 +134,7 @@ class Splits:
         columns = {name: tf.constant(column) for name, column in columns.items()}
         images = _images(rows.images, self.image_shape)
 
+        @tf.autograph.experimental.do_not_convert  # its operations are TensorFlow's: rewriting them takes time only
         def read(numbers):
             examples = {"image": images(numbers)}
             examples |= {name: tf.gather(column, numbers) for name, column in columns.items()}
@@ -146,7 +147,13 @@ class Splits:
     def pairs(self, split: str) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
         """Like `reader`, but the function returns (image, label)."""
         read = self.reader(split)
-        return lambda rows: (lambda example: (example["image"], example["label"]))(read(rows))
+
+        @tf.autograph.experimental.do_not_convert
+        def pair(numbers):
+            examples = read(numbers)
+            return examples["image"], examples["label"]
+
+        return pair
 
     @cached_property
     def fingerprint(self) -> str:

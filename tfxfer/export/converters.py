@@ -78,7 +78,7 @@ def _module(
         outputs = net(checked(image), training=False)
         return {"logits": outputs} if logits else {"probabilities": tf.nn.softmax(outputs)}
 
-    module.serve = tf.function(serve, input_signature=[pixels])
+    module.serve = tf.function(serve, input_signature=[pixels], autograph=False)
     return module
 
 

@@ -79,7 +79,8 @@ def exact(format: str, figures: dict[str, float]) -> None:
 def _network(net: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
     both = keras.Model(net.input, [net.output, net.get_layer("embedding").output])
     batches = [images[first : first + reload_script.BATCH] for first in range(0, len(images), reload_script.BATCH)]
-    forward = tf.function(lambda batch: both(batch, training=False), reduce_retracing=True)  # of the network itself
+    # of the network itself
+    forward = tf.function(lambda batch: both(batch, training=False), reduce_retracing=True, autograph=False)
     logits, embedding = (np.concatenate(parts) for parts in zip(*(forward(tf.constant(batch)) for batch in batches)))
     return {"probabilities": keras.ops.convert_to_numpy(keras.ops.softmax(logits)), "embedding": embedding}
 

@@ -51,7 +51,7 @@ def write(net: keras.Model, path: Path) -> None:
         padded = tf.pad(image, [[tf.cast(n == 0, tf.int32), 0], [0, 0], [0, 0], [0, 0]])
         return [output[:n] for output in both(tf.ensure_shape(padded, (None, *shape)), training=False)]
 
-    forward = tf.function(outputs, input_signature=pixels)  # traced once for all signatures
+    forward = tf.function(outputs, pixels, autograph=False)  # traced once for all signatures
 
     def embed(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"embedding": forward(image)[1]}
@@ -70,10 +70,10 @@ def write(net: keras.Model, path: Path) -> None:
         return serve(images)
 
     module = tf.Module()  # not Keras's ExportArchive, which traces all of it twice in search of variables
-    module.serving_default = tf.function(serve, input_signature=pixels)
-    module.serving_bytes = tf.function(serve_bytes, input_signature=files)
-    module.aspect = tf.function(lambda: tf.constant(aspect), input_signature=[])
-    module.embed = tf.function(embed, input_signature=pixels)
+    module.serving_default = tf.function(serve, pixels, autograph=False)
+    module.serving_bytes = tf.function(serve_bytes, files, autograph=False)
+    module.aspect = tf.function(lambda: tf.constant(aspect), [], autograph=False)
+    module.embed = tf.function(embed, pixels, autograph=False)
     with folding.folded(both), console.loggers():  # which say where the assets are
         signatures = {name: getattr(module, name) for name in ("serving_default", "serving_bytes", "embed")}
         tf.saved_model.save(module, str(path), signatures=signatures)

@@ -56,7 +56,7 @@ class BatchStatistics:
             inputs = tf.nest.map_structure(tf.convert_to_tensor, batch)
             if self._step is None:
                 specs = tf.nest.map_structure(lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), inputs)
-                self._step = tf.function(self._moments, input_signature=[specs])
+                self._step = tf.function(self._moments, input_signature=[specs], autograph=False)
             size = len(tf.nest.flatten(inputs)[0])
             parts = [[size * array.numpy().astype(np.float64) for array in pair] for pair in self._step(inputs)]
             sums = [[a + b for a, b in zip(*pairs)] for pairs in zip(sums, parts)] if examples else parts

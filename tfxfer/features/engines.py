@@ -162,7 +162,7 @@ def convert(model: keras.Model, training: bool = False) -> Function:
     _compare(body, head(_noise(model, 8), training=False)[0], run)
     kinds = [tf.as_dtype(model.output[name].dtype) for name in behind]
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)])
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)], autograph=False)
     def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
         scaled, others = head(images, training=training)
         values = tf.numpy_function(run, [scaled], kinds)
@@ -188,7 +188,7 @@ def _session(body: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
     import onnxruntime
     import tf2onnx
 
-    function = tf.function(lambda pixels: list(body(pixels, training=False).values()))
+    function = tf.function(lambda pixels: list(body(pixels, training=False).values()), autograph=False)
     signature = [tf.TensorSpec((None, *body.input_shape[1:]), body.input.dtype, name="pixels")]
     try:
         with console.native_stderr(), console.loggers(), folding.folded(body, largest=math.inf):

@@ -78,7 +78,7 @@ class Forward:
             return
         strategy = self.strategy
         parts = distribute.distribute(strategy, batches, lambda batch, weight: (batch, weight), self.batch_size)
-        gather = tf.function(functools.partial(_gather, strategy, forward), input_signature=[parts.element_spec])
+        gather = tf.function(functools.partial(_gather, strategy, forward), [parts.element_spec], autograph=False)
         together = gather.get_concrete_function()
         for element in track(parts, what, total, each=self.batch_size):
             with distribute.watch(strategy):

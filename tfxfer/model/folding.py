@@ -89,7 +89,9 @@ class Forward:
         """The function, of the weights that the network has now."""
         weights = state.digest(self.net.get_weights())
         if self._traced is None or weights != self._weights:
-            forward = tf.function(lambda inputs: self.activation(self.net(inputs, training=self.training)))
+            forward = tf.function(
+                lambda inputs: self.activation(self.net(inputs, training=self.training)), autograph=False
+            )
             specs = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in self.net.inputs]
             with freezing.still(self.net), folded(self.net, self.training, LARGEST):
                 self._traced = forward.get_concrete_function(specs if len(specs) > 1 else specs[0])

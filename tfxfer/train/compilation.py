@@ -56,7 +56,7 @@ def function(step: Callable, compiled: bool, strategy: tf.distribute.Strategy | 
     """A step for `strategy.run`, compiled if wanted; a TPU's strategy compiles what it runs by itself."""
     if not compiled or isinstance(strategy, tf.distribute.TPUStrategy):
         return step
-    return tf.function(step, jit_compile=True, reduce_retracing=True)
+    return tf.function(step, jit_compile=True, reduce_retracing=True, autograph=False)
 
 
 @contextlib.contextmanager

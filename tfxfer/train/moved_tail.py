@@ -67,7 +67,7 @@ class MovedTail:
         part = self.tail.net
         self._validation = self.tail.batches("validation", inference.images_per_batch(part))
         (spec, _), _ = self._validation.element_spec
-        self._logits = tf.function(lambda inputs: part(inputs, training=False), input_signature=[spec])
+        self._logits = tf.function(lambda inputs: part(inputs, training=False), [spec], autograph=False)
         self._statistics = BatchStatistics(part, norms)
         n = splits.size("train")
         even = -(-n // -(-n // batch_size))  # as many batches, of nearly the same size

@@ -159,7 +159,7 @@ def _time(
 
     runner, step = distribute.default(strategy), compilation.function(step, compiled, strategy)
 
-    @tf.function
+    @tf.function(autograph=False)
     def everywhere() -> tuple[tf.Tensor, list[tf.Tensor]]:
         loss, gradients = runner.run(step)
         return runner.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None), gradients

@@ -76,7 +76,9 @@ class Steps:
         if step not in self.traced:
             frozen = folding.folded(self.prefix, step == self._train_step) if self.prefix else contextlib.nullcontext()
             with freezing.still(self.net), fast_convolution.trained_fast(self.tail), frozen:
-                one = compilation.function(step, self.compiled, self.strategy)
+                # AutoGraph is for the loop over batches alone: as in Keras's own fit, it rewrites nothing of a step
+                one = tf.autograph.experimental.do_not_convert(step)
+                one = compilation.function(one, self.compiled, self.strategy)
                 several = tf.function(functools.partial(self._several, one))
                 self.traced[step] = several.get_concrete_function(iterator, count)
         with compilation.explained(self.compiled):

@@ -51,7 +51,7 @@ def seconds_per_image(net: keras.Model, batch: int = 32, repeats: int = 3) -> fl
     """Measures a forward pass of a network on random pixels: the least of several, for other programs only add."""
     shape = (batch, *net.input_shape[1:])
     images = tf.constant(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-    forward = tf.function(lambda x: net(x, training=False))
+    forward = tf.function(lambda x: net(x, training=False), autograph=False)
     forward(images)
     times = []
     for _ in range(repeats):

@@ -177,5 +177,5 @@ def validation_logits(net: keras.Model, splits: Splits, activations: Activations
     cut = tail.cut(net, splits, "off" if activations is None else activations)
     batches = cut.batches("validation", 256)
     (spec, _), _ = batches.element_spec
-    forward = tf.function(lambda inputs: cut.net(inputs, training=False)).get_concrete_function(spec)
+    forward = tf.function(lambda inputs: cut.net(inputs, training=False), autograph=False).get_concrete_function(spec)
     return np.concatenate([forward(*keras.tree.flatten(inputs)).numpy() for (inputs, _), _ in batches])

@@ -18,6 +18,7 @@ QUICKSTART := tests/recipes/test_recipes.py::test_quickstart tests/recipes/test_
 demo: .venv/demo
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m tfxfer.recipes.quickstart
 	@echo "Open $$(ls -td $(CURDIR)/saved_models/quickstart/2* | head -n 1)/report.html in a browser."
+	@echo "Your own pictures: . .venv/bin/activate; tfxfer transfer FOLDER"
 
 # Warnings are errors; the pages open without a server or a network.
 docs: .venv/docs
@@ -63,7 +64,7 @@ audit: .venv/installed
 	@echo "pip-audit: no known vulnerabilities; not audited: $$(grep -c 'could not be audited' .venv/audit.txt)"
 
 $(BIN)/pip:
-	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14) and "tfxfer needs Python 3.11 to 3.13, this is " + sys.version.split()[0] + ": make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14) and "tfxfer needs Python 3.11 to 3.13, this is " + sys.version.split()[0] + ": make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
 # pip would compile all packages, which takes half of its time. The first run compiles what it imports, and keeps it:

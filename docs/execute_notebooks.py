@@ -6,6 +6,7 @@ The copies in docs/notebooks/ have the sources of recipes/, with the settings be
 with few colours, and the report as a file beside, without plotly's JavaScript, which the build puts in again.
 """
 
+import asyncio
 import base64
 import html
 import io
@@ -62,6 +63,7 @@ def execute(name: str) -> None:
     with tempfile.TemporaryDirectory(prefix="tfxfer-") as folder:
         manager = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{folder}/kernel")
         NotebookClient(book, timeout=1800, km=manager).execute(cwd=folder)
+        asyncio.run(manager.shutdown_kernel(now=True))  # which the client leaves to whom the manager belongs
         for cell in book.cells:
             cell.metadata.pop("execution", None)
             if cell.cell_type == "code":

@@ -13,4 +13,4 @@ if python:  # the kernel's
     manager.kernel_spec.argv = [*python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
 book = NotebookClient(nbformat.read(source, 4), timeout=900, km=manager).execute(cwd=folder)
 nbformat.write(book, target)
-asyncio.run(manager.shutdown_kernel(now=True))  # whose parent need not be this process
+asyncio.run(manager.shutdown_kernel(now=True))  # which the client leaves to whom the manager belongs

@@ -83,6 +83,12 @@ def test_folders_give_what_the_signatures_give(run_dir, folder, images, monkeypa
         assert row["probabilities"][row["class_name"]] == row["probability"] == max(row["probabilities"].values())
 
 
+def test_it_says_which_run_a_name_means(run_dir, folder, monkeypatch, capsys):
+    monkeypatch.chdir(run_dir.parent)
+    status, lines, stderr = command(monkeypatch, capsys, f"../{run_dir.parent.name}", folder / "0.PNG")
+    assert (status, len(lines), stderr) == (0, 1, f"by ../{run_dir.parent.name}/{run_dir.name}\n")
+
+
 def test_bad_files_are_lines_and_the_others_go_on(run_dir, folder, tmp_path, monkeypatch, capsys):
     (tmp_path / "torn.png").write_bytes((folder / "0.PNG").read_bytes()[:100])
     (tmp_path / "text.jpg").write_text("no picture")

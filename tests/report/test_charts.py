@@ -163,3 +163,13 @@ def test_a_chart_says_what_it_shows():
     )
     assert chart_sentences.sentence(heat) == "Highest 1 (b, 1), lowest 0.25 (b, 2)."
     assert chart_sentences.sentence(Panel("", [Series("", [1, 2], [float("nan")] * 2)])) == ""
+
+
+def test_a_logarithmic_axis_has_whole_numbers_beside_it():
+    panel = charts.Panel("", [charts.Series("", [30, 250], [0.5, 0.7])], "images", "accuracy", log="x")
+    axis = plotly_charts.on_page(panel).layout.xaxis
+    shown = dict(zip(axis.tickvals, axis.ticktext, strict=True))
+    assert {30.0, 3.0} & {*shown} == set()
+    assert [shown[value] for value in (20, 50, 100, 200)] == ["20", "50", "100", "200"]
+    assert min(shown) <= 30
+    assert max(shown) >= 250

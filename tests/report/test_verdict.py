@@ -66,6 +66,16 @@ def test_fine_tuning_did_not_help(tmp_path):
     )
 
 
+def test_a_search_that_chose_the_frozen_network_compares_it_with_no_tuning(tmp_path):
+    same = np.arange(300) >= 30
+    run = finished(tmp_path, same, same)
+    run.facts["search"] = {"trained": False}
+    said = text(run)
+    assert "a linear head on the pretrained network as it is, which was therefore chosen." in said
+    assert "as far as this test can tell" not in said
+    assert "probe on frozen features" in said
+
+
 def test_without_the_images_the_interval_is_newcombes(tmp_path):
     """His example (1998, table II, method 10): 56 of 70 against 48 of 80 is 0.2, 0.0524 to 0.3339."""
     run = finished(tmp_path, np.arange(70) < 56, n=70)

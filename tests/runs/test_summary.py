@@ -33,13 +33,13 @@ def test_accuracy_largest_and_worst_class_are_those_of_the_test_images(record):
     rows = summary.rows(record())
     low, high = stats.binomtest(9, 12).proportion_ci(method="wilson")
     assert rows["Test accuracy"] == f"0.7500 (95% interval {low:.4f} to {high:.4f}) on 12 test images"
-    assert rows["Largest class"] == f"{5 / 12:.4f} if every answer were cat"
+    assert rows["Largest class"] == f"always answering cat would have an accuracy of {5 / 12:.4f}"
     assert rows["Worst class"] == "[red]bird: 1 of 3 right, others mostly as dog"
 
 
 def test_the_largest_class_is_that_of_the_training_images_where_they_were_counted(record):
     rows = summary.rows(record(dataset={"counts": {"train": [10, 90, 20]}}))
-    assert rows["Largest class"] == f"{4 / 12:.4f} if every answer were dog"
+    assert rows["Largest class"] == f"always answering dog would have an accuracy of {4 / 12:.4f}"
 
 
 def test_rows_of_the_recipe_come_first_and_stand_for_those_of_the_same_name(record):
@@ -78,7 +78,7 @@ def test_main_figures_have_their_intervals_and_deviations(record):
     metrics |= {"tuned_less_scratch/difference": 0.5, "tuned_less_scratch/low": 0.25, "tuned_less_scratch/high": 1.0}
     metrics |= {"tuned_less_frozen/difference": -0.125}
     rows = summary.rows(record(metrics))
-    assert rows["Frozen features"] == "0.5000 by logistic regression before fine-tuning"
+    assert rows["Frozen features"] == "0.5000 by logistic regression"
     assert rows["From scratch"] == "0.2500"
     assert "Best depth" not in rows
     assert rows["All layers tuned"].startswith("+0.5000 (+0.2500 to +1.0000) above from scratch, -0.1250 above the")
@@ -119,3 +119,8 @@ def test_a_run_ends_with_it_and_its_path_is_the_last_line(record, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines == [*summary.text(run).splitlines(), str(run.dir)]
     assert lines[-1] == str(run.dir)
+
+
+def test_the_path_of_a_folder_is_said_once():
+    assert summary.source({"name": "folder:/a/cats", "origin": "/a/cats"}) == "folder:/a/cats"
+    assert summary.source({"name": "digits", "origin": "scikit-learn"}) == "digits from scikit-learn"

@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -83,7 +84,10 @@ def predict(
     """
     import_tensorflow()
     from tfxfer.export import prediction
+    from tfxfer.runs import loading
 
+    if (found := loading.find(model)) != Path(model).expanduser() and found.exists():
+        print(f"by {found}", file=sys.stderr)  # which a name such as "last" does not say
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # which JSON is, whatever the terminal's is
     names = prediction.expand(files, sys.stdin.buffer)

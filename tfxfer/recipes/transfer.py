@@ -19,7 +19,9 @@ from tfxfer.runs.options import ABSENT
 
 STEPS = ("look", "candidates", "explore", "refine", "learning_curve", "calibration")
 
-Minutes = Annotated[float, Option("Minutes for the search.", check=positive)]
+Minutes = Annotated[
+    float, Option("Minutes for the search; testing, explaining and exporting take one or two more.", check=positive)
+]
 Goal = Annotated[
     str,
     Option(

@@ -55,8 +55,7 @@ def _plot(panel: Panel) -> go.Figure:
     for place in panel.marks:
         figure.add_vline(place, line={"dash": "dot", "color": "grey"})
     for axis, label in (("xaxis", panel.x), ("yaxis", panel.y)):
-        kind = "log" if axis[0] in panel.log else None
-        scale = {"type": "log", "dtick": "D2"} if kind else {}  # 1, 2, 5, 10: labels of 8 and 9 lie over each other
+        scale = _log_scale(panel, axis[0]) if axis[0] in panel.log else {}
         figure.update_layout({axis: {"title": {"text": label}} | scale})
     if names:
         figure.update_xaxes(**_ticks(names, ACROSS))
@@ -64,6 +63,14 @@ def _plot(panel: Panel) -> go.Figure:
         figure.update_layout(yaxis_range=[math.log10(end) for end in ends] if "y" in panel.log else ends)
     figure.update_layout(barmode="group", showlegend=False)
     return figure
+
+
+def _log_scale(panel: Panel, axis: str) -> dict[str, Any]:
+    """A logarithmic axis with ticks at 1, 2, 5, 10, written out: plotly itself writes 2 for 200."""
+    values = [value for series in panel.series for value in getattr(series, axis) if value > 0]
+    first, last = (math.floor(math.log10(end)) for end in (min(values, default=1), max(values, default=1)))
+    ticks = [float(f"{digit}e{power}") for power in range(first - 1, last + 2) for digit in (1, 2, 5)]
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,g}" for tick in ticks]}
 
 
 def _light(color: str) -> str:

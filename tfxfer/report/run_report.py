@@ -6,7 +6,7 @@ from pathlib import Path
 from tfxfer.core import atomic
 from tfxfer.report import fonts, page, projector
 from tfxfer.report.sections import examples, neighbours, registry, verdict
-from tfxfer.runs import loading, model_card
+from tfxfer.runs import loading, model_card, summary
 
 _ELSEWHERE = ("classes", "timings", "dataset", "sections", "subjects", "phases", "summary", "by_seed")
 
@@ -64,7 +64,7 @@ def _about(run: loading.Loaded) -> str:
     facts = run.facts
     data, net = facts["data"], facts.get("model")
     sizes = ", ".join(f"{n:,} {split}" for split, n in data["sizes"].items())
-    sentences = [f"{data['name']} from {data['origin']} ({sizes})."]
+    sentences = [f"{summary.source(data)} ({sizes})."]
     if data.get("aspect", "squash") != "squash":
         done = "cropped to their centre" if data["aspect"] == "crop" else "padded with black"
         sentences.append(f"Pictures that are not square are {done}.")

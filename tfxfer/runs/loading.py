@@ -88,7 +88,10 @@ def find(run: str | Path, out: str | Path = "saved_models") -> Path:
     if word == "last":
         if newest := _newest(home, "*/[0-9]*"):
             return newest
-        raise InputError(f"{home} contains no finished run: run a recipe first, or give a run's folder")
+        raise InputError(
+            f"{home} contains no finished run: run a recipe first, go to the folder where one was run, or give a run's "
+            "folder"
+        )
     if os.path.exists(path / FILES[0]):
         return path
     named = word if os.sep not in word and word not in ("", ".", "..") else None

@@ -148,7 +148,7 @@ class Run:
         self.facts |= {"data": splits.describe(), "classes": list(splits.classes)}
         self.facts |= {"model": model.describe(net)} if net is not None else {}
         sizes = ", ".join(f"{n:,} {split}" for split, n in self.facts["data"]["sizes"].items())
-        self.say(f"{splits.name} from {splits.origin}: {sizes}")
+        self.say(f"{summary.source(self.facts['data'])}: {sizes}")
 
     def tensorboard(self, part: str = "") -> "keras.callbacks.Callback":
         """A callback that writes TensorBoard logs into the run's `logs`."""

@@ -11,6 +11,7 @@ import sys
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from tfxfer.runs import class_results, corruption_facts
 from tfxfer.runs.loading import Loaded
 
 _FIGURES = {  # label -> text with metrics in braces; a row is there if the run has them all
-    "Frozen features": "{before/probe_accuracy} by logistic regression before fine-tuning",
+    "Frozen features": "{before/probe_accuracy} by logistic regression",
     "From scratch": "{scratch/accuracy}",
     "Best depth": "{frozen/accuracy}",
     "All layers tuned": "{tuned_less_scratch/difference} above from scratch, {tuned_less_frozen/difference} above the "
@@ -91,6 +92,12 @@ def network(run: Loaded) -> str:
     return "/".join(folders[-2:]) if file == "model.keras" else file
 
 
+def source(data: Mapping[str, Any]) -> str:
+    """What the images are and where they come from, as run.json's `data` has it; of a folder its path, once."""
+    name, origin = str(data["name"]), str(data["origin"])
+    return name if origin in name else f"{name} from {origin}"
+
+
 def accuracy(run: Loaded) -> str:
     """Test accuracy with its 95% interval, such as "0.9600 (0.9016 to 0.9843)"; empty if the run has none."""
     return _value(run.metrics, "test/accuracy") if "test/accuracy" in run.metrics else ""
@@ -123,7 +130,8 @@ def _largest_class(run: Loaded, test: Bank | None) -> dict[str, str]:
     if test is None or not classes:
         return {}
     largest = class_results.most_frequent(run.facts, test.labels)
-    return {"Largest class": f"{(test.labels == largest).mean():.4f} if every answer were {classes[largest]}"}
+    share = (test.labels == largest).mean()
+    return {"Largest class": f"always answering {classes[largest]} would have an accuracy of {share:.4f}"}
 
 
 def _worst_class(run: Loaded, test: Bank | None) -> dict[str, str]:

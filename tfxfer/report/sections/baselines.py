@@ -36,10 +36,11 @@ class Baseline:
         return intervals.wilson(self.accuracy, self.n)
 
 
+TUNING = "fine-tuning"
 _BASELINES = {  # metric -> bank, what reached it, what made the difference
-    "before/probe_accuracy": ("before", "probe on frozen features (logistic regression)", "fine-tuning"),
+    "before/probe_accuracy": ("before", "probe on frozen features (logistic regression)", TUNING),
     "frozen/accuracy": ("frozen", "pretrained, best depth of the sweep", "tuning all layers"),
-    "before/corrupted_accuracy": ("", "head on frozen features, the same images", "fine-tuning"),
+    "before/corrupted_accuracy": ("", "head on frozen features, the same images", TUNING),
     "scratch/accuracy": ("scratch", "the same network from scratch", "starting from pretrained weights"),
     "logistic/test_accuracy": ("logistic", "logistic regression on pixels", "a network in its place"),
     "permuted/accuracy": ("permuted", "the same network on permuted pixels", "seeing pixels in place"),
@@ -51,7 +52,7 @@ def measured(run: Loaded) -> list[Baseline]:
     found, known = [], dict(_BASELINES)
     kept = run.facts.get("model", {}).get("name")
     if f"{kept}/tuned/test_accuracy" in run.metrics:
-        known[f"{kept}/last_layer/test_accuracy"] = ("", "its head on frozen features", "fine-tuning")
+        known[f"{kept}/last_layer/test_accuracy"] = ("", "its head on frozen features", TUNING)
     for key, (name, text, change) in known.items():
         if key in run.metrics and not np.isnan(run.metrics[key]):
             found.append(_baseline(run, run.metrics[key], run.banks.get(name), text, change))

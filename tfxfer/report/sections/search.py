@@ -1,5 +1,6 @@
 """Section of a report on a search: what was chosen, what to do next, every trial, and the learning curve."""
 
+import html
 from typing import Any
 
 from tfxfer.analysis import intervals
@@ -17,7 +18,7 @@ def sections(run: Loaded) -> list[str]:
         page.heading("What was chosen"),
         page.note(f"{facts['chosen'][:1].upper()}{facts['chosen'][1:]}. {_judged(run)}"),
         page.heading("What to do next"),
-        *map(page.note, run.facts["advice"]),
+        *(f"<p>{html.escape(sentence)}</p>" for sentence in run.facts["advice"]),
         page.heading("The search"),
         page.note(_spent(facts)),
         page.chart(run.dir / "figures", "search", _headline(facts), [_trials(facts)]),
@@ -57,6 +58,7 @@ def _trials(facts: dict[str, Any]) -> Panel:
     for row in rows:
         if not front or row["val_accuracy"] > front[-1]["val_accuracy"]:
             front.append(row)
+    front.append(front[-1] | {"at": rows[-1]["at"]})
     at, right = "at", "val_accuracy"
     said = [row["setting"] for row in rows]
     dots = Series("trials", [row[at] for row in rows], [row[right] for row in rows], "markers", text=said)
@@ -90,9 +92,10 @@ def _interpolation(facts: dict[str, Any]) -> list[str]:
     best = max(curve, key=lambda row: row["val_accuracy"])
     return [
         page.note(
-            "Between the network before fine-tuning and after it (WiSE-FT), validation accuracy was "
-            f"{curve[0]['val_accuracy']:.4f} at weight 0, {curve[-1]['val_accuracy']:.4f} at weight 1 and highest, "
-            f"{best['val_accuracy']:.4f}, at weight {best['weight']:g}."
+            "Between the network before fine-tuning (weight 0) and after it (weight 1) lie averages of the two "
+            f"(WiSE-FT). Validation accuracy was {curve[0]['val_accuracy']:.4f} before, "
+            f"{curve[-1]['val_accuracy']:.4f} after, and highest, {best['val_accuracy']:.4f}, at weight "
+            f"{best['weight']:g}."
         )
     ]
 
@@ -114,8 +117,8 @@ def _learning_curve(run: Loaded) -> list[str]:
         least, most = (100 * end for end in twice["gain_interval"])
         title = f"Twice the images would bring about {100 * twice['gain']:.1f} points ({least:.1f} to {most:.1f})"
         notes.append(
-            "The interval of the power law through the measured errors covers the noise of the validation images, not "
-            "a wrong law."
+            "Errors are taken to shrink with the number of images as a power law does. The interval covers chance in "
+            "the validation images; that the errors shrink in another way it does not cover."
         )
     panel = Panel("", series, "training images", "validation accuracy", log="x")
     return [

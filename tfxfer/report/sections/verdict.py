@@ -12,6 +12,10 @@ from tfxfer.runs import class_results, corruption_facts, tested_scores
 from tfxfer.runs.loading import Loaded
 
 _WIDE = 0.03  # an interval that reaches further to either side makes a test too small to say
+_NOT_TUNED = (
+    "<strong>Fine-tuning did not help</strong>: on the validation images nothing that was tried did better than a "
+    "linear head on the pretrained network as it is, which was therefore chosen."
+)
 _FEW = 20  # images of a class from which its recall says something
 
 
@@ -21,7 +25,9 @@ def sections(run: Loaded) -> list[str]:
     if bank is None or not len(bank) or tested_scores.outputs(bank) is None:
         return []
     known, majority = baselines.measured(run), baselines.majority(run)
-    said = [*(_gain(run, baseline) for baseline in known), _worst(run)]
+    tuned = run.facts.get("search", {}).get("trained", True)
+    gains = [_gain(run, baseline) for baseline in known if tuned or baseline.change != baselines.TUNING]
+    said = [*([] if tuned else [_NOT_TUNED]), *gains, _worst(run)]
     return [
         page.heading("Verdict"),
         _lead(run),

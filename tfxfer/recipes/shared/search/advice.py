@@ -61,7 +61,9 @@ def labels_to_check(facts: Mapping[str, Any], suspicious: int, near_copies: int 
     if groups and not leaks:
         words.append(f"decide about the {groups:,} groups of equal pictures")
     if suspicious:
-        words.append(f"check the {suspicious} labels that the report shows as suspicious, the first ones first")
+        words.append(
+            f"check the labels that the report calls suspicious ({suspicious} are shown), the first ones first"
+        )
     if not words:
         return "No copies and no suspicious labels were found: the labels need no check before more pictures are added."
     return f"{', and '.join(words)}.".capitalize()

@@ -108,11 +108,13 @@ class Search:
     def _words(self, train: int, held_out: int) -> str:
         plan, few = self.planned, len(self.folds)
         tried = f"{plan.explored} settings on {plan.images:,} images" if plan.explored else "no exploring"
-        judged = f"{few} folds of {train + held_out:,} images" if few > 1 else f"{held_out:,} validation images"
+        judged = f"{held_out:,} validation images"
+        if few > 1:
+            judged = f"cross-validation, {few} times with {train:,} of {train + held_out:,} images"
         return (
-            f"plan for {self.limit / 60:g} min: images of {plan.image_size} pixels, {tried}, then up to "
-            f"{plan.refined_epochs} epochs on {train:,} images, from {' or '.join(map(str, plan.depths))} on; "
-            f"choices by {judged}"
+            f"plan for {self.limit / 60:g} min of searching (testing, explaining and exporting the choice come after "
+            f"them): pictures of {plan.image_size} pixels, {tried}, then up to {plan.refined_epochs} epochs on "
+            f"{train:,} images, from {' or '.join(map(str, plan.depths))} on; choices by {judged}"
         )
 
     def probe(self) -> None:
@@ -215,7 +217,13 @@ class Search:
         for name, outcome in self.journal.outcomes.items():
             seconds += outcome["seconds"]
             if "val_accuracy" in outcome and name != "choice":
-                setting = Setting(**outcome["setting"]).text if "setting" in outcome else name.replace("-", ", ")
+                setting = Setting(**outcome["setting"]).text if "setting" in outcome else _said(name)
                 about = {"trial": name, "setting": setting, "at": seconds, "took": outcome["seconds"]}
                 rows.append(about | scores.of(outcome) | {key: outcome.get(key) for key in ("epochs", "images")})
         return rows
+
+
+def _said(name: str) -> str:
+    """A step that trains nothing itself."""
+    known = {"interpolated": "average of before and after fine-tuning (WiSE-FT)", "soup": "average of refined networks"}
+    return known.get(name, name.replace("-", ", "))

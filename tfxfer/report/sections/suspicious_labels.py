@@ -23,10 +23,11 @@ def sections(run: Loaded) -> list[str]:
         for image, label, other, score, number in zip(images, bank.labels, others, scores, bank.ids)
     ]
     doubted = int((scores > 0).sum())
+    which = f"each of the {len(cards)}" if doubted == len(cards) else f"{doubted} of the {len(cards)}"
     return [
         page.heading("Suspicious labels"),
         page.note(
-            f"For {doubted} of the {len(cards)} training images shown, another class seems likelier than the label. "
+            f"For {which} training images shown, another class seems likelier than the label. "
             "The figure is the probability of the likeliest other class minus that of the label, by a logistic "
             "regression that has not seen the image (out of fold). Look before you trust either."
         ),

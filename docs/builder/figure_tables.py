@@ -31,7 +31,14 @@ def table(name: str) -> str:
 
 def provenance(about: dict) -> str:
     """Command, machine, versions and date of a table, in small print."""
-    names = {"tensorflow": "TensorFlow", "keras": "Keras", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+    names = {
+        "tensorflow": "TensorFlow",
+        "keras": "Keras",
+        "fastai": "fastai",
+        "torch": "PyTorch",
+        "onnxruntime": "ONNX Runtime",
+        "openvino": "OpenVINO",
+    }
     versions = [f"{names.get(name, name.capitalize())} {number}" for name, number in about["versions"].items()]
     seed = [f"seed {about['seed']}"] if "seed" in about else []
     facts = ", ".join([about["machine"], *versions, *seed, about["date"]])

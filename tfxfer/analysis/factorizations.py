@@ -35,7 +35,7 @@ def eigh(matrix: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray]:
         matrix: float32 or float64 (d, d).
         options: for `scipy.linalg.eigh`.
     """
-    with _threads(len(matrix)):
+    with threads(len(matrix)):
         return linalg.eigh(matrix, overwrite_a=True, check_finite=False, **options)
 
 
@@ -53,7 +53,7 @@ def span(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         z (n, n) and basis (d, n), of the same dtype.
     """
-    with _threads(len(rows)):
+    with threads(len(rows)):
         basis, corner = linalg.qr(rows.T, mode="economic", overwrite_a=True, check_finite=False)
     return np.ascontiguousarray(corner.T), basis
 
@@ -63,7 +63,7 @@ def span_bytes(n: int, d: int, itemsize: int) -> int:
     return itemsize * (n * d + 2 * n * n) if n < d else 0
 
 
-def _threads(side: int) -> threadpool_limits:
+def threads(side: int) -> threadpool_limits:
     """Limits the threads to one for small matrices.
 
     OpenBLAS's threads wait for each other at each of many small steps. If another process uses a core, eigenvectors of

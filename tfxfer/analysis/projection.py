@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import LocallyLinearEmbedding
 
+from tfxfer.analysis import factorizations
 from tfxfer.core import live_lines
 from tfxfer.core.errors import InputError
 
@@ -45,7 +46,7 @@ def project(embedding: np.ndarray, method: str = "pca", seed: int = 0) -> np.nda
         raise InputError(f"embedding of shape {x.shape}: expected finite numbers (n, d) with n of at least 4")
     if method not in METHODS:
         raise InputError(f"projection {method!r}: expected one of {', '.join(METHODS)}")
-    with live_lines.line(f"projection by {method}", after=live_lines.PATIENCE):
+    with live_lines.line(f"projection by {method}", after=live_lines.PATIENCE), factorizations.threads(len(x)):
         return _projected(x, method, seed)
 
 

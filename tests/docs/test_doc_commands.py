@@ -11,18 +11,8 @@ from typer.main import get_command
 
 from tfxfer.cli.main import application
 
-FOREIGN = {
-    "sudo",
-    "apt",
-    "python3",
-    "pip",
-    ".",
-    "export",
-    "du",
-    "tensorboard",
-    "spotlight",
-    "embedding-atlas",
-}  # not of this project
+# not of this project
+FOREIGN = {"sudo", "apt", "python3", "pip", ".", "export", "du", "tensorboard", "spotlight", "embedding-atlas"}
 
 
 def lines(name: str) -> Iterator[tuple[str, bool]]:

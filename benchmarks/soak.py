@@ -10,6 +10,7 @@ same" is the same bits. Prints what was found at each kill, and fails at the fir
 """
 
 import contextlib
+import fcntl
 import os
 import random
 import signal
@@ -77,6 +78,9 @@ class Runs:
     def start(self) -> subprocess.Popen:
         """Resumes what is unfinished, else starts anew."""
         waiting = self.resumable()
+        for folder in waiting:
+            with (folder / "arguments.json").open() as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # until what was killed is gone, which takes a moment
         self.resuming = bool(waiting)
         own = ["--resume", waiting[-1].name.removeprefix(".partial-")] if waiting else OPTIONS
         command = [*PYTHON, "-m", "tfxfer.recipes.quickstart", *own, "--out", str(self.home / "runs")]

@@ -33,10 +33,12 @@ def variants(best: Sequence[Setting], mirror: bool) -> list[Setting]:
 def refine(
     trials: Trials,
     settings: Sequence[Setting],
-    seconds_per_epoch: float,
     limit: float,
     activations: Callable[[str], Activations | None],
     say: Callable[[str], None],
+    *,
+    each_epoch: float,
+    views: float,
 ) -> list[dict[str, Any]]:
     """Trains settings on all images, from the fitted head (LP-FT: Kumar et al. 2022, arXiv:2202.10054), with averaged
     weights, for as many epochs as fit.
@@ -44,16 +46,19 @@ def refine(
     Args:
         trials: runs them.
         settings: what to train, in order.
-        seconds_per_epoch: of the first one, as exploring has measured it.
         limit: seconds for all of them.
         activations: those of a backbone.
         say: prints a line.
+        each_epoch: seconds of an epoch of the first one.
+        views: seconds that augmentation takes before the first epoch.
 
     Returns:
         Outcomes, the best first, each with the name of its step.
     """
     began = trials.journal.spent
-    fit = max(1, int(limit / max(seconds_per_epoch, 1e-3)))
+    fit = int((limit - views) / max(each_epoch, 1e-3))
+    if plain := fit < FEW_EPOCHS:  # too few for augmentation to pay
+        fit = max(1, int(limit / max(each_epoch, 1e-3)))
     epochs = fit if fit < 2 * FEW_EPOCHS else min(MOST_EPOCHS, max(FEW_EPOCHS, fit // 2))
     outcomes: list[dict[str, Any]] = []
     for number, setting in enumerate(settings[:MOST]):
@@ -61,7 +66,7 @@ def refine(
             left = limit - (trials.journal.spent - began)
             if left < 0.9 * outcomes[-1]["seconds"] or max(row["val_accuracy"] for row in outcomes) == 1:
                 break
-        if not outcomes and epochs < FEW_EPOCHS:  # too short for augmentation to pay
+        if not outcomes and plain:
             setting = replace(setting, augment="none")
         name = f"refined{number}"
         given = activations(setting.backbone)

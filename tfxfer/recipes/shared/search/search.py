@@ -20,6 +20,7 @@ from tfxfer.recipes.shared.search import (
     refinement,
     scores,
     time_plan,
+    trials,
 )
 from tfxfer.recipes.shared.search.candidates import Candidate
 from tfxfer.recipes.shared.search.journal import Journal
@@ -195,21 +196,30 @@ class Search:
         )
         harmless = mirror["mirrored_accuracy"] >= mirror["accuracy"] - refinement.MIRRORED
         settings = refinement.variants(best, harmless)
-        self.refined = refinement.refine(
-            self.trials, settings, self.seconds_per_epoch(best[0]), self.rest, self.activations.get, self.say
-        )
+        limit = self.rest - time_plan.TRACING * len(self.folds)
+        seconds = {"each_epoch": self.seconds_per_epoch(best[0]), "views": self.seconds_of_views(best[0])}
+        self.refined = refinement.refine(self.trials, settings, limit, self.activations.get, self.say, **seconds)
         self.curve = refinement.interpolate(self.trials, self.refined[0], given, {"batch_size": 64})
         if len(self.refined) > 1:
             self.soup = refinement.mix(self.trials, self.refined, {"batch_size": 64})
 
     def seconds_per_epoch(self, setting: Setting) -> float:
-        """Of all training images: as exploring has measured it, else as planned."""
-        images = self.folds[0].splits.size("train")
+        """Of all training images, validation included: as exploring has measured it, else as planned."""
+        train, held_out = (self.folds[0].splits.size(split) for split in ("train", "validation"))
         for outcome in self.explored:
             if outcome["setting"]["depth"] == setting.depth and outcome["setting"]["backbone"] == setting.backbone:
-                steps = max(1.0, outcome["seconds"] - time_plan.TRACING * len(self.folds))
-                return steps / outcome["epochs"] / outcome["images"] * images
+                quickest = min(outcome["history"]["seconds"])  # the first epoch is also traced
+                here, all_of_them = (time_plan.BACKWARD * n + held_out for n in (outcome["images"], train))
+                return len(self.folds) * quickest * all_of_them / here
         return self.rest / max(1, self.planned.refined_epochs)
+
+    def seconds_of_views(self, setting: Setting) -> float:
+        """That the frozen layers take for the random views of the training images, where these are cached."""
+        train = self.folds[0].splits.size("train")
+        if train < trials.FEW:
+            return 0.0
+        frozen = 1 - time_plan.work_from(self.candidates[setting.backbone].net).get(str(setting.depth), 0.0)
+        return trials.VIEWS * train * self.planned.seconds_per_image * frozen
 
     def table(self) -> list[dict[str, Any]]:
         """Every trial for the report: what, validation figures, and the seconds since the search began."""

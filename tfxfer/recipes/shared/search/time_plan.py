@@ -16,7 +16,7 @@ from tfxfer.model import freezing
 SIZES = (96, 128, 160, 192, 224)
 SMALLEST = 64  # for pictures that are no larger themselves
 ENLARGED = 4  # times its own size is the most that a picture is enlarged to
-TRACING = 8.0  # seconds before the first step of a trial
+TRACING = 5.0  # seconds before the first step of a trial
 BACKWARD = 3.0  # a training step takes so many times as long as its forward pass
 PASSES = 12  # forward passes over the training images that should fit into the time
 EXPLORE, LEARNING_CURVE, ENDING = 0.3, 0.1, 0.05  # shares of the time: trials, learning curve, interpolation

@@ -24,6 +24,7 @@ from tfxfer.train import moved_tail, tail
 SMOOTHING = 0.1  # of labels (Szegedy et al. 2016)
 DECAY = 0.01  # of AdamW
 AVERAGED = 10  # weights are averaged over the last one of so many parts of all steps
+FEW = 2000  # training images: with fewer, batches are smaller and augmentation is not cached
 VIEWS = 4  # random views of each image that are cached
 
 
@@ -114,7 +115,7 @@ class Trials:
         candidate = self.candidates[setting.backbone]
         net = candidate.network(setting.augment)
         model.unfreeze_last(net, setting.depth, train_batch_norm=True)
-        few = splits.size("train") < 2000
+        few = splits.size("train") < FEW
         batch_size = 32 if few else 64
         steps = epochs * -(-splits.size("train") // batch_size) if average else None
         options = self.training | {"batch_size": batch_size, "label_smoothing": SMOOTHING, "keep": "last"}

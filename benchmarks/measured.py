@@ -195,6 +195,8 @@ def table() -> str:
 
 def figure(metrics: dict[str, float], key: str) -> str:
     """A metric; of a run with several seeds their mean and standard deviation, also where the network kept is one's."""
+    if key.startswith("data/"):  # a count
+        return f"{metrics[key]:g}"
     if f"{key}_std" not in metrics:
         return f"{metrics[key]:.4f}"
     return f"{metrics.get(f'{key}_mean', metrics[key]):.4f} ± {metrics[f'{key}_std']:.4f}"

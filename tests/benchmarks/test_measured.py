@@ -42,6 +42,6 @@ def test_figures_are_those_of_the_file(measured):
 
 def test_figures_of_several_seeds_are_means_with_their_spread(measured):
     metrics = {"cost": 0.5, "cost_std": 0.25, "test/accuracy": 1.0, "test/accuracy_mean": 0.75, "one": 0.125}
-    metrics |= {"test/accuracy_std": 0.3536}
-    shown = {key: measured.figure(metrics, key) for key in ("cost", "test/accuracy", "one")}
-    assert shown == {"cost": "0.5000 ± 0.2500", "test/accuracy": "0.7500 ± 0.3536", "one": "0.1250"}
+    metrics |= {"test/accuracy_std": 0.3536, "data/copies": 2.0, "data/copies_std": 0.0}
+    shown = {key: measured.figure(metrics, key) for key in ("cost", "test/accuracy", "one", "data/copies")}
+    assert shown == {"data/copies": "2", "cost": "0.5000 ± 0.2500", "test/accuracy": "0.7500 ± 0.3536", "one": "0.1250"}

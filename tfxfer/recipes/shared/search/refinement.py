@@ -14,6 +14,7 @@ from tfxfer.recipes.shared.search.trials import Trials, part
 
 FEW_EPOCHS, MOST_EPOCHS = 8, 20  # of a refinement: with less time there is only one, with more there are several
 MOST = 4  # refinements
+STATISTICS = 2000  # training images from which batch norm's statistics between two networks are computed
 MIRRORED = 0.01  # accuracy that mirroring may cost before it is left out
 
 
@@ -96,7 +97,7 @@ def interpolate(
         net, curves = trials.candidates[setting.backbone].net, []
         metric = scores.GOALS[trials.goal]
         for fold in trials.folds:
-            splits, given = part(fold, None, activations)
+            splits, given = part(fold, STATISTICS, activations)
             before, after = ends(fold.number)
             model.unfreeze_last(net, setting.depth, train_batch_norm=True)
             cache = "auto" if given is None else given

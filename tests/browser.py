@@ -4,9 +4,7 @@ import contextlib
 import re
 import shutil
 
-from playwright.sync_api import Browser, Page, sync_playwright
-
-_running = []  # Playwright's driver and the browser, once started
+from playwright.sync_api import Page, sync_playwright
 
 # XML's namespaces are names: nothing fetches them
 _NAMESPACES = {f"http://www.w3.org/{name}" for name in ("1999/xhtml", "1999/xlink", "2000/svg", "2000/xmlns/")}
@@ -19,30 +17,17 @@ def outside(text: str) -> set[str]:
     return {*found, *re.findall(r"(?<=[\"'`=(])//[\w-]+\.\w[\w./-]*", text)} - _NAMESPACES
 
 
-def _chromium() -> Browser:
-    """The browser of this file of tests, which is started once: `close` ends it."""
-    if not _running:
-        chromium = shutil.which("chromium") or shutil.which("google-chrome")
-        assert chromium, "no Chromium: `make test` installs Debian's package where it may; else install a Chromium"
-        _running.append(sync_playwright().start())
-        _running.append(_running[0].chromium.launch(executable_path=chromium, args=["--no-sandbox"]))
-    return _running[1]
-
-
-def close() -> None:
-    """Ends the browser, if there is one."""
-    while _running:
-        last = _running.pop()
-        last.close() if isinstance(last, Browser) else last.stop()
-
-
 @contextlib.contextmanager
 def opened(path, width=1200, phone=False, scheme="light", fragment=""):
     """The page, at a width in CSS pixels; a phone has a touch screen; a fragment, such as #verdict, is a section's."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    assert chromium, "no Chromium: `make test` installs Debian's package where it may; else install a Chromium"
     faults, asked = [], []
-    options = {"is_mobile": True, "has_touch": True} if phone else {}
-    viewport = {"width": 390 if phone else width, "height": 844 if phone else 900}
-    with _chromium().new_context(offline=True, viewport=viewport, color_scheme=scheme, **options) as context:
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        options = {"is_mobile": True, "has_touch": True} if phone else {}
+        viewport = {"width": 390 if phone else width, "height": 844 if phone else 900}
+        context = browser.new_context(offline=True, viewport=viewport, color_scheme=scheme, **options)
         page = context.new_page()
         context.on("page", lambda other: faults.append(f"a new tab: {other.url}"))
         page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
@@ -51,6 +36,7 @@ def opened(path, width=1200, phone=False, scheme="light", fragment=""):
         context.on("request", lambda request: asked.append(request.url))
         page.goto(path.as_uri() + fragment)
         yield page
+        browser.close()
     assert faults == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
 

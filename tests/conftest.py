@@ -36,7 +36,6 @@ from pathlib import Path  # noqa: E402
 
 ctypes.CDLL(None).mallopt(-8, 2)  # M_ARENA_MAX: freed memory is scattered over fewer heaps, and goes back sooner
 
-import browser  # noqa: E402
 import forked_files  # noqa: E402
 import h5py  # noqa: E402
 import keras  # noqa: E402
@@ -94,7 +93,6 @@ def free() -> None:
 def freed():
     """Networks and graphs refer to themselves: after each file they are collected, and the memory is given back."""
     yield
-    browser.close()
     free()
 
 

@@ -1,6 +1,5 @@
 """Runs a notebook and writes it with its outputs: a process of its own, whose sockets are not the tests'."""
 
-import asyncio
 import sys
 
 import nbformat
@@ -13,4 +12,4 @@ if python:  # the kernel's
     manager.kernel_spec.argv = [*python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
 book = NotebookClient(nbformat.read(source, 4), timeout=900, km=manager).execute(cwd=folder)
 nbformat.write(book, target)
-asyncio.run(manager.shutdown_kernel(now=True))  # which the client leaves to whom the manager belongs
+manager.provisioner.process.kill()  # which the client leaves to whom the manager belongs

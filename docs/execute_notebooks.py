@@ -14,11 +14,10 @@ import re
 import sys
 import tempfile
 import time
-from importlib import resources
 from pathlib import Path
 
 import nbformat
-from builder.notebook_files import FOLDER, PLOTLY
+from builder.notebook_files import FOLDER, PLOTLY, shared
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from PIL import Image
@@ -91,8 +90,9 @@ def small(output: nbformat.NotebookNode, name: str, folder: str) -> nbformat.Not
     elif frame := re.search(
         r'(?s)^(<iframe .*)srcdoc="(.*)"(></iframe>)$', output.get("data", {}).get("text/html", "")
     ):
-        plotly = resources.files("tfxfer.report").joinpath("assets/plotly.min.js").read_text(encoding="utf-8")
-        page = html.unescape(frame[2]).replace(f"<script>{plotly}</script>", PLOTLY).replace(f"{folder}/", "")
+        page = html.unescape(frame[2]).replace(f"{folder}/", "")
+        for mark, content in shared().items():
+            page = page.replace(content, mark)
         page = re.sub(r"/[\w/]+/tmp\w+\.json", "kernel.json", page)  # how this kernel was started
         if PLOTLY not in page:
             raise ValueError(f"{name}: the report does not hold plotly.min.js as it is")

@@ -9,6 +9,7 @@ from tfxfer.recipes import RECIPES
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PLOTLY = "<!-- plotly.min.js -->"  # stands in a kept report for what every report holds
+_ASSETS = resources.files("tfxfer.report") / "assets"
 _NOTE = "This is `recipes/{name}.ipynb` as it ran on the settings shown, which are small; the notebook itself opens in "
 _NOTE += "Jupyter or Colab. [About the recipe](../recipes/{name}.md)."
 
@@ -21,11 +22,18 @@ def path(name: str) -> Path:
 def files() -> dict[str, str]:
     """Notebooks as Sphinx reads them, a list of them, and reports, by their paths."""
     made = {f"notebooks/{name}.ipynb": page(name) for name in RECIPES if path(name).exists()}
-    plotly = resources.files("tfxfer.report").joinpath("assets/plotly.min.js").read_text(encoding="utf-8")
     for report in FOLDER.glob("*.report.html"):
-        text = report.read_text(encoding="utf-8").replace(PLOTLY, f"<script>{plotly}</script>")
+        text = report.read_text(encoding="utf-8")
+        for name, content in shared().items():
+            text = text.replace(name, content)
         made[f"extra/notebooks/{report.name}"] = text
     return made
+
+
+def shared() -> dict[str, str]:
+    """What every report holds, by what stands for it in a kept one."""
+    found = {f"/* {file.name} */": file.read_text(encoding="utf-8") for file in _ASSETS.iterdir() if file.is_file()}
+    return {PLOTLY: f"<script>{found.pop('/* plotly.min.js */')}</script>"} | found
 
 
 def page(name: str) -> str:

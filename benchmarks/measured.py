@@ -13,7 +13,7 @@ from pathlib import Path
 
 import tfxfer
 from tfxfer.core import json_io
-from tfxfer.runs import model_card
+from tfxfer.runs import model_card, seed_statistics
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -197,9 +197,7 @@ def figure(metrics: dict[str, float], key: str) -> str:
     """A metric; of a run with several seeds their mean and standard deviation, also where the network kept is one's."""
     if key.startswith("data/"):  # a count
         return f"{metrics[key]:g}"
-    if f"{key}_std" not in metrics:
-        return f"{metrics[key]:.4f}"
-    return f"{metrics.get(f'{key}_mean', metrics[key]):.4f} ± {metrics[f'{key}_std']:.4f}"
+    return seed_statistics.spread(metrics, key) or f"{metrics[key]:.4f}"
 
 
 def _published(value: str | None) -> str:

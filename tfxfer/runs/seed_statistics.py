@@ -79,6 +79,19 @@ def of_each(run: Loaded, figure: Callable[[Mapping[str, float]], float]) -> list
         return []
 
 
+def spread(metrics: Mapping[str, float], key: str, sign: str = "") -> str:
+    """Mean and standard deviation of a metric, as `summary` has them; empty for a run of one seed.
+
+    Args:
+        metrics: of a run.
+        key: of the metric.
+        sign: "+" for a difference.
+    """
+    if f"{key}_std" not in metrics:
+        return ""
+    return f"{metrics.get(f'{key}_mean', metrics[key]):{sign}.4f} ± {metrics[f'{key}_std']:.4f}"
+
+
 def text(values: list[float], form: str = "{:.4f}") -> str:
     """Mean and standard deviation of values, such as "0.8712 ± 0.0031".
 

@@ -18,7 +18,7 @@ import numpy as np
 from tfxfer.core import text_table
 from tfxfer.core.errors import InputError
 from tfxfer.features.bank import Bank
-from tfxfer.runs import class_results, corruption_facts
+from tfxfer.runs import class_results, corruption_facts, seed_statistics
 from tfxfer.runs.loading import Loaded
 
 _FIGURES = {  # label -> text with metrics in braces; a row is there if the run has them all
@@ -177,8 +177,8 @@ def _value(metrics: Mapping[str, float], key: str) -> str:
     """A figure with the standard deviation over seeds or the 95% interval that stands beside it."""
     stem, signed = (key.removesuffix("difference"), "+") if key.endswith("/difference") else (f"{key}_", "")
     value = f"{metrics[key]:{signed}.4f}"
-    if f"{key}_std" in metrics:
-        return f"{metrics.get(f'{key}_mean', metrics[key]):{signed}.4f} ± {metrics[f'{key}_std']:.4f}"
+    if spread := seed_statistics.spread(metrics, key, signed):
+        return spread
     ends = [metrics.get(f"{stem}{end}", math.nan) for end in ("low", "high")]
     return value + (f" ({ends[0]:{signed}.4f} to {ends[1]:{signed}.4f})" if all(map(math.isfinite, ends)) else "")
 
